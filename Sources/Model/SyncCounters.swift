@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a run did so far: the counter columns of `sync_log` and `sync_log_streams`.
+public struct SyncCounters: Sendable, Equatable {
+    public var pages: Int64 = 0
+    public var apiCalls: Int64 = 0
+    /// Bytes of response bodies after decoding.
+    public var bytesRead: Int64 = 0
+    public var recordsRead: Int64 = 0
+    public var recordsAdded: Int64 = 0
+    public var recordsUpdated: Int64 = 0
+    public var recordsDeleted: Int64 = 0
+    public var recordsUnchanged: Int64 = 0
+    public var recordsQuarantined: Int64 = 0
+    /// Milliseconds spent waiting because a limit said so.
+    public var throttledMilliseconds: Int64 = 0
+
+    public init() {}
+
+    public static func += (left: inout SyncCounters, right: SyncCounters) {
+        left.pages += right.pages
+        left.apiCalls += right.apiCalls
+        left.bytesRead += right.bytesRead
+        left.recordsRead += right.recordsRead
+        left.recordsAdded += right.recordsAdded
+        left.recordsUpdated += right.recordsUpdated
+        left.recordsDeleted += right.recordsDeleted
+        left.recordsUnchanged += right.recordsUnchanged
+        left.recordsQuarantined += right.recordsQuarantined
+        left.throttledMilliseconds += right.throttledMilliseconds
+    }
+}

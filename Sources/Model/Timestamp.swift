@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// An instant that is stored or exchanged: whole microseconds since 1970-01-01T00:00:00Z.
+///
+/// Waiting uses a monotonic clock instead; this type is for values that leave the process.
+public struct Timestamp: Sendable, Hashable, Comparable {
+    public let microseconds: Int64
+
+    public init(microseconds: Int64) {
+        self.microseconds = microseconds
+    }
+
+    public init(seconds: Int64) {
+        self.init(microseconds: seconds * 1_000_000)
+    }
+
+    public init(milliseconds: Int64) {
+        self.init(microseconds: milliseconds * 1_000)
+    }
+
+    /// Whole seconds, rounded down.
+    public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000).quotient }
+
+    /// Whole milliseconds, rounded down.
+    public var milliseconds: Int64 { microseconds.floorDivided(by: 1_000).quotient }
+
+    public static func < (left: Timestamp, right: Timestamp) -> Bool {
+        left.microseconds < right.microseconds
+    }
+
+    public func advanced(by duration: Duration) -> Timestamp {
+        Timestamp(microseconds: microseconds + duration.wholeMicroseconds)
+    }
+
+    /// The wall clock of this machine. For log lines and for services that have no server to ask; leases,
+    /// limits and stored rows take their time from Redis and Postgres.
+    public static func now() -> Timestamp {
+        var value = timespec()
+        clock_gettime(CLOCK_REALTIME, &value)
+        return Timestamp(microseconds: Int64(value.tv_sec) * 1_000_000 + Int64(value.tv_nsec) / 1_000)
+    }
+}
+
+extension Duration {
+    /// The duration in microseconds, rounded toward zero.
+    public var wholeMicroseconds: Int64 {
+        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+    }
+
+    /// The duration in milliseconds, rounded toward zero.
+    public var wholeMilliseconds: Int64 { wholeMicroseconds / 1_000 }
+}
+
+extension Int64 {
+    /// Division that rounds down, so that instants before 1970 fall into the right day.
+    func floorDivided(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+    }
+}
