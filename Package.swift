@@ -26,5 +26,6 @@ let package = Package(
     targets: [
         library("Model"),
         tests("ArchitectureTests", []),
+        tests("ModelTests", ["Model"]),
     ]
 )
