@@ -24,8 +24,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let package = Package(
     name: "lockstep",
     targets: [
+        .systemLibrary(name: "CLibPQ"),
         library("Model"),
+        library("PostgresClient", ["CLibPQ", "Model"]),
         tests("ArchitectureTests", []),
         tests("ModelTests", ["Model"]),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
     ]
 )

@@ -16,14 +16,17 @@ public struct RetryPolicy: Sendable, Equatable {
     public static let standard = RetryPolicy(maxAttempts: 8, base: .seconds(2), cap: .seconds(600))
 
     public init(maxAttempts: Int, base: Duration, cap: Duration) {
-        precondition(maxAttempts >= 1 && base > .zero && cap >= base, "a policy needs attempts and a rising wait")
+        precondition(
+            maxAttempts >= 1 && base > .zero && cap >= base, "a policy needs attempts and a rising wait")
         self.maxAttempts = maxAttempts
         self.base = base
         self.cap = cap
     }
 
     /// The wait after attempt number `attempt` (1 is the first) failed; nil when it was the last one.
-    public func delay(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration? {
+    public func delay(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator)
+        -> Duration?
+    {
         guard attempt < maxAttempts else { return nil }
         let bound = upperBound(afterAttempt: attempt).wholeMilliseconds
         return .milliseconds(Int64.random(in: 0...bound, using: &generator))

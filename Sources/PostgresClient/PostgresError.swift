@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A failure of a statement or of a connection. Its text never carries a stored or a bound value.
+public struct PostgresError: Error, Sendable, Equatable {
+    /// What happened, for programs.
+    public enum Code: Sendable, Hashable {
+        /// The server refused the statement, with this SQLSTATE.
+        case server(sqlstate: String)
+        /// No connection could be made.
+        case connectFailed
+        /// The connection was lost; whether the statement took effect is unknown.
+        case connectionLost
+        /// The connection was lost while COMMIT was under way; whether it took effect has to be read.
+        case commitUnknown
+        /// The deadline passed. The statement was asked to stop.
+        case timeout
+        /// The calling task was cancelled. The statement was asked to stop.
+        case cancelled
+        /// No connection became free in time.
+        case poolExhausted
+        /// The pool or the connection is closed.
+        case closed
+        /// The URL or a parameter is not usable.
+        case invalidInput
+    }
+
+    public let code: Code
+    /// One sentence for the operator.
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The SQLSTATE, when the server sent one.
+    public var sqlstate: String? {
+        if case .server(let sqlstate) = code { sqlstate } else { nil }
+    }
+}
+
+extension PostgresError: CustomStringConvertible {
+    public var description: String { message }
+}
