@@ -50,8 +50,12 @@ public actor PostgresConnection {
         return PQstatus(handle) == CONNECTION_OK
     }
 
-    /// Whether another caller may have it: open, and nothing left over from the last one.
-    var isUsable: Bool { isOpen && isIdle }
+    /// Whether another caller may have it: open, nothing left over from the last one, and not closed by the server since.
+    var isUsable: Bool {
+        guard isOpen, isIdle, let handle else { return false }
+        // The server speaks unasked to an idle connection when it ends it, and hardly ever else.
+        return !SocketWait.hasInput(PQsocket(handle))
+    }
 
     /// Whether the connection is outside a transaction and has nothing under way.
     var isIdle: Bool {
@@ -72,26 +76,67 @@ public actor PostgresConnection {
     /// Runs one statement and returns its rows.
     ///
     /// Values travel as parameters only. When the deadline passes or the task is cancelled, the server is asked to
-    /// stop the statement and the connection goes on when it did.
+    /// stop the statement and the connection is closed.
     public func query(
         _ sql: String, _ parameters: [PostgresParameter] = [], deadline: Duration? = nil
     ) async throws(PostgresError) -> PostgresRows {
+        try await interruptibly(deadline) { wait throws(PostgresError) in
+            let statement = PostgresStatement(sql, parameters)
+            try refuseNUL(statement)
+            try send(statement)
+            try flush(wait)
+            guard let rows = try collect(wait) else { throw lost("waiting for a result") }
+            return rows
+        }
+    }
+
+    /// Runs statements in one round trip, and returns the rows of each.
+    ///
+    /// Outside a transaction block they are one transaction together. The first error ends it: the statements behind
+    /// are not run, and the error of the failed one is thrown.
+    public func pipeline(
+        _ statements: [PostgresStatement], deadline: Duration? = nil
+    ) async throws(PostgresError) -> [PostgresRows] {
+        precondition(statements.count <= Self.pipelineLimit, "a pipeline has a bounded number of statements")
+        return try await interruptibly(deadline) { wait throws(PostgresError) in
+            try runPipeline(statements, wait)
+        }
+    }
+
+    /// Runs a `COPY … FROM STDIN` statement with this data, and returns the number of rows that were written.
+    public func copyIn(
+        _ sql: String, data: [UInt8], deadline: Duration? = nil
+    ) async throws(PostgresError) -> Int {
+        try await interruptibly(deadline) { wait throws(PostgresError) in
+            try runCopy(sql, data, wait)
+        }
+    }
+
+    /// The most statements of one pipeline: their results wait in this process' memory until the last is sent.
+    public static let pipelineLimit = 64
+
+    /// Runs libpq calls on this connection's thread, where a deadline or the task's cancellation may end them.
+    private func interruptibly<Value>(
+        _ deadline: Duration?, _ body: (OperationWait) throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        guard handle != nil else { throw PostgresError(.closed, "the connection is closed") }
         let operation = operations.withLock { operations in
             operations += 1
             return operations
         }
+        interrupter.begin(operation)
+        let limit = ContinuousClock.now.advanced(by: deadline ?? configuration.statementTimeout)
         let interrupter = interrupter
-        do {
-            return try await withTaskCancellationHandler {
-                try run(sql, parameters, deadline: deadline, operation: operation)
-            } onCancel: {
-                interrupter.cancel(operation)
+        let outcome: Result<Value, PostgresError> = await withTaskCancellationHandler {
+            do throws(PostgresError) {
+                return .success(try body(OperationWait(limit: limit, operation: operation)))
+            } catch {
+                return .failure(error)
             }
-        } catch let error as PostgresError {
-            throw error
-        } catch {
-            throw PostgresError(.closed, "unexpected error: \(error)")
+        } onCancel: {
+            interrupter.cancel(operation)
         }
+        return try outcome.get()
     }
 
     private func open() throws(PostgresError) {
@@ -131,71 +176,139 @@ public actor PostgresConnection {
         return lines.first.map(String.init) ?? "no reason given"
     }
 
-    private func run(
-        _ sql: String, _ parameters: [PostgresParameter], deadline: Duration?, operation: UInt64
-    ) throws(PostgresError) -> PostgresRows {
-        guard let handle else { throw PostgresError(.closed, "the connection is closed") }
-        guard !sql.utf8.contains(0), !parameters.contains(where: \.hasForbiddenNUL) else {
+    private func refuseNUL(_ statement: PostgresStatement) throws(PostgresError) {
+        guard !statement.hasForbiddenNUL else {
             throw PostgresError(
                 .invalidInput, "a text parameter has a NUL character, which Postgres cannot store")
         }
-        interrupter.begin(operation)
-        let limit = ContinuousClock.now.advanced(by: deadline ?? configuration.statementTimeout)
-        guard ParameterBuffer(parameters).send(sql, to: handle) else { throw lost("sending a statement") }
-        try flush(handle, until: limit, operation: operation)
-        return try collect(handle, until: limit, operation: operation)
     }
 
-    private func flush(
-        _ handle: OpaquePointer, until limit: ContinuousClock.Instant, operation: UInt64
-    ) throws(PostgresError) {
+    private func send(_ statement: PostgresStatement) throws(PostgresError) {
+        guard let handle else { throw PostgresError(.closed, "the connection is closed") }
+        guard ParameterBuffer(statement.parameters).send(statement.sql, to: handle) else {
+            throw lost("sending a statement")
+        }
+    }
+
+    private func flush(_ wait: OperationWait) throws(PostgresError) {
+        guard let handle else { throw PostgresError(.closed, "the connection is closed") }
         while true {
             let pending = PQflush(handle)
             if pending == 0 { return }
             guard pending == 1 else { throw lost("sending a statement") }
             // The server may be unable to read before we read what it writes (libpq, "Asynchronous Command Processing").
-            try wait(for: POLLIN | POLLOUT, until: limit, operation: operation)
+            try self.wait(for: POLLIN | POLLOUT, wait)
             guard PQconsumeInput(handle) == 1 else { throw lost("sending a statement") }
         }
     }
 
-    /// Reads all results of one statement; the first error wins over later rows.
-    private func collect(
-        _ handle: OpaquePointer, until limit: ContinuousClock.Instant, operation: UInt64
-    ) throws(PostgresError) -> PostgresRows {
+    /// Waits for the next result of the statement under way; nil when it has no more.
+    private func nextResult(_ wait: OperationWait) throws(PostgresError) -> ResultOwner? {
+        guard let handle else { throw PostgresError(.closed, "the connection is closed") }
+        while PQisBusy(handle) == 1 {
+            try self.wait(for: POLLIN, wait)
+            guard PQconsumeInput(handle) == 1 else { throw lost("waiting for a result") }
+        }
+        return PQgetResult(handle).map(ResultOwner.init)
+    }
+
+    /// Reads all results of one statement; the first error wins over later rows. Nil when there was none at all.
+    private func collect(_ wait: OperationWait) throws(PostgresError) -> PostgresRows? {
         var rows: PostgresRows?
         var failure: PostgresError?
-        while true {
-            while PQisBusy(handle) == 1 {
-                try wait(for: POLLIN, until: limit, operation: operation)
-                guard PQconsumeInput(handle) == 1 else { throw lost("waiting for a result") }
-            }
-            guard let raw = PQgetResult(handle) else { break }
-            let result = ResultOwner(raw)
-            switch PQresultStatus(raw) {
+        while let result = try nextResult(wait) {
+            switch PQresultStatus(result.raw) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
                 rows = PostgresRows(result)
+            case PGRES_PIPELINE_ABORTED:
+                break
             default:
-                failure = failure ?? Self.serverError(raw)
+                failure = failure ?? PostgresError(refusal: result.raw)
             }
         }
-        if PQstatus(handle) != CONNECTION_OK { throw lost("waiting for a result") }
+        if let handle, PQstatus(handle) != CONNECTION_OK { throw lost("waiting for a result") }
         if let failure { throw failure }
-        guard let rows else { throw lost("waiting for a result") }
         return rows
     }
 
-    private func wait(
-        for events: Int32, until limit: ContinuousClock.Instant, operation: UInt64
-    ) throws(PostgresError) {
+    private func runPipeline(
+        _ statements: [PostgresStatement], _ wait: OperationWait
+    ) throws(PostgresError) -> [PostgresRows] {
+        for statement in statements { try refuseNUL(statement) }
+        guard let handle, PQenterPipelineMode(handle) == 1 else { throw lost("starting a pipeline") }
+        for statement in statements { try send(statement) }
+        guard PQpipelineSync(handle) == 1 else { throw lost("sending a pipeline") }
+        try flush(wait)
+
+        var rows: [PostgresRows] = []
+        var failure: PostgresError?
+        for _ in statements {
+            do throws(PostgresError) {
+                if let result = try collect(wait) { rows.append(result) }
+            } catch {
+                guard case .server = error.code else { throw error }
+                failure = failure ?? error
+            }
+        }
+        guard let sync = try nextResult(wait), PQresultStatus(sync.raw) == PGRES_PIPELINE_SYNC,
+            PQexitPipelineMode(handle) == 1
+        else { throw lost("ending a pipeline") }
+        if let failure { throw failure }
+        guard rows.count == statements.count else { throw lost("reading a pipeline") }
+        return rows
+    }
+
+    private func runCopy(
+        _ sql: String, _ data: [UInt8], _ wait: OperationWait
+    ) throws(PostgresError) -> Int {
+        try send(PostgresStatement(sql))
+        try flush(wait)
+        guard let handle, let ready = try nextResult(wait) else { throw lost("starting a COPY") }
+        guard PQresultStatus(ready.raw) == PGRES_COPY_IN else {
+            let refusal = PostgresError(refusal: ready.raw)
+            _ = try collect(wait)
+            throw refusal
+        }
+        try put(data, handle, wait)
+        while true {
+            let queued = PQputCopyEnd(handle, nil)
+            if queued == 1 { break }
+            guard queued == 0 else { throw lost("ending a COPY") }
+            try self.wait(for: POLLIN | POLLOUT, wait)
+            guard PQconsumeInput(handle) == 1 else { throw lost("ending a COPY") }
+        }
+        try flush(wait)
+        guard let rows = try collect(wait) else { throw lost("ending a COPY") }
+        return rows.affected
+    }
+
+    /// Hands the data over in chunks, so that libpq never holds a second copy of all of it.
+    private func put(_ data: [UInt8], _ handle: OpaquePointer, _ wait: OperationWait) throws(PostgresError) {
+        var offset = 0
+        while offset < data.count {
+            let length = min(Self.copyChunk, data.count - offset)
+            let queued = data.withUnsafeBytes { bytes in
+                let chunk = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
+                return PQputCopyData(
+                    handle, chunk.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(length))
+            }
+            guard queued >= 0 else { throw lost("sending COPY data") }
+            if queued == 1 { offset += length }
+            try flush(wait)
+        }
+    }
+
+    private static let copyChunk = 256 * 1024
+
+    private func wait(for events: Int32, _ wait: OperationWait) throws(PostgresError) {
         guard let handle else { throw PostgresError(.closed, "the connection is closed") }
         while true {
-            if interrupter.isCancelled(operation) {
+            if interrupter.isCancelled(wait.operation) {
                 abandon()
                 throw PostgresError(.cancelled, "the statement was cancelled")
             }
             switch SocketWait.wait(
-                for: Int16(events), on: PQsocket(handle), until: limit,
+                for: Int16(events), on: PQsocket(handle), until: wait.limit,
                 interruptedBy: interrupter.event.descriptor)
             {
             case .ready: return
@@ -221,26 +334,12 @@ public actor PostgresConnection {
         close()
         return PostgresError(.connectionLost, "the connection to Postgres was lost while \(activity)")
     }
+}
 
-    private static func serverError(_ result: OpaquePointer) -> PostgresError {
-        func field(_ value: UnsafeMutablePointer<CChar>?) -> String? { value.map { String(cString: $0) } }
-        let sqlstate = field(lockstep_pq_sqlstate(result)) ?? "XX000"
-        var message = "Postgres refused the statement with SQLSTATE \(sqlstate)"
-        // Data errors quote the value in their text; the other classes name objects and states.
-        if ["08", "25", "26", "42", "53", "55", "57", "LS"].contains(String(sqlstate.prefix(2))),
-            let text = field(lockstep_pq_primary_message(result))
-        {
-            message += ": \(text)"
-        }
-        let places = [
-            ("table", field(lockstep_pq_table(result))), ("column", field(lockstep_pq_column(result))),
-            ("constraint", field(lockstep_pq_constraint(result))),
-        ]
-        for (kind, name) in places {
-            if let name { message += ", \(kind) \(name)" }
-        }
-        return PostgresError(.server(sqlstate: sqlstate), message)
-    }
+/// Until when an operation may wait, and which one it is.
+private struct OperationWait {
+    let limit: ContinuousClock.Instant
+    let operation: UInt64
 }
 
 private func withCStringArray(

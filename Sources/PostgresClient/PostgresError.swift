@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLibPQ
+
 /// A failure of a statement or of a connection. Its text never carries a stored or a bound value.
 public struct PostgresError: Error, Sendable, Equatable {
     /// What happened, for programs.
@@ -41,4 +43,27 @@ public struct PostgresError: Error, Sendable, Equatable {
 
 extension PostgresError: CustomStringConvertible {
     public var description: String { message }
+}
+
+extension PostgresError {
+    /// The server's refusal, by its SQLSTATE, with the names of what it concerns.
+    init(refusal result: OpaquePointer) {
+        func field(_ value: UnsafeMutablePointer<CChar>?) -> String? { value.map { String(cString: $0) } }
+        let sqlstate = field(lockstep_pq_sqlstate(result)) ?? "XX000"
+        var message = "Postgres refused the statement with SQLSTATE \(sqlstate)"
+        // Data errors quote the value in their text; the other classes name objects and states.
+        if ["08", "25", "26", "42", "53", "55", "57", "LS"].contains(String(sqlstate.prefix(2))),
+            let text = field(lockstep_pq_primary_message(result))
+        {
+            message += ": \(text)"
+        }
+        let places = [
+            ("table", field(lockstep_pq_table(result))), ("column", field(lockstep_pq_column(result))),
+            ("constraint", field(lockstep_pq_constraint(result))),
+        ]
+        for (kind, name) in places {
+            if let name { message += ", \(kind) \(name)" }
+        }
+        self.init(.server(sqlstate: sqlstate), message)
+    }
 }

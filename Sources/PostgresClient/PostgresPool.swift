@@ -50,6 +50,31 @@ public final class PostgresPool: Sendable {
         }
     }
 
+    /// Runs one transaction in two round trips, whatever it does in between: `opening` travels with BEGIN, and what
+    /// `body` returns travels with COMMIT. Rolled back when anything throws.
+    ///
+    /// Throws `commitUnknown` when the connection was lost while COMMIT was under way: only reading tells then.
+    public func transaction(
+        opening: [PostgresStatement],
+        _ body: (PostgresConnection, [PostgresRows]) async throws -> [PostgresStatement]
+    ) async throws {
+        let connection = try await checkOut()
+        do {
+            let rows = try await connection.pipeline([PostgresStatement("BEGIN")] + opening)
+            let closing = try await body(connection, Array(rows.dropFirst()))
+            do {
+                _ = try await connection.pipeline(closing + [PostgresStatement("COMMIT")])
+            } catch  where [.connectionLost, .timeout, .cancelled].contains(error.code) {
+                throw Self.commitUnknown
+            }
+            await checkIn(connection)
+        } catch {
+            if await connection.isOpen, await !connection.isIdle { await rollBack(connection) }
+            await checkIn(connection)
+            throw error
+        }
+    }
+
     /// Closes the free connections now and the others when they come back; waiting callers fail with `closed`.
     public func close() async {
         let (idle, waiters) = state.withLock { $0.close() }
@@ -57,12 +82,14 @@ public final class PostgresPool: Sendable {
         for connection in idle { await connection.close() }
     }
 
+    private static let commitUnknown = PostgresError(
+        .commitUnknown, "the connection was lost during COMMIT; its outcome is unknown")
+
     private func commit(_ connection: PostgresConnection) async throws(PostgresError) {
         do {
             _ = try await connection.query("COMMIT")
         } catch  where [.connectionLost, .timeout, .cancelled].contains(error.code) {
-            throw PostgresError(
-                .commitUnknown, "the connection was lost during COMMIT; its outcome is unknown")
+            throw Self.commitUnknown
         }
     }
 
@@ -79,7 +106,7 @@ public final class PostgresPool: Sendable {
         while true {
             switch state.withLock({ $0.take() }) {
             case .idle(let connection):
-                if await connection.isOpen { return connection }
+                if await connection.isUsable { return connection }
                 await connection.close()
                 passOn(state.withLock { $0.forget() })
             case .create:

@@ -35,4 +35,10 @@ enum SocketWait {
             if count != 0 { return .ready }
         }
     }
+
+    /// Whether something can be read now.
+    static func hasInput(_ socket: Int32) -> Bool {
+        var polled = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        return poll(&polled, 1, 0) != 0
+    }
 }

@@ -146,6 +146,64 @@ import Testing
         #expect(total == 39_800)
     }
 
+    @Test func `copies rows in and says how many`() async throws {
+        _ = try await pool.query("CREATE TABLE copied (id bigint PRIMARY KEY, name text)")
+        let lines = (0..<20_000).map { "\($0)\tname \($0)\n" }.joined()
+
+        let count = try await pool.transaction { connection in
+            try await connection.copyIn("COPY copied FROM STDIN", data: Array(lines.utf8))
+        }
+
+        #expect(count == 20_000)
+        #expect(
+            try await pool.query("SELECT count(*) FROM copied WHERE name = 'name ' || id").int(0, 0) == 20_000
+        )
+    }
+
+    @Test func `a COPY that is refused leaves the connection usable and the table empty`() async throws {
+        _ = try await pool.query("CREATE TABLE twice (id bigint PRIMARY KEY)")
+
+        let error = await #expect(throws: PostgresError.self) {
+            try await pool.transaction { connection in
+                try await connection.copyIn("COPY twice FROM STDIN", data: Array("1\n1\n".utf8))
+            }
+        }
+
+        #expect(error?.sqlstate == "23505")
+        #expect(try await pool.query("SELECT count(*) FROM twice").int(0, 0) == 0)
+    }
+
+    @Test func `a pipeline gives the rows of each statement`() async throws {
+        try await pool.transaction { connection in
+            let rows = try await connection.pipeline(
+                (0..<20).map {
+                    PostgresStatement("SELECT $1 + 1", [.int($0)])
+                })
+
+            #expect(rows.map { $0.int(0, 0) } == (1...20).map { Int64($0) })
+        }
+    }
+
+    @Test func `the first error of a pipeline undoes all of it`() async throws {
+        _ = try await pool.query("CREATE TABLE piped (id bigint PRIMARY KEY)")
+        let insert = PostgresStatement("INSERT INTO piped VALUES (1)")
+
+        let error = await #expect(throws: PostgresError.self) {
+            try await pool.transaction(opening: [insert]) { _, _ in [insert] }
+        }
+
+        #expect(error?.sqlstate == "23505")
+        #expect(try await pool.query("SELECT count(*) FROM piped").int(0, 0) == 0)
+    }
+
+    @Test func `a connection that the server closed while it was free is not used`() async throws {
+        let small = try Self.makePool(connections: 1)
+        let process = try await small.query("SELECT pg_backend_pid()::bigint").int(0, 0)
+        _ = try await pool.query("SELECT pg_terminate_backend($1::int, 5000)", [.int(try #require(process))])
+
+        #expect(try await small.query("SELECT 1::bigint").int(0, 0) == 1)
+    }
+
     @Test func `says that all connections are in use when none comes free`() async throws {
         let small = try Self.makePool(connections: 1)
 
