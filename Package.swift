@@ -13,23 +13,62 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func library(
+    _ name: String, path: String? = nil, _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = [], embedding resources: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path, exclude: exclude,
+        resources: resources.map { .embedInCode($0) }, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: settings)
 }
+
+/// The layers, lowest first; `Tests/ArchitectureTests` refuses an import that goes up or sideways.
+let cModules: [Target] = [
+    .systemLibrary(name: "CLibPQ"),
+    .systemLibrary(name: "COpenSSL"),
+    .target(
+        name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
+]
+
+let migrations = [
+    "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
+]
+
+let foundations: [Target] = [
+    library("Model"),
+    library("Crypto", ["COpenSSL", "Model"]),
+    library("PageScanner", ["CSimdJSON", "Model"]),
+    library("MigrationFiles", path: "migrations", embedding: migrations.map { "\($0).sql" }),
+]
+
+let drivers: [Target] = [
+    library("PostgresClient", ["CLibPQ", "Model"])
+]
+
+let services: [Target] = [
+    library("Cron", ["Model"]),
+    library(
+        "SyncStore", ["Crypto", "MigrationFiles", "Model", "PageScanner", "PostgresClient"],
+        embedding: ["SQL"]),
+]
+
+let testTargets: [Target] = [
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    tests("ArchitectureTests", []),
+    tests("ModelTests", ["Model"]),
+    tests("CronTests", ["Cron", "Model"]),
+    tests("PageScannerTests", ["PageScanner"]),
+    tests(
+        "SyncStoreTests", ["Crypto", "MigrationFiles", "Model", "PageScanner", "PostgresClient", "SyncStore"]),
+    tests("PostgresClientTests", ["PostgresClient"]),
+]
 
 let package = Package(
     name: "lockstep",
-    targets: [
-        .systemLibrary(name: "CLibPQ"),
-        library("Model"),
-        library("PostgresClient", ["CLibPQ", "Model"]),
-        tests("ArchitectureTests", []),
-        tests("ModelTests", ["Model"]),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-        tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
-    ]
+    targets: cModules + foundations + drivers + services + testTargets,
+    cxxLanguageStandard: .cxx17
 )

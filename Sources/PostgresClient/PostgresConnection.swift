@@ -112,6 +112,15 @@ public actor PostgresConnection {
         }
     }
 
+    /// Runs a text of several statements without parameters, such as a migration. Any rows are dropped.
+    public func script(_ sql: String, deadline: Duration? = nil) async throws(PostgresError) {
+        try await interruptibly(deadline) { wait throws(PostgresError) in
+            guard let handle, PQsendQuery(handle, sql) == 1 else { throw lost("sending a script") }
+            try flush(wait)
+            _ = try collect(wait)
+        }
+    }
+
     /// The most statements of one pipeline: their results wait in this process' memory until the last is sent.
     public static let pipelineLimit = 64
 
@@ -127,16 +136,24 @@ public actor PostgresConnection {
         interrupter.begin(operation)
         let limit = ContinuousClock.now.advanced(by: deadline ?? configuration.statementTimeout)
         let interrupter = interrupter
-        let outcome: Result<Value, PostgresError> = await withTaskCancellationHandler {
-            do throws(PostgresError) {
-                return .success(try body(OperationWait(limit: limit, operation: operation)))
-            } catch {
-                return .failure(error)
-            }
+        let outcome = await withTaskCancellationHandler {
+            // A call of a method of this actor keeps the closure on the connection's thread.
+            attempt(body, OperationWait(limit: limit, operation: operation))
         } onCancel: {
             interrupter.cancel(operation)
         }
         return try outcome.get()
+    }
+
+    private func attempt<Value>(
+        _ body: (OperationWait) throws(PostgresError) -> Value, _ wait: OperationWait
+    ) -> Result<Value, PostgresError> {
+        thread.checkIsolated()
+        do throws(PostgresError) {
+            return .success(try body(wait))
+        } catch {
+            return .failure(error)
+        }
     }
 
     private func open() throws(PostgresError) {

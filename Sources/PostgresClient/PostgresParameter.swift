@@ -16,6 +16,9 @@ public enum PostgresParameter: Sendable {
     case intArray([Int64?])
     case textArray([[UInt8]?])
     case byteaArray([[UInt8]?])
+    /// A text[] whose elements are valid UTF-8 without NUL; the server refuses others.
+    case packedText(PackedBytes)
+    case packedBytea(PackedBytes)
 
     /// An optional text as text or null.
     public static func optional(_ text: String?) -> PostgresParameter {
@@ -41,7 +44,8 @@ public enum PostgresParameter: Sendable {
         case .boolArray: TypeOID.boolArray
         case .intArray: TypeOID.int8Array
         case .textArray: TypeOID.textArray
-        case .byteaArray: TypeOID.byteaArray
+        case .byteaArray, .packedBytea: TypeOID.byteaArray
+        case .packedText: TypeOID.textArray
         }
     }
 
@@ -77,6 +81,8 @@ public enum PostgresParameter: Sendable {
             }
         case .textArray(let values): bytes.appendByteArrays(values, element: TypeOID.text)
         case .byteaArray(let values): bytes.appendByteArrays(values, element: TypeOID.bytea)
+        case .packedText(let values): bytes.appendPacked(values, element: TypeOID.text)
+        case .packedBytea(let values): bytes.appendPacked(values, element: TypeOID.bytea)
         }
         return true
     }
@@ -123,6 +129,12 @@ extension [UInt8] {
         guard count > 0 else { return }
         appendBigEndian(UInt32(count))
         appendBigEndian(UInt32(1))
+    }
+
+    fileprivate mutating func appendPacked(_ values: PackedBytes, element: UInt32) {
+        reserveCapacity(count + values.elements.count + 20)
+        appendArrayHeader(count: values.count, element: element, hasNull: values.hasNull)
+        append(contentsOf: values.elements)
     }
 
     fileprivate mutating func appendByteArrays(_ values: [[UInt8]?], element: UInt32) {

@@ -6,12 +6,12 @@ import Testing
 /// The layer of each target, lowest first. docs/architecture.md shows the same table.
 private let layers: [(name: String, targets: Set<String>)] = [
     ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON"]),
-    ("foundations", ["Model", "Settings", "Crypto", "PageScanner"]),
+    ("foundations", ["Model", "Settings", "Crypto", "PageScanner", "MigrationFiles"]),
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
     ("services", ["JobQueue", "SyncStore", "Vault", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
     ("engine", ["SyncEngine"]),
-    ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "HealthEndpoints", "Sandbox", "DevCluster"]),
+    ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
     ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep"]),
 ]
 

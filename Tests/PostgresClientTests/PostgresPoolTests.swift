@@ -11,10 +11,12 @@ import Testing
         pool = try Self.makePool()
     }
 
-    private static func makePool(connections: Int = 4) throws -> PostgresPool {
+    private static func makePool(connections: Int = 4, checkout: Duration = .seconds(10)) throws
+        -> PostgresPool
+    {
         var configuration = try PostgresConfiguration(url: PostgresServer.makeDatabase())
         configuration.maxConnections = connections
-        configuration.checkoutTimeout = .milliseconds(200)
+        configuration.checkoutTimeout = checkout
         return PostgresPool(configuration: configuration)
     }
 
@@ -205,7 +207,7 @@ import Testing
     }
 
     @Test func `says that all connections are in use when none comes free`() async throws {
-        let small = try Self.makePool(connections: 1)
+        let small = try Self.makePool(connections: 1, checkout: .milliseconds(100))
 
         try await small.transaction { _ in
             let error = await #expect(throws: PostgresError.self) { try await small.query("SELECT 1") }

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "CSimdJSON.h"
+
+#include <cstring>
+#include <new>
+#include <string_view>
+#include <vector>
+
+#include <simdjson.h>
+
+using namespace simdjson;
+
+struct lockstep_scanner {
+    ondemand::parser parser;
+    std::vector<lockstep_record> records;
+    std::vector<lockstep_scalar> scalars;
+    std::vector<lockstep_scalar> envelope;
+    std::vector<uint8_t> arena;
+    // A copy with invalid bytes replaced, one for one, when the body is not UTF-8.
+    std::vector<uint8_t> mended;
+    std::vector<uint32_t> invalid;
+};
+
+namespace {
+
+// Errors after which the parser can go on: a member that is absent, or a value that is not what was asked for. After
+// any other the text is not JSON, and the parser must not be touched again.
+bool is_soft(error_code error) {
+    return error == NO_SUCH_FIELD || error == INCORRECT_TYPE || error == STRING_ERROR || error == NUMBER_ERROR;
+}
+
+bool is_space(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
+
+// Walks from an object to a member of a member of it.
+error_code walk(ondemand::object &object, lockstep_path path, ondemand::value &value) {
+    error_code error = object.find_field_unordered(path[0]).get(value);
+    for (size_t depth = 1; !error && path[depth]; depth++) {
+        ondemand::object inner;
+        error = value.get_object().get(inner);
+        if (!error) error = inner.find_field_unordered(path[depth]).get(value);
+    }
+    return error;
+}
+
+lockstep_scalar keep(lockstep_scanner &scanner, uint32_t kind, std::string_view text) {
+    lockstep_scalar scalar{kind, uint32_t(scanner.arena.size()), uint32_t(text.size())};
+    scanner.arena.insert(scanner.arena.end(), text.begin(), text.end());
+    return scalar;
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && is_space(uint8_t(text.back()))) text.remove_suffix(1);
+    return text;
+}
+
+// Reads a value as a scalar; an error only for text that is not JSON.
+error_code read_scalar(lockstep_scanner &scanner, ondemand::value value, lockstep_scalar &scalar) {
+    ondemand::json_type type;
+    error_code error = value.type().get(type);
+    if (error) return error;
+    switch (type) {
+    case ondemand::json_type::string: {
+        std::string_view text;
+        error = value.get_string().get(text);
+        if (!error) scalar = keep(scanner, LOCKSTEP_SCALAR_STRING, text);
+        return error;
+    }
+    case ondemand::json_type::number:
+        scalar = keep(scanner, LOCKSTEP_SCALAR_NUMBER, trimmed(value.raw_json_token()));
+        return SUCCESS;
+    case ondemand::json_type::boolean: {
+        bool flag = false;
+        error = value.get_bool().get(flag);
+        scalar = {flag ? uint32_t(LOCKSTEP_SCALAR_TRUE) : uint32_t(LOCKSTEP_SCALAR_FALSE), 0, 0};
+        return error;
+    }
+    case ondemand::json_type::null:
+        scalar = {LOCKSTEP_SCALAR_NULL, 0, 0};
+        return SUCCESS;
+    default:
+        scalar = {LOCKSTEP_SCALAR_COMPOSITE, 0, 0};
+        return SUCCESS;
+    }
+}
+
+// Whether the bytes hold an escape that Postgres' jsonb cannot: \u0000, or half of a surrogate pair.
+uint32_t forbidden_escape(const uint8_t *bytes, size_t length) {
+    const uint8_t *end = bytes + length;
+    const uint8_t *at = bytes;
+    auto hex = [](const uint8_t *digits) {
+        uint32_t value = 0;
+        for (int index = 0; index < 4; index++) {
+            uint8_t digit = digits[index];
+            uint32_t nibble = digit >= '0' && digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
+            value = value << 4 | (nibble & 0xF);
+        }
+        return value;
+    };
+    while (at < end && (at = static_cast<const uint8_t *>(memchr(at, '\\', size_t(end - at))))) {
+        if (end - at < 6 || at[1] != 'u') {
+            at += 2;
+            continue;
+        }
+        uint32_t unit = hex(at + 2);
+        at += 6;
+        if (unit == 0) return LOCKSTEP_REJECT_NUL;
+        if (unit >= 0xDC00 && unit <= 0xDFFF) return LOCKSTEP_REJECT_SURROGATE;
+        if (unit < 0xD800 || unit > 0xDBFF) continue;
+        if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return LOCKSTEP_REJECT_SURROGATE;
+        uint32_t low = hex(at + 2);
+        if (low < 0xDC00 || low > 0xDFFF) return LOCKSTEP_REJECT_SURROGATE;
+        at += 6;
+    }
+    return LOCKSTEP_REJECT_NONE;
+}
+
+// Whether a scalar can be an id, or a part of one. Of numbers only whole ones name things: 1.0 and 1 would be two ids
+// of one object.
+bool names(const lockstep_scanner &scanner, const lockstep_scalar &scalar) {
+    const uint8_t *text = scanner.arena.data() + scalar.offset;
+    if (scalar.length == 0) return false;
+    if (scalar.kind == LOCKSTEP_SCALAR_STRING) return !memchr(text, 0, scalar.length);
+    if (scalar.kind != LOCKSTEP_SCALAR_NUMBER) return false;
+    for (size_t index = 0; index < scalar.length; index++) {
+        if (text[index] != '-' && (text[index] < '0' || text[index] > '9')) return false;
+    }
+    return true;
+}
+
+// Appends the id to the arena, its parts joined by "/"; marks the record when it has none.
+error_code read_id(
+    lockstep_scanner &scanner, ondemand::object &object, const lockstep_scan_plan &plan,
+    lockstep_record &record) {
+    record.id_offset = uint32_t(scanner.arena.size());
+    bool usable = true;
+    for (size_t part = 0; usable && part < plan.id_count; part++) {
+        if (part > 0) scanner.arena.push_back('/');
+        ondemand::value value;
+        lockstep_scalar scalar{};
+        error_code error = walk(object, plan.ids[part], value);
+        if (!error) error = read_scalar(scanner, value, scalar);
+        if (error && !is_soft(error)) return error;
+        usable = !error && names(scanner, scalar);
+    }
+    size_t length = scanner.arena.size() - record.id_offset;
+    if (usable && length <= plan.max_id_bytes) {
+        record.id_length = uint32_t(length);
+    } else {
+        record.reject = LOCKSTEP_REJECT_MISSING_ID;
+    }
+    return SUCCESS;
+}
+
+// Scans one element of the array; an error only when the rest of the page cannot be read.
+error_code scan_element(
+    lockstep_scanner &scanner, ondemand::value element, const uint8_t *body, const lockstep_scan_plan &plan) {
+    lockstep_record record{};
+    record.first_scalar = uint32_t(scanner.scalars.size());
+    ondemand::json_type type;
+    if (error_code error = element.type().get(type)) return error;
+    std::string_view raw;
+    if (type != ondemand::json_type::object) {
+        if (type == ondemand::json_type::array) {
+            ondemand::array array;
+            if (error_code error = element.get_array().get(array)) return error;
+            if (error_code error = array.raw_json().get(raw)) return error;
+        } else {
+            raw = element.raw_json_token();
+        }
+        record.reject = LOCKSTEP_REJECT_NOT_OBJECT;
+    } else {
+        ondemand::object object;
+        if (error_code error = element.get_object().get(object)) return error;
+        if (error_code error = read_id(scanner, object, plan, record)) return error;
+        for (size_t index = 0; index < plan.scalar_count; index++) {
+            lockstep_scalar scalar{};
+            ondemand::value value;
+            error_code error = walk(object, plan.scalars[index], value);
+            if (!error) error = read_scalar(scanner, value, scalar);
+            if (error && !is_soft(error)) return error;
+            scanner.scalars.push_back(scalar);
+        }
+        bool ignored;
+        if (error_code error = object.reset().get(ignored)) return error;
+        if (error_code error = object.raw_json().get(raw)) return error;
+    }
+    raw = trimmed(raw);
+    record.offset = uint32_t(reinterpret_cast<const uint8_t *>(raw.data()) - body);
+    record.length = uint32_t(raw.size());
+    if (!record.reject && record.length > plan.max_record_bytes) record.reject = LOCKSTEP_REJECT_TOO_LARGE;
+    if (!record.reject) {
+        record.reject = forbidden_escape(reinterpret_cast<const uint8_t *>(raw.data()), raw.size());
+    }
+    scanner.records.push_back(record);
+    return SUCCESS;
+}
+
+enum lockstep_scan_status status_of(error_code error) {
+    switch (error) {
+    case INCOMPLETE_ARRAY_OR_OBJECT:
+    case UNCLOSED_STRING:
+        return LOCKSTEP_SCAN_TRUNCATED;
+    case MEMALLOC: return LOCKSTEP_SCAN_NO_MEMORY;
+    default: return LOCKSTEP_SCAN_NOT_JSON;
+    }
+}
+
+// The array of records: a member of the document, or the document itself.
+enum lockstep_scan_status find_records(
+    ondemand::document &document, const lockstep_scan_plan &plan, ondemand::array &array) {
+    ondemand::json_type type;
+    if (error_code error = document.type().get(type)) return status_of(error);
+    bool composite = type == ondemand::json_type::object || type == ondemand::json_type::array;
+    if (!composite) return LOCKSTEP_SCAN_NOT_JSON;
+    if (!plan.records[0]) {
+        if (type != ondemand::json_type::array) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
+        error_code error = document.get_array().get(array);
+        return error ? status_of(error) : LOCKSTEP_SCAN_OK;
+    }
+    if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_MISSING;
+    ondemand::object root;
+    if (error_code error = document.get_object().get(root)) return status_of(error);
+    ondemand::value value;
+    error_code error = walk(root, plan.records, value);
+    if (error && is_soft(error)) return LOCKSTEP_SCAN_RECORDS_MISSING;
+    if (error) return status_of(error);
+    if ((error = value.type().get(type))) return status_of(error);
+    if (type != ondemand::json_type::array) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
+    error = value.get_array().get(array);
+    return error ? status_of(error) : LOCKSTEP_SCAN_OK;
+}
+
+enum lockstep_scan_status scan_records(
+    lockstep_scanner &scanner, ondemand::document &document, const uint8_t *body,
+    const lockstep_scan_plan &plan) {
+    ondemand::array array;
+    enum lockstep_scan_status status = find_records(document, plan, array);
+    if (status != LOCKSTEP_SCAN_OK) return status;
+    for (auto item : array) {
+        ondemand::value element;
+        error_code error = item.get(element);
+        if (error) return status_of(error);
+        if (scanner.records.size() >= plan.max_records) return LOCKSTEP_SCAN_TOO_MANY_RECORDS;
+        if ((error = scan_element(scanner, element, body, plan))) return status_of(error);
+    }
+    return LOCKSTEP_SCAN_OK;
+}
+
+enum lockstep_scan_status scan_envelope(
+    lockstep_scanner &scanner, ondemand::document &document, const lockstep_scan_plan &plan) {
+    for (size_t index = 0; index < plan.envelope_count; index++) {
+        document.rewind();
+        lockstep_scalar scalar{};
+        ondemand::object root;
+        if (document.get_object().get(root) == SUCCESS) {
+            ondemand::value value;
+            error_code error = walk(root, plan.envelope[index], value);
+            if (!error) error = read_scalar(scanner, value, scalar);
+            if (error && !is_soft(error)) return status_of(error);
+        }
+        scanner.envelope.push_back(scalar);
+    }
+    return LOCKSTEP_SCAN_OK;
+}
+
+// The length of the valid UTF-8 sequence at `at`, or 0 (Unicode 15, table 3-7).
+size_t sequence_length(const uint8_t *at, size_t left) {
+    uint8_t first = at[0];
+    if (first < 0x80) return 1;
+    size_t length = first >= 0xC2 && first <= 0xDF ? 2 : first >= 0xE0 && first <= 0xEF ? 3
+        : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
+    if (length == 0 || left < length) return 0;
+    for (size_t index = 1; index < length; index++) {
+        if ((at[index] & 0xC0) != 0x80) return 0;
+    }
+    if ((first == 0xE0 && at[1] < 0xA0) || (first == 0xED && at[1] > 0x9F) || (first == 0xF0 && at[1] < 0x90)
+        || (first == 0xF4 && at[1] > 0x8F)) return 0;
+    return length;
+}
+
+// Copies the body with a question mark for each byte that is not part of valid UTF-8, and notes where they were.
+void mend(lockstep_scanner &scanner, const uint8_t *body, size_t length) {
+    scanner.mended.assign(body, body + length);
+    scanner.mended.resize(length + SIMDJSON_PADDING);
+    for (size_t at = 0; at < length;) {
+        size_t valid = sequence_length(body + at, length - at);
+        if (valid == 0) {
+            scanner.mended[at] = '?';
+            scanner.invalid.push_back(uint32_t(at));
+            valid = 1;
+        }
+        at += valid;
+    }
+}
+
+enum lockstep_scan_status scan(
+    lockstep_scanner &scanner, const uint8_t *body, size_t length, const lockstep_scan_plan &plan) {
+    scanner.records.clear();
+    scanner.scalars.clear();
+    scanner.envelope.clear();
+    scanner.arena.clear();
+    ondemand::document document;
+    error_code error =
+        scanner.parser.iterate(reinterpret_cast<const char *>(body), length, length + SIMDJSON_PADDING).get(document);
+    if (error == UTF8_ERROR && scanner.invalid.empty()) {
+        mend(scanner, body, length);
+        if (scanner.invalid.empty()) return LOCKSTEP_SCAN_NOT_JSON;
+        enum lockstep_scan_status status = scan(scanner, scanner.mended.data(), length, plan);
+        for (lockstep_record &record : scanner.records) {
+            for (uint32_t at : scanner.invalid) {
+                if (at >= record.offset && at < record.offset + record.length) {
+                    record.reject = LOCKSTEP_REJECT_INVALID_UTF8;
+                    break;
+                }
+            }
+        }
+        return status;
+    }
+    if (error) return status_of(error);
+    enum lockstep_scan_status status = scan_records(scanner, document, body, plan);
+    return status == LOCKSTEP_SCAN_OK ? scan_envelope(scanner, document, plan) : status;
+}
+
+}  // namespace
+
+extern "C" {
+
+lockstep_scanner *lockstep_scanner_new(void) { return new (std::nothrow) lockstep_scanner(); }
+
+void lockstep_scanner_free(lockstep_scanner *scanner) { delete scanner; }
+
+enum lockstep_scan_status lockstep_scan(
+    lockstep_scanner *scanner, const uint8_t *body, size_t length, const lockstep_scan_plan *plan) {
+    scanner->invalid.clear();
+    enum lockstep_scan_status status = scan(*scanner, body, length, *plan);
+    // One odd page must not hold memory for ever.
+    std::vector<uint8_t>().swap(scanner->mended);
+    return status;
+}
+
+size_t lockstep_record_count(const lockstep_scanner *scanner) { return scanner->records.size(); }
+
+const lockstep_record *lockstep_records(const lockstep_scanner *scanner) { return scanner->records.data(); }
+
+const lockstep_scalar *lockstep_scalars(const lockstep_scanner *scanner) { return scanner->scalars.data(); }
+
+const lockstep_scalar *lockstep_envelope(const lockstep_scanner *scanner) { return scanner->envelope.data(); }
+
+const uint8_t *lockstep_arena(const lockstep_scanner *scanner, size_t *length) {
+    *length = scanner->arena.size();
+    return scanner->arena.data();
+}
+
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A page that cannot be scanned. The text never quotes the page.
+public struct PageScanError: Error, Sendable, Equatable {
+    /// What is wrong, for programs.
+    public enum Code: String, Sendable {
+        case notJSON = "not_json"
+        /// A page of markup, as proxies and login walls send it with status 200.
+        case html = "html_instead_of_json"
+        /// The body ends in the middle of a value.
+        case truncated = "truncated_json"
+        case recordsMissing = "records_missing"
+        case recordsNotArray = "records_not_array"
+        case tooManyRecords = "too_many_records"
+        case invalidPointer = "invalid_pointer"
+        case outOfMemory = "out_of_memory"
+    }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+extension PageScanError: CustomStringConvertible {
+    public var description: String { message }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CSimdJSON
+import Model
+
+/// Scans the pages of one stream by one plan. Calls of several tasks wait for each other.
+public final class PageScanner: Sendable {
+    /// Bytes behind the body that simdjson may read. A body whose array has no room for them is copied first.
+    public static let padding = 64
+
+    public let plan: ScanPlan
+    private let state: LockedBox<ScannerState>
+
+    /// Throws `outOfMemory` alone.
+    public init(plan: ScanPlan) throws(PageScanError) {
+        self.plan = plan
+        state = LockedBox(try ScannerState(plan))
+    }
+
+    /// Finds the records of a page. One bad record is rejected and the page goes on; a page that is not what the plan
+    /// describes throws.
+    public func scan(_ body: consuming [UInt8]) throws(PageScanError) -> ScannedPage {
+        var body = body
+        guard body.count <= Int(UInt32.max) - Self.padding else {
+            throw PageScanError(.tooManyRecords, "the page has more than 4 GiB")
+        }
+        if body.capacity < body.count + Self.padding { body.reserveCapacity(body.count + Self.padding) }
+        guard let first = body.first(where: { $0 > 0x20 }) else {
+            throw PageScanError(.notJSON, "the page is empty")
+        }
+        if first == UInt8(ascii: "<") { throw PageScanError(.html, "the page is markup, not JSON") }
+        let plan = plan
+        return try state.withLock { state throws(PageScanError) in try state.scan(body, plan: plan) }
+    }
+}
+
+/// The C scanner and its plan: memory that is used again for each page.
+private final class ScannerState {
+    private let scanner: OpaquePointer
+    private let compiled: CompiledPlan
+
+    init(_ plan: ScanPlan) throws(PageScanError) {
+        guard let scanner = lockstep_scanner_new() else {
+            throw PageScanError(.outOfMemory, "no memory for a page scanner")
+        }
+        self.scanner = scanner
+        compiled = CompiledPlan(plan)
+    }
+
+    deinit {
+        lockstep_scanner_free(scanner)
+    }
+
+    func scan(_ body: [UInt8], plan: ScanPlan) throws(PageScanError) -> ScannedPage {
+        var compiled = compiled.plan
+        let status = body.withUnsafeBufferPointer { bytes in
+            bytes.baseAddress.map { lockstep_scan(scanner, $0, bytes.count, &compiled) }
+                ?? LOCKSTEP_SCAN_NOT_JSON
+        }
+        if let error = Self.error(status, plan) { throw error }
+        return collect(body, plan)
+    }
+
+    private func collect(_ body: [UInt8], _ plan: ScanPlan) -> ScannedPage {
+        var arenaLength = 0
+        let arena = UnsafeRawBufferPointer(
+            start: lockstep_arena(scanner, &arenaLength), count: arenaLength)
+        let found = UnsafeBufferPointer(
+            start: lockstep_records(scanner), count: lockstep_record_count(scanner))
+        let scalars = lockstep_scalars(scanner)
+        var records: [ScannedRecord] = []
+        records.reserveCapacity(found.count)
+        var rejected: [RejectedRecord] = []
+        var range: (first: ScannedCursor, last: ScannedCursor)?
+        var lastIdentifier: [UInt8]?
+
+        for (index, record) in found.enumerated() {
+            let identifier = Int(record.id_offset)..<Int(record.id_offset + record.id_length)
+            if index == found.count - 1, !identifier.isEmpty {
+                lastIdentifier = Array(arena[identifier])
+            }
+            if let reason = RejectedRecord.Reason(record.reject) {
+                rejected.append(
+                    RejectedRecord(
+                        reason: reason, externalID: identifier.isEmpty ? nil : Array(arena[identifier]),
+                        range: Int(record.offset)..<Int(record.offset + record.length)))
+                continue
+            }
+            var next = Int(record.first_scalar)
+            var version: Int64?
+            if let rule = plan.version {
+                version = scalars.flatMap { Self.order($0[next], rule, arena) }
+                next += 1
+            }
+            if let rule = plan.cursor {
+                if let scalar = scalars?[next], let order = Self.order(scalar, rule, arena),
+                    range.map({ order < $0.first.order || order > $0.last.order }) ?? true
+                {
+                    let cursor = ScannedCursor(text: Self.text(scalar, arena), order: order)
+                    range = (
+                        first: range.map { order < $0.first.order ? cursor : $0.first } ?? cursor,
+                        last: range.map { order > $0.last.order ? cursor : $0.last } ?? cursor
+                    )
+                }
+                next += 1
+            }
+            var isTombstone = false
+            for rule in plan.tombstones {
+                if let scalar = scalars?[next], Self.value(scalar, arena) == rule.equals {
+                    isTombstone = true
+                }
+                next += 1
+            }
+            records.append(
+                ScannedRecord(
+                    offset: record.offset, length: record.length, identifierOffset: record.id_offset,
+                    identifierLength: record.id_length, version: version, isTombstone: isTombstone))
+        }
+
+        let envelope = (0..<plan.envelope.count).map { index in
+            lockstep_envelope(scanner).flatMap { Self.value($0[index], arena) }
+        }
+        return ScannedPage(
+            body: body, records: records, rejected: rejected, identifiers: Array(arena), envelope: envelope,
+            cursorRange: range, lastIdentifier: lastIdentifier)
+    }
+
+    /// The order of a scalar; whole numbers are read without making a string.
+    private static func order(
+        _ scalar: lockstep_scalar, _ rule: ScalarRule, _ arena: UnsafeRawBufferPointer
+    ) -> Int64? {
+        let bytes = arena[Int(scalar.offset)..<Int(scalar.offset + scalar.length)]
+        let isNumber = scalar.kind == LOCKSTEP_SCALAR_NUMBER.rawValue
+        switch rule.kind {
+        case .rfc3339:
+            return scalar.kind == LOCKSTEP_SCALAR_STRING.rawValue
+                ? Timestamp(rfc3339: bytes)?.microseconds : nil
+        case .integer where isNumber, .epochSeconds where isNumber, .epochMilliseconds where isNumber:
+            guard bytes.count < 16, let whole = wholeNumber(bytes) else { break }
+            switch rule.kind {
+            case .epochSeconds:
+                let product = whole.multipliedReportingOverflow(by: 1_000_000)
+                return product.overflow ? nil : product.partialValue
+            case .epochMilliseconds: return whole * 1_000
+            default: return whole
+            }
+        default: break
+        }
+        return value(scalar, arena).flatMap(rule.order)
+    }
+
+    private static func wholeNumber(_ bytes: Slice<UnsafeRawBufferPointer>) -> Int64? {
+        var value: Int64 = 0
+        for byte in bytes {
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+            value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+        }
+        return bytes.isEmpty ? nil : value
+    }
+
+    private static func text(_ scalar: lockstep_scalar, _ arena: UnsafeRawBufferPointer) -> String {
+        String(
+            decoding: arena[Int(scalar.offset)..<Int(scalar.offset + scalar.length)], as: UTF8.self)
+    }
+
+    static func value(_ scalar: lockstep_scalar, _ arena: UnsafeRawBufferPointer) -> JSONScalar? {
+        switch lockstep_scalar_kind(scalar.kind) {
+        case LOCKSTEP_SCALAR_NULL: .null
+        case LOCKSTEP_SCALAR_FALSE: .bool(false)
+        case LOCKSTEP_SCALAR_TRUE: .bool(true)
+        case LOCKSTEP_SCALAR_NUMBER: .number(text(scalar, arena))
+        case LOCKSTEP_SCALAR_STRING: .string(text(scalar, arena))
+        default: nil
+        }
+    }
+
+    private static func error(_ status: lockstep_scan_status, _ plan: ScanPlan) -> PageScanError? {
+        let place = plan.records.text.isEmpty ? "the document" : plan.records.text
+        return switch status {
+        case LOCKSTEP_SCAN_OK: nil
+        case LOCKSTEP_SCAN_TRUNCATED: PageScanError(.truncated, "the page ends in the middle of a value")
+        case LOCKSTEP_SCAN_RECORDS_MISSING:
+            PageScanError(.recordsMissing, "the page has no member \(place) for the records")
+        case LOCKSTEP_SCAN_RECORDS_NOT_ARRAY: PageScanError(.recordsNotArray, "\(place) is not an array")
+        case LOCKSTEP_SCAN_TOO_MANY_RECORDS:
+            PageScanError(.tooManyRecords, "the page has more than \(plan.maxRecords) records")
+        case LOCKSTEP_SCAN_NO_MEMORY: PageScanError(.outOfMemory, "no memory to scan a page")
+        default: PageScanError(.notJSON, "the page is not a JSON object or array")
+        }
+    }
+}
+
+extension RejectedRecord.Reason {
+    init?(_ code: UInt32) {
+        switch lockstep_reject_reason(code) {
+        case LOCKSTEP_REJECT_NUL: self = .nulCharacter
+        case LOCKSTEP_REJECT_SURROGATE: self = .loneSurrogate
+        case LOCKSTEP_REJECT_MISSING_ID: self = .missingID
+        case LOCKSTEP_REJECT_TOO_LARGE: self = .tooLarge
+        case LOCKSTEP_REJECT_INVALID_UTF8: self = .invalidUTF8
+        case LOCKSTEP_REJECT_NOT_OBJECT: self = .notAnObject
+        default: return nil
+        }
+    }
+}

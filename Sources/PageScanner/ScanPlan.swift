@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+
+/// Where the records of a page are, and which of their values the engine needs.
+public struct ScanPlan: Sendable, Equatable {
+    /// The array of records.
+    public var records: JSONPointer
+    /// The parts of a record's id, joined by `/`.
+    public var id: [JSONPointer]
+    /// What orders two versions of a record; nil when the provider has no such value.
+    public var version: ScalarRule?
+    /// What an incremental cursor is made of; nil when it is not in the records.
+    public var cursor: ScalarRule?
+    /// A record for which one of these holds is a deletion.
+    public var tombstones: [TombstoneRule]
+    /// Values outside the records, such as the next token.
+    public var envelope: [JSONPointer]
+    /// A larger record is rejected.
+    public var maxRecordBytes = 1 << 20
+    /// A longer id is rejected.
+    public var maxIdentifierBytes = 2_000
+    /// A page with more records is refused whole.
+    public var maxRecords = 100_000
+
+    public init(
+        records: JSONPointer, id: [JSONPointer], version: ScalarRule? = nil, cursor: ScalarRule? = nil,
+        tombstones: [TombstoneRule] = [], envelope: [JSONPointer] = []
+    ) {
+        self.records = records
+        self.id = id
+        self.version = version
+        self.cursor = cursor
+        self.tombstones = tombstones
+        self.envelope = envelope
+    }
+}
+
+/// A value of a record that can be compared: numbers as they are, times in microseconds since 1970.
+public struct ScalarRule: Sendable, Hashable {
+    /// How the value is written.
+    public enum Kind: String, Sendable, CaseIterable {
+        case integer
+        case epochSeconds = "epoch_seconds"
+        case epochMilliseconds = "epoch_milliseconds"
+        case rfc3339
+    }
+
+    public let pointer: JSONPointer
+    public let kind: Kind
+
+    public init(pointer: JSONPointer, kind: Kind) {
+        self.pointer = pointer
+        self.kind = kind
+    }
+
+    /// The comparable value of a scalar; nil when it is not written as the rule says.
+    public func order(of scalar: JSONScalar) -> Int64? {
+        switch (kind, scalar) {
+        case (.integer, .number(let text)), (.integer, .string(let text)): return Int64(text)
+        case (.epochSeconds, .number(let text)), (.epochSeconds, .string(let text)):
+            return Self.scaled(text, by: 1_000_000)
+        case (.epochMilliseconds, .number(let text)), (.epochMilliseconds, .string(let text)):
+            return Self.scaled(text, by: 1_000)
+        case (.rfc3339, .string(let text)): return Timestamp(rfc3339: text)?.microseconds
+        default: return nil
+        }
+    }
+
+    /// A decimal number times a power of ten, exactly; digits beyond microseconds are cut. Doubles would not be exact.
+    private static func scaled(_ text: String, by factor: Int64) -> Int64? {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let whole = Int64(parts[0]) else { return nil }
+        let (product, overflow) = whole.multipliedReportingOverflow(by: factor)
+        guard !overflow else { return nil }
+        guard parts.count == 2 else { return product }
+        var fraction: Int64 = 0
+        var scale = factor
+        for digit in parts[1].utf8 {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            scale /= 10
+            fraction += Int64(digit - UInt8(ascii: "0")) * scale
+        }
+        let sum = product.addingReportingOverflow(text.hasPrefix("-") ? -fraction : fraction)
+        return sum.overflow ? nil : sum.partialValue
+    }
+}
+
+/// A record is a deletion when this value has this content.
+public struct TombstoneRule: Sendable, Hashable {
+    public let pointer: JSONPointer
+    public let equals: JSONScalar
+
+    public init(pointer: JSONPointer, equals: JSONScalar) {
+        self.pointer = pointer
+        self.equals = equals
+    }
+}
+
+/// A JSON value that is neither an object nor an array.
+public enum JSONScalar: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    /// The number as written.
+    case number(String)
+    case string(String)
+
+    /// The text of a string, a number or a truth value; nil for null.
+    public var text: String? {
+        switch self {
+        case .null: nil
+        case .bool(let value): value ? "true" : "false"
+        case .number(let text), .string(let text): text
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A page after the scan: the body as it came, and where its records are.
+public struct ScannedPage: Sendable {
+    public let body: [UInt8]
+    public let records: [ScannedRecord]
+    /// Records that cannot be stored; the page goes on without them.
+    public let rejected: [RejectedRecord]
+    /// The bytes of all ids, one after the other.
+    public let identifiers: [UInt8]
+    /// The values of the plan's envelope, in its order; nil for one that is absent or no scalar.
+    public let envelope: [JSONScalar?]
+    /// The smallest and the largest cursor value of the records, with its text.
+    public let cursorRange: (first: ScannedCursor, last: ScannedCursor)?
+    /// The id of the last record, a rejected one included.
+    public let lastIdentifier: [UInt8]?
+
+    /// Gives the body and the ids' arena for the call.
+    public func withUnsafeBytes<Result>(
+        _ body: (_ body: UnsafeRawBufferPointer, _ identifiers: UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        try self.body.withUnsafeBytes { bytes in
+            try identifiers.withUnsafeBytes { try body(bytes, $0) }
+        }
+    }
+}
+
+/// A record's place in its page, and what the engine compares.
+public struct ScannedRecord: Sendable, Equatable {
+    private let offset: UInt32
+    private let length: UInt32
+    private let identifierOffset: UInt32
+    private let identifierLength: UInt32
+    /// The order of its version; nil when the provider gives none.
+    public let version: Int64?
+    public let isTombstone: Bool
+
+    init(
+        offset: UInt32, length: UInt32, identifierOffset: UInt32, identifierLength: UInt32,
+        version: Int64?, isTombstone: Bool
+    ) {
+        self.offset = offset
+        self.length = length
+        self.identifierOffset = identifierOffset
+        self.identifierLength = identifierLength
+        self.version = version
+        self.isTombstone = isTombstone
+    }
+
+    /// Where the record's bytes are in the page's body.
+    public var range: Range<Int> { Int(offset)..<Int(offset) + Int(length) }
+
+    /// Where the id's bytes are in the page's `identifiers`.
+    public var identifierRange: Range<Int> {
+        Int(identifierOffset)..<Int(identifierOffset) + Int(identifierLength)
+    }
+}
+
+/// A cursor value of a record.
+public struct ScannedCursor: Sendable, Equatable {
+    /// The value as the provider wrote it.
+    public let text: String
+    public let order: Int64
+}
+
+/// A record that cannot be stored, and why.
+public struct RejectedRecord: Sendable, Equatable {
+    /// Why a record is put into quarantine; the `reason` column.
+    public enum Reason: String, Sendable {
+        case nulCharacter = "nul_character"
+        case loneSurrogate = "lone_surrogate"
+        case missingID = "missing_id"
+        case tooLarge = "too_large"
+        case invalidUTF8 = "invalid_utf8"
+        case notAnObject = "not_an_object"
+        /// Postgres cannot hold a value of it, such as a number out of range.
+        case refusedByStore = "refused_by_store"
+    }
+
+    public let reason: Reason
+    /// Nil when the id could not be read.
+    public let externalID: [UInt8]?
+    /// Where the record's bytes are in the page's body.
+    public let range: Range<Int>
+
+    public init(reason: Reason, externalID: [UInt8]?, range: Range<Int>) {
+        self.reason = reason
+        self.externalID = externalID
+        self.range = range
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import PageScanner
+import PostgresClient
+
+/// What a checkpoint did to the records.
+public struct CheckpointCounts: Sendable, Equatable {
+    public var added = 0
+    public var updated = 0
+    public var deleted = 0
+    public var unchanged = 0
+    public var quarantined = 0
+
+    public init() {}
+}
+
+/// One transaction of a run: a slice's records, its state, and the end of the run if this is it.
+public struct Checkpoint: Sendable {
+    public var batch: RecordBatch?
+    /// The slice of the batch, or further slices that only moved.
+    public var updates: [SliceUpdate]
+    public var end: RunEnd?
+    /// The slice has no records yet: load them with COPY, and compare only if one turns out to be known.
+    public var isFirstLoad: Bool
+
+    public init(
+        batch: RecordBatch?, updates: [SliceUpdate], end: RunEnd? = nil, isFirstLoad: Bool = false
+    ) {
+        self.batch = batch
+        self.updates = updates
+        self.end = end
+        self.isFirstLoad = isFirstLoad
+    }
+}
+
+/// Writes the checkpoints of one run, in their order; its caller waits for one before it asks for the next.
+///
+/// It counts the committed ones: after a lost connection that count tells whether the last one took effect.
+public actor CheckpointWriter {
+    private let store: SyncStore
+    private let run: OpenRun
+    private var committed: Int64 = 0
+    /// A first load met a known record: the rest of the slice is compared.
+    public private(set) var metKnownRecord = false
+
+    public init(store: SyncStore, run: OpenRun) {
+        self.store = store
+        self.run = run
+    }
+
+    /// Writes one checkpoint, all of it or nothing. A record that the server refuses is moved to quarantine, and the rest
+    /// is written.
+    public func write(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
+        var checkpoint = checkpoint
+        var attempt = 0
+        while true {
+            do throws(StoreError) {
+                let counts = try await writeOnce(checkpoint)
+                committed += 1
+                return counts
+            } catch {
+                switch error.code {
+                case .duplicate where checkpoint.isFirstLoad:
+                    checkpoint.isFirstLoad = false
+                    metKnownRecord = true
+                case .badData:
+                    guard let batch = checkpoint.batch else { throw error }
+                    checkpoint.batch = try await quarantiningRefused(batch)
+                    checkpoint.isFirstLoad = false
+                case .commitUnknown:
+                    if try await tookEffect() {
+                        committed += 1
+                        return CheckpointCounts(verdictUnknown: checkpoint)
+                    }
+                    attempt += 1
+                    guard attempt < 3 else { throw error }
+                default:
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func writeOnce(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
+        guard let batch = checkpoint.batch, !batch.isEmpty else {
+            _ = try await store.query(
+                StoreSQL.checkpoint, parameters(checkpoint, CheckpointCounts()), deadline: Self.deadline)
+            return CheckpointCounts()
+        }
+        let byCopy = checkpoint.isFirstLoad && !batch.hasTombstones
+        let opening =
+            byCopy
+            ? PostgresStatement(StoreSQL.checkFence, [.int(run.integrationID), .int(run.fence)])
+            : batch.diffStatement(run)
+        let outcome = LockedBox(CheckpointCounts())
+        do {
+            try await store.pool.transaction(opening: [opening]) { connection, rows in
+                var counts = CheckpointCounts()
+                var closing: [PostgresStatement] = []
+                if byCopy {
+                    counts.added = try await connection.copyIn(
+                        StoreSQL.copyRecords, data: batch.copyData(run), deadline: Self.deadline)
+                } else {
+                    let verdicts = rows.first?.intArray(0, 0) ?? []
+                    counts = CheckpointCounts(verdicts: verdicts, of: batch)
+                    if !verdicts.isEmpty { closing.append(batch.writeStatement(run, verdicts)) }
+                }
+                if let statement = batch.quarantineStatement(run) { closing.append(statement) }
+                counts.quarantined = batch.rejected.count
+                outcome.withLock { $0 = counts }
+                closing.append(PostgresStatement(StoreSQL.checkpoint, parameters(checkpoint, counts)))
+                return closing
+            }
+        } catch {
+            throw StoreError(mapping: error)
+        }
+        return outcome.withLock { $0 }
+    }
+
+    /// Waits for the transaction of the lost connection to end, and reads whether it was committed.
+    private func tookEffect() async throws(StoreError) -> Bool {
+        let rows = try await store.query(
+            StoreSQL.countCheckpoints, [.int(run.integrationID), .int(run.syncID)])
+        return (rows.int(0, 0) ?? 0) > committed
+    }
+
+    /// Finds the records whose data the server refuses, by halves, each half tried in a transaction that is rolled back.
+    private func quarantiningRefused(_ batch: RecordBatch) async throws(StoreError) -> RecordBatch {
+        var result = batch
+        var suspects = [0..<batch.entries.count]
+        var refused: [Int] = []
+        while let range = suspects.popLast() {
+            guard try await isRefused(batch.part(range)) else { continue }
+            if range.count == 1 {
+                refused.append(range.lowerBound)
+            } else {
+                let middle = range.lowerBound + range.count / 2
+                suspects += [range.lowerBound..<middle, middle..<range.upperBound]
+            }
+        }
+        guard !refused.isEmpty else {
+            throw StoreError(.unexpectedReply, "Postgres refused a batch, and none of its records alone")
+        }
+        for index in refused.sorted(by: >) { result.reject(entryAt: index, reason: .refusedByStore) }
+        return result
+    }
+
+    private func isRefused(_ part: RecordBatch) async throws(StoreError) -> Bool {
+        let verdicts = (0..<part.entries.count).map { Int64($0 * 4) }
+        do {
+            try await store.pool.transaction(opening: []) { connection, _ in
+                _ = try await connection.pipeline([part.writeStatement(run, verdicts)])
+                throw TrialEnd()
+            }
+        } catch is TrialEnd {
+            return false
+        } catch {
+            let mapped = StoreError(mapping: error)
+            if case .badData = mapped.code { return true }
+            throw mapped
+        }
+        return false
+    }
+
+    private func parameters(_ checkpoint: Checkpoint, _ counts: CheckpointCounts) -> [PostgresParameter] {
+        var counters: [Int64?] = []
+        for (index, update) in checkpoint.updates.enumerated() {
+            var total = update.counters
+            if index == 0 {
+                total.recordsAdded += Int64(counts.added)
+                total.recordsUpdated += Int64(counts.updated)
+                total.recordsDeleted += Int64(counts.deleted)
+                total.recordsUnchanged += Int64(counts.unchanged)
+                total.recordsQuarantined += Int64(counts.quarantined)
+            }
+            counters += total.columns
+        }
+        let states = checkpoint.updates.map(\.state)
+        func texts(_ values: [String?]) -> PostgresParameter {
+            .textArray(values.map { $0.map { Array($0.utf8) } })
+        }
+        return [
+            .int(run.integrationID), .int(run.fence), .int(run.syncID),
+            texts(states.map(\.stream)), texts(states.map(\.partition)),
+            texts(states.map { $0.cursor?.text }), .intArray(states.map { $0.cursor?.order }),
+            texts(states.map { $0.pending?.text }), .intArray(states.map { $0.pending?.order }),
+            texts(states.map(\.phase.rawValue)), .intArray(states.map(\.generation)),
+            texts(states.map(\.position)), .intArray(states.map(\.page)),
+            texts(checkpoint.updates.map(\.endedBy)), .boolArray(checkpoint.updates.map(\.isFull)),
+            .intArray(counters), .optional(checkpoint.end?.status.rawValue),
+            .optional(checkpoint.end?.errorCode), .optional(checkpoint.end?.errorMessage),
+            .optional(checkpoint.end?.errorDetail),
+        ]
+    }
+
+    /// A batch is bounded, so this much time means a server in distress.
+    private static let deadline: Duration = .seconds(60)
+}
+
+/// Ends a trial transaction without keeping what it did.
+private struct TrialEnd: Error {}
+
+extension CheckpointCounts {
+    /// The counts that the verdicts of `diff_batch` stand for.
+    init(verdicts: [Int64], of batch: RecordBatch) {
+        for verdict in verdicts {
+            switch verdict & 3 {
+            case 0: added += 1
+            case 1: updated += 1
+            case 2: deleted += 1
+            default: break
+            }
+        }
+        // A tombstone of an unknown id changes no record that anyone could see.
+        let kept = verdicts.count { $0 & 3 == 3 }
+        unchanged = batch.recordCount - batch.rejected.count - added - updated - deleted - kept
+    }
+
+    /// Stands in where the answer to a committed checkpoint was lost: the log in Postgres has the real counts.
+    init(verdictUnknown checkpoint: Checkpoint) {
+        quarantined = checkpoint.batch?.rejected.count ?? 0
+    }
+}
+
+extension SyncCounters {
+    /// In the order of the columns of `sync_log_streams`.
+    var columns: [Int64] {
+        [
+            pages, apiCalls, bytesRead, recordsRead, recordsAdded, recordsUpdated, recordsDeleted,
+            recordsUnchanged, recordsQuarantined, throttledMilliseconds,
+        ]
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+public import PostgresClient
+
+/// An integration as an operator sees it.
+public struct IntegrationSummary: Sendable {
+    public let id: Int64
+    public let key: IntegrationKey
+    public let status: String
+    /// Records that are not deleted.
+    public let liveRecords: Int64
+    public let lastSuccess: Timestamp?
+}
+
+/// One stream of an integration as an operator sees it.
+public struct StreamSummary: Sendable {
+    public let stream: String
+    public let phase: String
+    public let generation: Int64
+    public let lastSuccess: Timestamp?
+    public let lastFull: Timestamp?
+    public let slices: Int64
+    public let liveRecords: Int64
+    public let deletions: Int64
+}
+
+/// A row of the sync log as an operator sees it.
+public struct RunSummary: Sendable {
+    public let id: Int64
+    public let type: String
+    public let status: String
+    public let startedAt: Timestamp
+    public let completedAt: Timestamp?
+    public let pages: Int64
+    public let recordsRead: Int64
+    public let added: Int64
+    public let updated: Int64
+    public let deleted: Int64
+    public let unchanged: Int64
+    public let errorCode: String?
+    public let errorMessage: String?
+    public let errorDetail: String?
+}
+
+/// The integrations of the ledger, for the operator's commands.
+public struct IntegrationStore: Sendable {
+    private let store: SyncStore
+
+    public init(pool: PostgresPool) {
+        store = SyncStore(pool: pool)
+    }
+
+    /// Adds an integration, or replaces the configuration of one that exists. `configuration` is a JSON object.
+    public func add(
+        _ key: IntegrationKey, configuration: [UInt8]
+    ) async throws(StoreError) -> (id: Int64, isNew: Bool) {
+        let rows = try await store.query(
+            StoreSQL.integrationAdd,
+            [.text(key.userID), .text(key.service), .text(key.account), .textBytes(configuration)])
+        guard let id = rows.int(0, 0), let isNew = rows.bool(0, 1) else {
+            throw StoreError(.unexpectedReply, "adding an integration gave no id")
+        }
+        return (id, isNew)
+    }
+
+    /// The version of the stored credential; 0 when there is none.
+    public func credentialVersion(of id: Int64) async throws(StoreError) -> Int64 {
+        let rows = try await store.query(StoreSQL.credentialVersion, [.int(id)])
+        return rows.count == 0 ? 0 : rows.int(0, 0) ?? 0
+    }
+
+    /// Stores a sealed credential in place of the one before.
+    public func putCredential(
+        of id: Int64, kind: String, keyID: String, version: Int64, ciphertext: [UInt8]
+    ) async throws(StoreError) {
+        _ = try await store.query(
+            StoreSQL.credentialPut, [.int(id), .text(kind), .text(keyID), .int(version), .bytea(ciphertext)])
+    }
+
+    /// The next integrations after an id.
+    public func list(
+        service: String?, userID: String?, after id: Int64, limit: Int
+    ) async throws(StoreError) -> [IntegrationSummary] {
+        let rows = try await store.query(
+            StoreSQL.integrationList,
+            [.optional(service), .optional(userID), .int(id), .int(Int64(limit))])
+        return (0..<rows.count).map { row in
+            IntegrationSummary(
+                id: rows.int(row, 0) ?? 0, key: Self.key(rows, row), status: rows.text(row, 4) ?? "",
+                liveRecords: rows.int(row, 5) ?? 0, lastSuccess: rows.timestamp(row, 6))
+        }
+    }
+
+    /// Nil when there is no such integration.
+    public func find(
+        _ reference: IntegrationReference
+    ) async throws(StoreError) -> (id: Int64, key: IntegrationKey, status: String)? {
+        let parameters: [PostgresParameter] =
+            switch reference {
+            case .id(let id): [.int(id), .null, .null, .null]
+            case .key(let key): [.null, .text(key.userID), .text(key.service), .text(key.account)]
+            }
+        let rows = try await store.query(StoreSQL.integrationFind, parameters)
+        guard rows.count > 0, let id = rows.int(0, 0) else { return nil }
+        return (id, Self.key(rows, 0), rows.text(0, 4) ?? "")
+    }
+
+    public func streams(of id: Int64) async throws(StoreError) -> [StreamSummary] {
+        let rows = try await store.query(StoreSQL.integrationStreams, [.int(id)])
+        return (0..<rows.count).map { row in
+            StreamSummary(
+                stream: rows.text(row, 0) ?? "", phase: rows.text(row, 1) ?? "",
+                generation: rows.int(row, 2) ?? 0, lastSuccess: rows.timestamp(row, 3),
+                lastFull: rows.timestamp(row, 4), slices: rows.int(row, 5) ?? 0,
+                liveRecords: rows.int(row, 6) ?? 0, deletions: rows.int(row, 7) ?? 0)
+        }
+    }
+
+    /// The newest runs first.
+    public func runs(of id: Int64, limit: Int) async throws(StoreError) -> [RunSummary] {
+        let rows = try await store.query(StoreSQL.integrationRuns, [.int(id), .int(Int64(limit))])
+        return (0..<rows.count).map { row in
+            RunSummary(
+                id: rows.int(row, 0) ?? 0, type: rows.text(row, 1) ?? "", status: rows.text(row, 2) ?? "",
+                startedAt: rows.timestamp(row, 3) ?? Timestamp(seconds: 0),
+                completedAt: rows.timestamp(row, 4), pages: rows.int(row, 5) ?? 0,
+                recordsRead: rows.int(row, 6) ?? 0, added: rows.int(row, 7) ?? 0,
+                updated: rows.int(row, 8) ?? 0, deleted: rows.int(row, 9) ?? 0,
+                unchanged: rows.int(row, 10) ?? 0, errorCode: rows.text(row, 11),
+                errorMessage: rows.text(row, 12), errorDetail: rows.text(row, 13))
+        }
+    }
+
+    /// Moves an integration to `status` if it is in one of `allowed`; false when it is in none of them.
+    public func setStatus(
+        of id: Int64, to status: String, from allowed: [String]
+    ) async throws(StoreError) -> Bool {
+        let rows = try await store.query(
+            StoreSQL.integrationSetStatus,
+            [.int(id), .text(status), .textArray(allowed.map { Array($0.utf8) })])
+        return rows.count > 0
+    }
+
+    private static func key(_ rows: PostgresRows, _ row: Int) -> IntegrationKey {
+        IntegrationKey(
+            userID: rows.text(row, 1) ?? "", service: rows.text(row, 2) ?? "",
+            account: rows.text(row, 3) ?? "")
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+
+/// One attempt of a job that asks to start.
+public struct RunRequest: Sendable {
+    public let jobID: String
+    /// Counts the claims of the job, from 1.
+    public let attempt: Int
+    /// The worker's id, for people who read the log.
+    public let worker: String
+    public let type: JobType
+    public let enqueuedAt: Timestamp?
+    public let integration: IntegrationReference
+
+    public init(
+        jobID: String, attempt: Int, worker: String, type: JobType, enqueuedAt: Timestamp?,
+        integration: IntegrationReference
+    ) {
+        self.jobID = jobID
+        self.attempt = attempt
+        self.worker = worker
+        self.type = type
+        self.enqueuedAt = enqueuedAt
+        self.integration = integration
+    }
+}
+
+/// What became of a request to start.
+public enum RunStart: Sendable {
+    case opened(OpenRun)
+    /// No such integration; nothing was changed.
+    case unknownIntegration
+    /// The integration is paused, disconnected or waits for its user; nothing was changed.
+    case inactive(status: String)
+}
+
+/// A run that holds its integration's fence, until a newer run takes it.
+public struct OpenRun: Sendable {
+    public let integrationID: Int64
+    public let key: IntegrationKey
+    /// The integration's `config`, a JSON object.
+    public let configuration: [UInt8]
+    public let fence: Int64
+    /// The `sync_log` row.
+    public let syncID: Int64
+    public let credential: StoredCredential?
+    /// The states of whole streams; those of child slices are loaded as they are reached.
+    public let slices: [SliceState]
+}
+
+/// A credential as it is stored: ciphertext.
+public struct StoredCredential: Sendable {
+    public let kind: String
+    public let version: Int64
+    public let ciphertext: [UInt8]
+}
+
+/// A row of `sync_state`.
+public struct SliceState: Sendable, Equatable {
+    /// What the slice is in the middle of.
+    public enum Phase: String, Sendable {
+        case idle
+        case full
+        case incremental
+        /// Read to its end; the absences of this generation wait to be settled.
+        case sweep
+    }
+
+    /// A cursor as stored: its text, and what it is compared by.
+    public struct StoredCursor: Sendable, Equatable {
+        public var text: String
+        public var order: Int64?
+
+        public init(text: String, order: Int64?) {
+            self.text = text
+            self.order = order
+        }
+    }
+
+    public let stream: String
+    /// The parent's external id; empty for a whole stream.
+    public let partition: String
+    public var cursor: StoredCursor?
+    public var pending: StoredCursor?
+    public var phase: Phase = .idle
+    public var generation: Int64 = 0
+    public var position: String?
+    public var page: Int64 = 0
+
+    /// The state of a slice that was never read.
+    public init(stream: String, partition: String) {
+        self.stream = stream
+        self.partition = partition
+    }
+}
+
+/// How a run ends.
+public struct RunEnd: Sendable {
+    /// The terminal values of `sync_log.status` that a run gives itself.
+    public enum Status: String, Sendable {
+        case succeeded
+        case failed
+        case yielded
+        case cancelled
+    }
+
+    public let status: Status
+    public let errorCode: String?
+    /// For the user.
+    public let errorMessage: String?
+    /// For the operator.
+    public let errorDetail: String?
+
+    public init(
+        _ status: Status, errorCode: String? = nil, errorMessage: String? = nil, errorDetail: String? = nil
+    ) {
+        self.status = status
+        self.errorCode = errorCode
+        self.errorMessage = errorMessage
+        self.errorDetail = errorDetail
+    }
+}
+
+/// What one slice has to save at a checkpoint.
+public struct SliceUpdate: Sendable {
+    public let state: SliceState
+    /// What was counted since the last checkpoint; additions, updates and tombstones are counted by the store.
+    public let counters: SyncCounters
+    /// The terminal condition seen, when the enumeration has ended.
+    public let endedBy: String?
+    /// Whether the ended enumeration showed every object.
+    public let isFull: Bool
+
+    public init(state: SliceState, counters: SyncCounters, endedBy: String?, isFull: Bool) {
+        self.state = state
+        self.counters = counters
+        self.endedBy = endedBy
+        self.isFull = isFull
+    }
+}

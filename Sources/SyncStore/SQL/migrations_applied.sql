@@ -1,0 +1,2 @@
+-- What was applied, with its checksum.
+SELECT name, checksum FROM public.lockstep_migrations

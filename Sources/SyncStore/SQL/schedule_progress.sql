@@ -1,0 +1,9 @@
+-- Notes how far a slot's enqueueing has come. A slower scheduler on the same slot never takes it back.
+-- Parameters: schedule id, slot, last integration id, jobs enqueued since, whether that was all.
+UPDATE lockstep.schedule_fires SET
+    enqueued = enqueued + $4, last_integration_id = greatest(last_integration_id, $3),
+    state = CASE WHEN $5 THEN 'enqueued' ELSE state END,
+    completed_at = CASE WHEN $5 THEN now() ELSE completed_at END
+WHERE schedule_id = $1 AND fire_at = to_timestamp($2::bigint / 1000000.0) AND state = 'enqueueing'
+    AND last_integration_id <= $3
+RETURNING state

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The statements of this module, as embedded from `SQL/`.
+enum StoreSQL {
+    static let beginRun = text(PackageResources.begin_run_sql)
+    static let checkFence = text(PackageResources.check_fence_sql)
+    static let diffBatch = text(PackageResources.diff_batch_sql)
+    static let writeRecords = text(PackageResources.write_records_sql)
+    static let copyRecords = text(PackageResources.copy_records_sql)
+    static let quarantine = text(PackageResources.quarantine_sql)
+    static let checkpoint = text(PackageResources.checkpoint_sql)
+    static let countCheckpoints = text(PackageResources.count_checkpoints_sql)
+    static let loadSlices = text(PackageResources.load_slices_sql)
+    static let liveParents = text(PackageResources.live_parents_sql)
+    static let openSweep = text(PackageResources.open_sweep_sql)
+    static let markAbsent = text(PackageResources.mark_absent_sql)
+    static let settleSweep = text(PackageResources.settle_sweep_sql)
+    static let deleteOrphans = text(PackageResources.delete_orphans_sql)
+    static let setIntegrationStatus = text(PackageResources.set_integration_status_sql)
+    static let ledgerExists = text(PackageResources.migrations_ledger_exists_sql)
+    static let createLedger = text(PackageResources.migrations_create_ledger_sql)
+    static let lockLedger = text(PackageResources.migrations_lock_sql)
+    static let appliedMigrations = text(PackageResources.migrations_applied_sql)
+    static let insertMigration = text(PackageResources.migrations_insert_sql)
+    static let integrationAdd = text(PackageResources.integration_add_sql)
+    static let credentialPut = text(PackageResources.credential_put_sql)
+    static let credentialVersion = text(PackageResources.credential_version_sql)
+    static let integrationList = text(PackageResources.integration_list_sql)
+    static let integrationFind = text(PackageResources.integration_find_sql)
+    static let integrationStreams = text(PackageResources.integration_streams_sql)
+    static let integrationRuns = text(PackageResources.integration_runs_sql)
+    static let integrationSetStatus = text(PackageResources.integration_set_status_sql)
+    static let statusSummary = text(PackageResources.status_summary_sql)
+    static let statusRuns = text(PackageResources.status_runs_sql)
+    static let statusServices = text(PackageResources.status_services_sql)
+    static let schedulesList = text(PackageResources.schedules_list_sql)
+    static let scheduleFire = text(PackageResources.schedule_fire_sql)
+    static let scheduleUnfinished = text(PackageResources.schedule_unfinished_sql)
+    static let scheduleTargets = text(PackageResources.schedule_targets_sql)
+    static let scheduleProgress = text(PackageResources.schedule_progress_sql)
+
+    private static func text(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+public import PostgresClient
+
+/// The ledger: runs, records, cursors and the sync log in Postgres.
+///
+/// Every write of a run names its fence, and is refused with `staleFence` when a newer run has taken it. Where a
+/// connection is lost during COMMIT the outcome is read before anything is written again.
+public struct SyncStore: Sendable {
+    let pool: PostgresPool
+
+    public init(pool: PostgresPool) {
+        self.pool = pool
+    }
+
+    /// Starts a run: raises the integration's fence, ends the log rows of runs that died, and inserts this one's.
+    /// One statement; asking again with the same job, attempt and worker replaces a start whose answer was lost.
+    public func begin(_ request: RunRequest) async throws(StoreError) -> RunStart {
+        var parameters: [PostgresParameter] = [
+            .text(request.jobID), .int(Int64(request.attempt)), .text(request.worker),
+            .text(request.type.rawValue), .optional(request.enqueuedAt?.milliseconds),
+        ]
+        switch request.integration {
+        case .id(let id): parameters += [.int(id), .null, .null, .null]
+        case .key(let key):
+            parameters += [.null, .text(key.userID), .text(key.service), .text(key.account)]
+        }
+        let rows = try await query(StoreSQL.beginRun, parameters)
+        return try RunStart(rows)
+    }
+
+    /// The stored states of a stream's slices; a slice that was never read has none.
+    public func slices(
+        of run: OpenRun, stream: String, partitions: [String]
+    ) async throws(StoreError) -> [SliceState] {
+        let rows = try await query(
+            StoreSQL.loadSlices,
+            [.int(run.integrationID), .text(stream), .textArray(partitions.map { Array($0.utf8) })])
+        var states: [SliceState] = []
+        for row in 0..<rows.count { states.append(try SliceState(rows, row: row, column: 0)) }
+        return states
+    }
+
+    /// The next live records of a parent stream after an id, in the order of their ids: id and JSON text.
+    public func liveRecords(
+        of run: OpenRun, stream: String, after: String, limit: Int
+    ) async throws(StoreError) -> [(externalID: String, data: [UInt8])] {
+        let rows = try await query(
+            StoreSQL.liveParents,
+            [.int(run.integrationID), .text(stream), .text(after), .int(Int64(limit))])
+        return (0..<rows.count).map { row in
+            (rows.text(row, 0) ?? "", rows.bytes(row, 1) ?? [])
+        }
+    }
+
+    /// Moves an integration out of `active`, with one alert that says why.
+    public func setStatus(
+        ofIntegration id: Int64, to status: String, alert kind: String, title: String, detail: String
+    ) async throws(StoreError) {
+        _ = try await query(
+            StoreSQL.setIntegrationStatus,
+            [.int(id), .text(status), .text(kind), .text(title), .text(detail)])
+    }
+
+    func query(
+        _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil
+    ) async throws(StoreError) -> PostgresRows {
+        do throws(PostgresError) {
+            return try await pool.query(sql, parameters, deadline: deadline)
+        } catch {
+            throw StoreError(mapping: error)
+        }
+    }
+}
+
+extension RunStart {
+    /// Reads the reply of `begin_run`.
+    init(_ rows: PostgresRows) throws(StoreError) {
+        guard rows.count > 0, let outcome = rows.text(0, 0) else {
+            throw StoreError(.unexpectedReply, "begin_run gave no row")
+        }
+        if outcome == "unknown" {
+            self = .unknownIntegration
+            return
+        }
+        guard outcome == "opened" else {
+            self = .inactive(status: outcome)
+            return
+        }
+        guard let id = rows.int(0, 1), let user = rows.text(0, 2), let service = rows.text(0, 3),
+            let account = rows.text(0, 4), let configuration = rows.bytes(0, 5), let fence = rows.int(0, 6),
+            let syncID = rows.int(0, 7)
+        else { throw StoreError(.unexpectedReply, "begin_run gave a row with a missing value") }
+        var credential: StoredCredential?
+        if let kind = rows.text(0, 8), let version = rows.int(0, 9), let ciphertext = rows.bytes(0, 10) {
+            credential = StoredCredential(kind: kind, version: version, ciphertext: ciphertext)
+        }
+        var slices: [SliceState] = []
+        for row in 0..<rows.count where !rows.isNull(row, 11) {
+            slices.append(try SliceState(rows, row: row, column: 11, partition: ""))
+        }
+        self = .opened(
+            OpenRun(
+                integrationID: id, key: IntegrationKey(userID: user, service: service, account: account),
+                configuration: configuration, fence: fence, syncID: syncID, credential: credential,
+                slices: slices))
+    }
+}
+
+extension SliceState {
+    /// Reads a state whose columns begin at `column`: the stream, the partition unless it is given, cursor, …
+    init(_ rows: PostgresRows, row: Int, column: Int, partition known: String? = nil) throws(StoreError) {
+        let next = known == nil ? column + 2 : column + 1
+        guard let stream = rows.text(row, column), let partition = known ?? rows.text(row, column + 1),
+            let phase = rows.text(row, next + 4).flatMap(Phase.init(rawValue:)),
+            let generation = rows.int(row, next + 5), let page = rows.int(row, next + 7)
+        else { throw StoreError(.unexpectedReply, "a row of sync_state has a missing or unknown value") }
+        self.init(stream: stream, partition: partition)
+        self.cursor = rows.text(row, next).map {
+            StoredCursor(text: $0, order: rows.int(row, next + 1))
+        }
+        self.pending = rows.text(row, next + 2).map {
+            StoredCursor(text: $0, order: rows.int(row, next + 3))
+        }
+        self.phase = phase
+        self.generation = generation
+        self.position = rows.text(row, next + 6)
+        self.page = page
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import PostgresClient
+import SyncStore
+import TestSupport
+import Testing
+
+@Suite struct `A checkpoint` {
+    @Test(arguments: [true, false])
+    func `counts what it added, changed and left alone`(byCopy: Bool) async throws {
+        let ledger = try await Ledger()
+        let first = try await ledger.open("1")
+        let writer = CheckpointWriter(store: ledger.store, run: first)
+
+        let added = try await ledger.write(makeRecords(0..<10), in: first, writer: writer, firstLoad: byCopy)
+        let again = try await ledger.write(
+            makeRecords(0..<8) + makeRecords(8..<10, version: 2, content: 1) + makeRecords(10..<11),
+            in: first, writer: writer, page: 1)
+
+        #expect(added.added == 10)
+        #expect(again.unchanged == 8)
+        #expect(again.updated == 2)
+        #expect(again.added == 1)
+        #expect(try await ledger.liveIDs().count == 11)
+        let log = try await ledger.pool.query(
+            "SELECT pages, records_added, records_updated, records_unchanged, checkpoints::bigint FROM lockstep.sync_log"
+        )
+        #expect((0..<5).map { log.int(0, $0) } == [2, 11, 2, 8, 2])
+    }
+
+    @Test func `a first load that meets a known record compares instead`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        try await ledger.write(makeRecords(0..<3), in: run, writer: writer, firstLoad: true)
+
+        let counts = try await ledger.write(
+            makeRecords(2..<5), in: run, writer: writer, page: 1, firstLoad: true)
+
+        #expect(counts.added == 2)
+        #expect(counts.unchanged == 1)
+        #expect(await writer.metKnownRecord)
+        #expect(try await ledger.liveIDs().count == 5)
+    }
+
+    @Test func `a version never goes backwards, and a tombstone is undone only by a newer version`()
+        async throws
+    {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        try await ledger.write([#"{"id":"a","v":5,"n":5}"#], in: run, writer: writer)
+
+        let older = try await ledger.write([#"{"id":"a","v":4,"n":4}"#], in: run, writer: writer, page: 1)
+        let gone = try await ledger.write(
+            [#"{"id":"a","v":6,"gone":true}"#], in: run, writer: writer, page: 2)
+        let late = try await ledger.write([#"{"id":"a","v":6,"n":6}"#], in: run, writer: writer, page: 3)
+        #expect(try await ledger.liveIDs() == [])
+        let newer = try await ledger.write([#"{"id":"a","v":7,"n":7}"#], in: run, writer: writer, page: 4)
+
+        #expect(older.unchanged == 1)
+        #expect(gone.deleted == 1)
+        #expect(late.unchanged == 1)
+        #expect(newer.added == 1)
+        #expect(try await ledger.count("lockstep.records WHERE data->>'n' = '7' AND version = 7") == 1)
+        #expect(try await ledger.count("lockstep.deletions WHERE reason = 'tombstone'") == 1)
+    }
+
+    @Test func `a tombstone of an unknown id keeps an older version out`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+
+        try await ledger.write([#"{"id":"a","v":6,"gone":true}"#], in: run, writer: writer)
+        try await ledger.write([#"{"id":"a","v":5,"n":5}"#], in: run, writer: writer, page: 1)
+
+        #expect(try await ledger.liveIDs() == [])
+        #expect(try await ledger.count("lockstep.deletions") == 0)
+    }
+
+    @Test func `of two records with one id in a batch the higher version stays`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+
+        let counts = try await ledger.write(
+            [#"{"id":"a","v":5}"#, #"{"id":"a","v":7,"n":7}"#, #"{"id":"a","v":6}"#], in: run, writer: writer,
+            firstLoad: true)
+
+        #expect(counts.added == 1)
+        #expect(try await ledger.count("lockstep.records WHERE version = 7") == 1)
+    }
+
+    @Test func `ids that only look alike are two records`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+
+        try await ledger.write(["{\"id\":\"\u{E9}\"}", "{\"id\":\"e\u{301}\"}"], in: run, writer: writer)
+
+        #expect(try await ledger.liveIDs().count == 2)
+    }
+
+    @Test(arguments: [true, false])
+    func `a record that Postgres refuses goes to quarantine and the rest is written`(byCopy: Bool)
+        async throws
+    {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        let bad = [
+            "{\"id\":\"b1\",\"n\":1e400000}", "{\"id\":\"b2\",\"n\":01}", "{\"id\":\"b3\",\"t\":\"\\u0000\"}",
+        ]
+
+        let counts = try await ledger.write(
+            makeRecords(0..<20) + bad + makeRecords(20..<30), in: run, writer: writer, firstLoad: byCopy)
+
+        #expect(counts.added == 30)
+        #expect(counts.quarantined == 3)
+        #expect(try await ledger.liveIDs().count == 30)
+        let kept = try await ledger.pool.query(
+            "SELECT reason, raw FROM lockstep.quarantine ORDER BY external_id")
+        #expect(
+            (0..<3).map { kept.text($0, 0) } == ["refused_by_store", "refused_by_store", "nul_character"])
+        #expect((0..<3).compactMap { kept.bytes($0, 1) }.map { String(decoding: $0, as: UTF8.self) } == bad)
+    }
+
+    @Test func `a run whose fence was taken writes nothing`() async throws {
+        let ledger = try await Ledger()
+        let old = try await ledger.open("1")
+        let writer = CheckpointWriter(store: ledger.store, run: old)
+        _ = try await ledger.open("2")
+
+        for firstLoad in [true, false] {
+            let error = await #expect(throws: StoreError.self) {
+                try await ledger.write(makeRecords(0..<3), in: old, writer: writer, firstLoad: firstLoad)
+            }
+            #expect(error?.code == .staleFence)
+        }
+        #expect(try await ledger.liveIDs() == [])
+        let log = try await ledger.pool.query("SELECT status FROM lockstep.sync_log ORDER BY id")
+        #expect((0..<2).map { log.text($0, 0) } == ["superseded", "running"])
+    }
+
+    @Test func `an ended run takes no more checkpoints`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        try await ledger.write(makeRecords(0..<3), in: run, writer: writer, end: RunEnd(.succeeded))
+
+        await #expect(throws: StoreError.self) {
+            try await ledger.write(makeRecords(3..<6), in: run, writer: writer, page: 1)
+        }
+
+        #expect(try await ledger.liveIDs().count == 3)
+    }
+
+    @Test func `an integration that is not active opens no run`() async throws {
+        let ledger = try await Ledger()
+        _ = try await IntegrationStore(pool: ledger.pool).setStatus(
+            of: ledger.integrationID, to: "paused", from: ["active"])
+        let request = RunRequest(
+            jobID: "j", attempt: 1, worker: "w", type: .full, enqueuedAt: nil, integration: .key(ledger.key))
+
+        guard case .inactive(let status) = try await ledger.store.begin(request) else {
+            Issue.record("the run was opened")
+            return
+        }
+
+        #expect(status == "paused")
+        #expect(try await ledger.count("lockstep.sync_log") == 0)
+    }
+
+    @Test func `a state comes back as it was saved`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        var state = SliceState(stream: "s", partition: "")
+        state.cursor = SliceState.StoredCursor(text: "2026-01-01T00:00:00Z", order: 17)
+        state.pending = SliceState.StoredCursor(text: "tök", order: nil)
+        state.phase = .incremental
+        state.generation = 3
+        state.position = "{\"p\":1}"
+        state.page = 12
+
+        _ = try await CheckpointWriter(store: ledger.store, run: run).write(
+            Checkpoint(
+                batch: nil,
+                updates: [SliceUpdate(state: state, counters: SyncCounters(), endedBy: nil, isFull: false)]))
+
+        #expect(try await ledger.open("2").slices == [state])
+    }
+}

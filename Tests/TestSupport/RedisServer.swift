@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+
+/// A private Redis of this test process, on a Unix socket in a directory of its own. It ends with the process.
+public final class RedisServer: Sendable {
+    /// The server that the tests of this process share; isolation is by key prefix.
+    public static let shared = Result { try RedisServer() }
+
+    /// The URL of the shared server and a key prefix that nothing else uses.
+    public static func makePrefix() throws -> (url: String, prefix: String) {
+        let name = UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased()
+        return (try shared.get().url, "t\(name)")
+    }
+
+    private let directory: URL
+    private let arguments: [String]
+    private let lifeline = Pipe()
+    private let process: Locked<Process?> = Locked(nil)
+
+    /// Where clients find the server.
+    public var url: String { "unix://\(socketPath)" }
+
+    /// The socket itself.
+    public var socketPath: String { directory.appendingPathComponent("redis.sock").path }
+
+    /// Where certificates and the like may be put.
+    public var path: String { directory.path }
+
+    /// Starts a server without persistence. `arguments` are further options of redis-server.
+    public init(arguments: [String] = []) throws {
+        // Short: the path of a Unix socket has about 100 bytes.
+        directory = URL(
+            fileURLWithPath: "/tmp/lockstep-redis-\(getpid())-\(UInt32.random(in: 0...UInt32.max))")
+        self.arguments = arguments
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try start()
+    }
+
+    /// Starts the server (again), empty, at the same place, and returns when it listens.
+    public func start() throws {
+        let server = Process()
+        server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        server.arguments =
+            [
+                "redis-server", "--port", "0", "--unixsocket", socketPath, "--dir", directory.path,
+                "--save", "", "--appendonly", "no", "--daemonize", "no",
+            ] + arguments
+        server.currentDirectoryURL = directory
+        let log = directory.appendingPathComponent("server.log")
+        try Data().write(to: log)
+        let output = try FileHandle(forWritingTo: log)
+        server.standardInput = FileHandle.nullDevice
+        // Not this process' own output: who waits for the end of that would wait for the server.
+        server.standardOutput = output
+        server.standardError = output
+        try? FileManager.default.removeItem(atPath: socketPath)
+        try server.run()
+        process.set(server)
+        try watch(server.processIdentifier)
+
+        let limit = ContinuousClock.now.advanced(by: .seconds(20))
+        while !FileManager.default.fileExists(atPath: socketPath) {
+            guard ContinuousClock.now < limit, server.isRunning else {
+                let text = try String(contentsOf: log, encoding: .utf8)
+                throw ServerError(message: "redis-server did not start: \(text)")
+            }
+            usleep(5_000)
+        }
+    }
+
+    /// Ends the server as SIGKILL does; what it held is gone.
+    public func kill() {
+        guard let server = process.get(), server.isRunning else { return }
+        Glibc.kill(server.processIdentifier, SIGKILL)
+        server.waitUntilExit()
+    }
+
+    /// Stops the server's process without ending it, as a hung machine would.
+    public func freeze() {
+        if let server = process.get() { Glibc.kill(server.processIdentifier, SIGSTOP) }
+    }
+
+    /// Lets a frozen server go on.
+    public func thaw() {
+        if let server = process.get() { Glibc.kill(server.processIdentifier, SIGCONT) }
+    }
+
+    deinit { kill() }
+
+    /// A shell that outlives this process, however it ends, and stops the server after it: the pipe's other end closes
+    /// with this process.
+    private func watch(_ pid: Int32) throws {
+        let script = "cat; kill -9 \(pid); rm -rf '\(directory.path)'"
+        let watcher = Process()
+        watcher.executableURL = URL(fileURLWithPath: "/bin/sh")
+        watcher.arguments = ["-c", "exec setsid sh -c \"$0\" >/dev/null 2>&1", script]
+        watcher.standardInput = lifeline
+        try watcher.run()
+    }
+
+    /// A TCP port that was free a moment ago.
+    public static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw ServerError(message: "no socket") }
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                bind(descriptor, generic, length) == 0 ? getsockname(descriptor, generic, &length) : -1
+            }
+        }
+        guard status == 0 else { throw ServerError(message: "no free port") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
+
+/// A value behind a lock; TestSupport depends on nothing of the package.
+private final class Locked<Value>: @unchecked Sendable {
+    // @unchecked: `value` is only touched while `lock` is held.
+    private let lock = NSLock()
+    private var value: Value
+
+    init(_ value: Value) { self.value = value }
+
+    func get() -> Value { lock.withLock { value } }
+
+    func set(_ new: Value) { lock.withLock { value = new } }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One migration: a file of this folder, embedded when the program is built.
+public struct MigrationFile: Sendable {
+    /// The file's name without `.sql`.
+    public let name: String
+    public let sql: String
+
+    /// All migrations, in the order in which they are applied.
+    public static let all: [MigrationFile] = [
+        MigrationFile("0001_ledger", PackageResources._001_ledger_sql),
+        MigrationFile("0002_log", PackageResources._002_log_sql),
+        MigrationFile("0003_dispatch", PackageResources._003_dispatch_sql),
+        MigrationFile("0004_health", PackageResources._004_health_sql),
+        MigrationFile("0005_runs", PackageResources._005_runs_sql),
+        MigrationFile("0006_checkpoints", PackageResources._006_checkpoints_sql),
+        MigrationFile("0007_sweeps", PackageResources._007_sweeps_sql),
+    ]
+
+    private init(_ name: String, _ bytes: [UInt8]) {
+        self.name = name
+        sql = String(decoding: bytes, as: UTF8.self)
+    }
+}
