@@ -26,10 +26,25 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: settings)
 }
 
+func executable(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
 /// The layers, lowest first; `Tests/ArchitectureTests` refuses an import that goes up or sideways.
 let cModules: [Target] = [
     .systemLibrary(name: "CLibPQ"),
     .systemLibrary(name: "COpenSSL"),
+    .systemLibrary(name: "CCurl"),
     .target(
         name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
 ]
@@ -40,20 +55,40 @@ let migrations = [
 
 let foundations: [Target] = [
     library("Model"),
-    library("Crypto", ["COpenSSL", "Model"]),
+    library("Settings", ["Model"]),
+    library("Cryptography", ["COpenSSL"]),
     library("PageScanner", ["CSimdJSON", "Model"]),
     library("MigrationFiles", path: "migrations", embedding: migrations.map { "\($0).sql" }),
 ]
 
 let drivers: [Target] = [
-    library("PostgresClient", ["CLibPQ", "Model"])
+    library("PostgresClient", ["CLibPQ", "Model"]),
+    library("HTTPTransport", ["CCurl", "Model", log, lifecycle]),
 ]
 
 let services: [Target] = [
     library("Cron", ["Model"]),
+    library("Vault", ["Cryptography", "Model", "Settings"]),
+    library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),
     library(
-        "SyncStore", ["Crypto", "MigrationFiles", "Model", "PageScanner", "PostgresClient"],
+        "SyncStore", ["Cryptography", "MigrationFiles", "Model", "PageScanner", "PostgresClient"],
         embedding: ["SQL"]),
+]
+
+let connectors: [Target] = [
+    library("BuiltinConnectors", path: "connectors", embedding: ["google-calendar.yaml", "stripe.yaml"]),
+    library(
+        "DeclarativeConnectors",
+        ["ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings", yams]),
+]
+
+let engine: [Target] = [
+    library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"])
+]
+
+let runtimes: [Target] = [
+    library("Observability", ["Model", hummingbird, log, lifecycle]),
+    library("Sandbox", ["Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
 ]
 
 let testTargets: [Target] = [
@@ -61,14 +96,35 @@ let testTargets: [Target] = [
     tests("ArchitectureTests", []),
     tests("ModelTests", ["Model"]),
     tests("CronTests", ["Cron", "Model"]),
+    tests("CryptographyTests", ["Cryptography"]),
+    tests("SettingsTests", ["Settings", "Model"]),
+    tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),
-    tests(
-        "SyncStoreTests", ["Crypto", "MigrationFiles", "Model", "PageScanner", "PostgresClient", "SyncStore"]),
     tests("PostgresClientTests", ["PostgresClient"]),
+    tests("HTTPTransportTests", ["HTTPTransport", log, lifecycle]),
+    tests(
+        "SyncEngineTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Cryptography", "DeclarativeConnectors", "HTTPTransport",
+            "Model",
+            "PostgresClient", "Sandbox", "SyncEngine", "SyncStore", log,
+        ]),
+    tests(
+        "SyncStoreTests",
+        ["Cryptography", "MigrationFiles", "Model", "PageScanner", "PostgresClient", "SyncStore"]),
 ]
 
 let package = Package(
     name: "lockstep",
-    targets: cModules + foundations + drivers + services + testTargets,
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: cModules + foundations + drivers + services + connectors + engine + runtimes + testTargets,
     cxxLanguageStandard: .cxx17
 )

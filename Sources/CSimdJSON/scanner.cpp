@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "CSimdJSON.h"
 
+#include <cctype>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string_view>
@@ -31,14 +33,28 @@ bool is_soft(error_code error) {
 
 bool is_space(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
 
+// Takes the next step of a path: a member of an object, or an element of an array by its number.
+error_code step(ondemand::value &value, const char *token) {
+    ondemand::json_type type;
+    if (error_code error = value.type().get(type)) return error;
+    if (type == ondemand::json_type::array) {
+        char *end = nullptr;
+        unsigned long index = strtoul(token, &end, 10);
+        if (!isdigit(static_cast<unsigned char>(token[0])) || *end) return NO_SUCH_FIELD;
+        ondemand::array array;
+        if (error_code error = value.get_array().get(array)) return error;
+        error_code error = array.at(index).get(value);
+        return error == INDEX_OUT_OF_BOUNDS ? NO_SUCH_FIELD : error;
+    }
+    ondemand::object object;
+    if (error_code error = value.get_object().get(object)) return error;
+    return object.find_field_unordered(token).get(value);
+}
+
 // Walks from an object to a member of a member of it.
 error_code walk(ondemand::object &object, lockstep_path path, ondemand::value &value) {
     error_code error = object.find_field_unordered(path[0]).get(value);
-    for (size_t depth = 1; !error && path[depth]; depth++) {
-        ondemand::object inner;
-        error = value.get_object().get(inner);
-        if (!error) error = inner.find_field_unordered(path[depth]).get(value);
-    }
+    for (size_t depth = 1; !error && path[depth]; depth++) error = step(value, path[depth]);
     return error;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A path to a member of a JSON object (RFC 6901), by names alone: array indices have no place in a page's shape.
+/// A path to a value of a JSON object (RFC 6901).
 public struct JSONPointer: Sendable, Hashable {
     /// The pointer as written, such as `/response_metadata/next_cursor`; empty for the document itself.
     public let text: String

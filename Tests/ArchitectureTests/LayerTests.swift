@@ -6,7 +6,7 @@ import Testing
 /// The layer of each target, lowest first. docs/architecture.md shows the same table.
 private let layers: [(name: String, targets: Set<String>)] = [
     ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON"]),
-    ("foundations", ["Model", "Settings", "Crypto", "PageScanner", "MigrationFiles"]),
+    ("foundations", ["Model", "Settings", "Cryptography", "PageScanner", "MigrationFiles"]),
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
     ("services", ["JobQueue", "SyncStore", "Vault", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),

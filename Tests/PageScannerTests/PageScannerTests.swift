@@ -150,13 +150,15 @@ import Testing
     }
 
     @Test func `reads single values of an object`() throws {
-        let json = Array(#"{"error":{"code":410,"errors":[1],"reason":"gone"},"id":"cal"}"#.utf8)
+        let json = Array(#"{"error":{"code":410,"errors":[1,{"r":"x"}],"reason":"gone"},"id":"cal"}"#.utf8)
 
         let values = JSONValueReader.scalars(
-            at: [try JSONPointer("/error/code"), try JSONPointer("/error/errors"), try JSONPointer("/id")],
+            at: [
+                try JSONPointer("/error/code"), try JSONPointer("/error/errors"), try JSONPointer("/id"),
+            ],
             in: json)
 
-        #expect(values == [.number("410"), nil, .string("cal")])
+        #expect(values == [.number("410"), nil, .string("x"), nil, .string("cal")])
         #expect(JSONValueReader.scalarText(at: try JSONPointer("/id"), in: Array("<html>".utf8)) == nil)
     }
 

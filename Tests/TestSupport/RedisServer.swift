@@ -16,8 +16,9 @@ public final class RedisServer: Sendable {
 
     private let directory: URL
     private let arguments: [String]
-    private let lifeline = Pipe()
     private let process: Locked<Process?> = Locked(nil)
+    /// Kept open until this process ends.
+    private let lifelines: Locked<[Pipe]> = Locked([])
 
     /// Where clients find the server.
     public var url: String { "unix://\(socketPath)" }
@@ -92,10 +93,17 @@ public final class RedisServer: Sendable {
     /// A shell that outlives this process, however it ends, and stops the server after it: the pipe's other end closes
     /// with this process.
     private func watch(_ pid: Int32) throws {
-        let script = "cat; kill -9 \(pid); rm -rf '\(directory.path)'"
+        // The directory goes with the last of several servers; a pid may belong to another process by then.
+        let script = """
+            cat
+            grep -q redis-server /proc/\(pid)/comm && kill -9 \(pid)
+            rm -rf '\(directory.path)'
+            """
         let watcher = Process()
         watcher.executableURL = URL(fileURLWithPath: "/bin/sh")
         watcher.arguments = ["-c", "exec setsid sh -c \"$0\" >/dev/null 2>&1", script]
+        let lifeline = Pipe()
+        lifelines.set(lifelines.get() + [lifeline])
         watcher.standardInput = lifeline
         try watcher.run()
     }

@@ -4,7 +4,8 @@ import COpenSSL
 
 /// Message authentication codes (RFC 2104) of whole messages. Compare them with `ConstantTime.equal`.
 public enum HMAC {
-    /// HMAC-SHA256: 32 bytes. Throws `unavailable` when OpenSSL has no memory or its policy forbids the key's length.
+    /// HMAC-SHA256: 32 bytes. Throws `unavailable` when OpenSSL has no memory or its policy forbids the key's
+    /// length.
     public static func sha256(key: [UInt8], message: [UInt8]) throws(CryptoError) -> [UInt8] {
         try code(EVP_sha256(), byteCount: 32, key: key, message: message)
     }

@@ -4,7 +4,8 @@ import COpenSSL
 
 /// Random bytes for keys, nonces and tokens.
 public enum SecureRandom {
-    /// Bytes from OpenSSL's generator. Throws `unavailable` when it could not be seeded; never returns weaker ones.
+    /// Bytes from OpenSSL's generator. Throws `unavailable` when it could not be seeded; never returns weaker
+    /// ones.
     public static func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
         guard (0...Int(Int32.max)).contains(count) else {
             throw CryptoError(.invalidInput, "\(count) random bytes were asked for")

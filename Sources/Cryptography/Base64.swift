@@ -2,8 +2,8 @@
 
 /// Bytes as Base64 text (RFC 4648).
 ///
-/// Decoding is strict, so that one value has one text: the right alphabet, the right length, no line breaks, and zero
-/// bits at the end. Otherwise a signature could be written in several ways.
+/// Decoding is strict, so that one value has one text: the right alphabet, the right length, no line breaks,
+/// and zero bits at the end. Otherwise a signature could be written in several ways.
 public enum Base64: Sendable {
     /// With `+` and `/`; padded to a multiple of four characters.
     case standard

@@ -4,8 +4,9 @@ import COpenSSL
 
 /// Authenticated encryption with AES-256-GCM under one key.
 ///
-/// A sealed text is `nonce (12 bytes) || ciphertext || tag (16 bytes)`. The nonce is random, so one key may seal up to
-/// 2^32 texts (NIST SP 800-38D, 8.3). The copy of the key held here is wiped when the last reference goes.
+/// A sealed text is `nonce (12 bytes) || ciphertext || tag (16 bytes)`. The nonce is random, so one key may
+/// seal up to 2^32 texts (NIST SP 800-38D, 8.3). The copy of the key held here is wiped when the last
+/// reference goes.
 public final class AES256GCM: Sendable {
     /// The length of a key in bytes.
     public static let keyByteCount = 32
@@ -27,14 +28,14 @@ public final class AES256GCM: Sendable {
         self.key = WipedBytes(key)
     }
 
-    /// Encrypts with a fresh nonce. `context` is not part of the result; opening needs the same bytes again, so it ties
-    /// the text to its place, such as the row and column that store it.
+    /// Encrypts with a fresh nonce. `context` is not part of the result; opening needs the same bytes again,
+    /// so it ties the text to its place, such as the row and column that store it.
     public func seal(_ plaintext: [UInt8], context: [UInt8] = []) throws(CryptoError) -> [UInt8] {
         try seal(plaintext, context: context, nonce: SecureRandom.bytes(Self.nonceByteCount))
     }
 
-    /// Decrypts what `seal` made. Throws `authenticationFailed`, and reveals nothing, when the key or the context is
-    /// another one or a bit was changed.
+    /// Decrypts what `seal` made. Throws `authenticationFailed`, and reveals nothing, when the key or the
+    /// context is another one or a bit was changed.
     public func open(_ sealed: [UInt8], context: [UInt8] = []) throws(CryptoError) -> [UInt8] {
         let textCount = sealed.count - Self.overhead
         guard textCount >= 0, textCount <= Self.maxByteCount, context.count <= Self.maxByteCount else {

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+
+/// A failure to read from a provider, with a sentence for each reader.
+public struct ConnectorError: Error, Sendable {
+    /// What the engine does about it.
+    public let errorClass: ErrorClass
+    /// A stable word for programs: `http_503`, `timeout`, `html_instead_of_json`, …
+    public let code: String
+    /// For the user: no status codes, no jargon.
+    public let userMessage: String
+    /// For the operator: status, request id, a redacted excerpt. Never a secret.
+    public let operatorDetail: String
+    /// How long the provider asked to wait, already clamped to 1 s … 1 h.
+    public let retryAfter: Duration?
+    /// The HTTP status, when there was a response.
+    public let status: Int?
+
+    public init(
+        _ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String,
+        retryAfter: Duration? = nil, status: Int? = nil
+    ) {
+        self.errorClass = errorClass
+        self.code = code
+        self.userMessage = userMessage
+        self.operatorDetail = operatorDetail
+        self.retryAfter = retryAfter
+        self.status = status
+    }
+}
+
+extension ConnectorError: CustomStringConvertible {
+    public var description: String { "\(errorClass.rawValue) (\(code)): \(operatorDetail)" }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PageScanner
+
+/// A provider's own mark of how far a stream has been read.
+public struct Cursor: Sendable, Hashable {
+    /// The value as the provider writes it; it goes back into the next request unchanged.
+    public let text: String
+    /// What cursors are compared by, where they can be compared: microseconds for times, the number for
+    /// sequences; nil for opaque tokens, where the latest one wins.
+    public let order: Int64?
+
+    public init(text: String, order: Int64?) {
+        self.text = text
+        self.order = order
+    }
+}
+
+/// Where an enumeration goes on: opaque text that the strategy that made it can read, in this process or another.
+public struct PagePosition: Sendable, Hashable {
+    public let text: String
+
+    public init(text: String) {
+        self.text = text
+    }
+}
+
+/// Why an enumeration is over. A run is complete only when one of these was seen: a body that merely stopped,
+/// or a short page, proves nothing unless the manifest says so.
+public enum TerminalCondition: String, Sendable, CaseIterable {
+    case nextTokenAbsent = "next_token_absent"
+    case nextLinkAbsent = "next_link_absent"
+    case hasMoreFalse = "has_more_false"
+    case emptyPage = "empty_page"
+    case shortPage = "short_page"
+    case totalReached = "total_reached"
+    case endFlag = "end_flag"
+    case singlePage = "single_page"
+    case reachedCursor = "reached_cursor"
+}
+
+/// What follows a page.
+public enum PageContinuation: Sendable, Hashable {
+    case next(PagePosition)
+    case end(TerminalCondition)
+}
+
+/// One response, scanned: records as slices of the body, and where to go from here.
+public struct Page: Sendable {
+    public let scanned: ScannedPage
+    public let continuation: PageContinuation
+    /// The cursor this page shows, if any. The engine decides when it becomes the stream's cursor.
+    public let cursor: Cursor?
+    public let cost: RequestCost
+
+    public init(
+        scanned: ScannedPage, continuation: PageContinuation, cursor: Cursor?, cost: RequestCost
+    ) {
+        self.scanned = scanned
+        self.continuation = continuation
+        self.cursor = cursor
+        self.cost = cost
+    }
+}
+
+/// What a page cost.
+public struct RequestCost: Sendable, Equatable {
+    public var apiCalls: Int
+    /// Bytes of the decoded bodies.
+    public var bytes: Int
+
+    public init(apiCalls: Int, bytes: Int) {
+        self.apiCalls = apiCalls
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PageScanner
+
+/// What the engine has to know of a stream before it reads a page.
+public struct StreamDescriptor: Sendable {
+    /// The stream's name, the `stream` column of its records.
+    public let name: String
+    /// Where the slices of a child stream come from; nil for a stream that is read as one.
+    public let parent: ParentBinding?
+    /// When the absence of a record means its deletion.
+    public let absence: AbsencePolicy
+    /// How cursors of this stream may move.
+    public let cursorOrder: CursorOrder
+    /// The most pages one enumeration may have before it counts as a pagination loop.
+    public let maxPages: Int
+
+    public init(
+        name: String, parent: ParentBinding? = nil, absence: AbsencePolicy, cursorOrder: CursorOrder,
+        maxPages: Int
+    ) {
+        self.name = name
+        self.parent = parent
+        self.absence = absence
+        self.cursorOrder = cursorOrder
+        self.maxPages = maxPages
+    }
+}
+
+/// A child stream is enumerated once for each live record of its parent stream.
+public struct ParentBinding: Sendable {
+    /// The parent stream; it stands before its children in `Connector.streams`.
+    public let stream: String
+    /// Names that the child's requests use, and where in the parent's record their values are.
+    public let values: [String: JSONPointer]
+
+    public init(stream: String, values: [String: JSONPointer]) {
+        self.stream = stream
+        self.values = values
+    }
+}
+
+/// When a record that an enumeration did not show is deleted.
+public enum AbsencePolicy: String, Sendable {
+    /// Never: the stream reports deletions by tombstones alone.
+    case never
+    /// After one complete enumeration of a generation.
+    case fullRun = "full_run"
+    /// After two complete enumerations in a row that agree, for lists that drift while they are read.
+    case twoRuns = "two_runs"
+}
+
+/// How the cursors that the pages of one enumeration show relate to each other.
+public enum CursorOrder: Sendable {
+    /// The stream has no cursor: each incremental job enumerates it whole.
+    case none
+    /// Records come oldest first: each page's cursor is safe to store with the page.
+    case ascending
+    /// The order is unknown or newest first: only the end of the enumeration makes the largest one safe.
+    case atEnd
+}
+
+/// One enumeration's share of a stream: the whole stream, or one parent's children.
+public struct StreamSlice: Sendable, Hashable {
+    /// The parent's external id; empty for a stream that is read as one.
+    public let partition: String
+    /// The values bound from the parent's record.
+    public let values: [String: String]
+
+    public init(partition: String, values: [String: String]) {
+        self.partition = partition
+        self.values = values
+    }
+
+    /// The only slice of a stream without a parent.
+    public static let whole = StreamSlice(partition: "", values: [:])
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HTTPTransport
+public import Model
+
+/// One service that Lockstep can sync.
+public protocol Connector: Sendable {
+    /// The service's name, as in job payloads and the `service` columns.
+    var service: String { get }
+    /// The streams, each parent before its children.
+    var streams: [StreamDescriptor] { get }
+    /// The strategy of one of `streams` for one integration.
+    ///
+    /// Throws class `config` when the integration's configuration or credential lacks what the stream needs.
+    func strategy(for stream: String, access: ProviderAccess) throws(ConnectorError) -> any SyncStrategy
+}
+
+/// What a strategy needs to talk to the provider on behalf of one integration.
+public struct ProviderAccess: Sendable {
+    public let http: HTTPClient
+    /// The secret fields of the integration's credential, such as `api_key`.
+    public let secrets: [String: SecretString]
+    /// The scalar members of the integration's `config`, numbers and booleans as their JSON text.
+    public let configuration: [String: String]
+    /// Where to send requests instead of the connector's own base URL; the operator sets it for a sandbox or a proxy.
+    public let baseURL: String?
+
+    public init(
+        http: HTTPClient, secrets: [String: SecretString], configuration: [String: String], baseURL: String?
+    ) {
+        self.http = http
+        self.secrets = secrets
+        self.configuration = configuration
+        self.baseURL = baseURL
+    }
+}
+
+/// How a stream is read. A strategy only fetches: it never sees Postgres, and never decides that a cursor
+/// moves or a record is gone.
+public protocol SyncStrategy: Sendable {
+    /// Enumerates every object of the slice, from the start or from a position that an earlier reader gave.
+    func fullSync(of slice: StreamSlice, resumingAt position: PagePosition?) -> any PageReader
+
+    /// Enumerates what changed since `cursor`; ties of the cursor are read again.
+    ///
+    /// The engine calls it only for streams whose `cursorOrder` is not `none`.
+    func incrementalSync(
+        of slice: StreamSlice, since cursor: Cursor, resumingAt position: PagePosition?
+    ) -> any PageReader
+
+    /// Reads the objects that changed between `since` and `until`, as far as the provider's list can say;
+    /// nil when it cannot, so that a backfill reads the whole stream.
+    func backfill(
+        of slice: StreamSlice, since: Timestamp, until: Timestamp?, resumingAt position: PagePosition?
+    ) -> (any PageReader)?
+}
+
+/// Reads the pages of one enumeration, in order, one at a time.
+public protocol PageReader: Sendable {
+    /// Fetches the next page. After an error a further call fetches the same page again; after a page whose
+    /// continuation is `.end` no further call is made.
+    func nextPage() async throws(ConnectorError) -> Page
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import Model
+import PageScanner
+import Yams
+
+/// Turns the text of a manifest into a connector, or into all that is wrong with it.
+public enum ManifestLoader {
+    /// A manifest of more bytes is refused.
+    public static let maximumBytes = 256 * 1024
+
+    /// `file` is the name that problems carry.
+    public static func load(_ text: String, file: String) throws(ManifestError) -> ManifestConnector {
+        let problems = ProblemList(file: file)
+        guard text.utf8.count <= maximumBytes else {
+            problems.add(nil, "", "has more than \(maximumBytes) bytes")
+            throw ManifestError(problems: problems.problems)
+        }
+        let node = try parse(text, problems)
+        guard let manifest = manifest(node, problems), problems.problems.isEmpty else {
+            throw ManifestError(problems: problems.problems)
+        }
+        return ManifestConnector(manifest: manifest)
+    }
+
+    private static func parse(_ text: String, _ problems: ProblemList) throws(ManifestError) -> Node {
+        do {
+            if let node = try Yams.compose(yaml: text) { return node }
+            problems.add(nil, "", "is empty")
+        } catch let error as YamlError {
+            problems.add(nil, "", "is not YAML: \(error)")
+        } catch {
+            problems.add(nil, "", "cannot be read: \(error)")
+        }
+        throw ManifestError(problems: problems.problems)
+    }
+
+    private static func manifest(_ node: Node, _ problems: ProblemList) -> Manifest? {
+        let keys = [
+            "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
+            "streams",
+        ]
+        guard let root = MappingReader(node, path: "", keys: keys, problems: problems) else { return nil }
+        if root.integer("lockstep", in: 1...1) == nil, !root.has("lockstep") {
+            root.complain("lockstep", "is missing; the version of the format, 1")
+        }
+        let service = root.text("service", required: true)
+        if let service, !isName(service, extra: "-") {
+            root.complain(
+                "service",
+                "'\(service)' is not allowed; small letters, digits and '-', such as google-calendar")
+        }
+        let baseURL = root.text("base_url", required: true)
+        if let baseURL, !isBaseURL(baseURL) {
+            root.complain(
+                "base_url", "'\(baseURL)' is not allowed; https://HOST[/PATH] without a slash at the end")
+        }
+        let auth = root.has("auth") ? authentication(root) : nil
+        let headers = root.templates("headers")
+        let errors = errorRules(root)
+        let streams = StreamLoader(root: root).load()
+        guard let service, let baseURL else { return nil }
+        return Manifest(
+            service: service, title: root.text("title") ?? service, baseURL: baseURL, auth: auth,
+            headers: headers, errors: errors, requestIDHeader: root.text("request_id_header"),
+            streams: streams)
+    }
+
+    private enum AuthKind: String, CaseIterable {
+        case bearer
+        case header
+        case query
+        case basic
+    }
+
+    private static func authentication(_ root: MappingReader) -> Manifest.Authentication? {
+        let keys = ["kind", "token", "name", "value", "username", "password"]
+        guard let auth = root.mapping("auth", keys: keys),
+            let kind = auth.word("kind", AuthKind.self, required: true)
+        else { return nil }
+        switch kind {
+        case .bearer: return auth.template("token", required: true).map { .bearer($0) }
+        case .basic:
+            guard let username = auth.template("username", required: true) else { return nil }
+            let password =
+                auth.has("password") ? auth.template("password") : auth.template(from: "", "password")
+            return password.map { .basic(username: username, password: $0) }
+        case .header, .query:
+            guard let name = auth.text("name", required: true),
+                let value = auth.template("value", required: true)
+            else { return nil }
+            return kind == .header ? .header(name: name, value: value) : .query(name: name, value: value)
+        }
+    }
+
+    private static func errorRules(_ root: MappingReader) -> [ErrorRule] {
+        guard let node = root.node("errors") else { return [] }
+        guard case .sequence(let list) = node else {
+            root.complain("errors", "has to be a list of rules")
+            return []
+        }
+        return list.enumerated().compactMap { index, node in
+            guard
+                let rule = MappingReader(
+                    node, path: "errors[\(index)]", keys: ["status", "pointer", "equals", "class"],
+                    problems: root.problems),
+                let errorClass = rule.word("class", ErrorClass.self, required: true)
+            else { return nil }
+            let pointer = rule.pointer("pointer")
+            if !rule.has("status"), pointer == nil {
+                rule.complain("status", "a rule needs a status, a pointer, or both")
+            }
+            return ErrorRule(
+                status: rule.integer("status", in: 100...599), pointer: pointer,
+                equals: scalars(rule, "equals"), errorClass: errorClass)
+        }
+    }
+
+    /// A scalar or a list of scalars. What looks like a number or a truth value is one, unless it is quoted.
+    static func scalars(_ reader: MappingReader, _ key: String) -> [JSONScalar] {
+        guard let node = reader.node(key) else { return [] }
+        let nodes: [Node]
+        if case .sequence(let list) = node { nodes = Array(list) } else { nodes = [node] }
+        return nodes.compactMap { node in
+            guard let scalar = node.scalar else {
+                reader.complain(key, "has to be a value or a list of values")
+                return nil
+            }
+            guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
+            switch scalar.string {
+            case "true": return .bool(true)
+            case "false": return .bool(false)
+            case "null", "~": return .null
+            default: return Double(scalar.string) == nil ? .string(scalar.string) : .number(scalar.string)
+            }
+        }
+    }
+
+    static func isName(_ text: String, extra: Character) -> Bool {
+        !text.isEmpty && text.utf8.count <= 64
+            && text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == extra) }
+    }
+
+    private static func isBaseURL(_ text: String) -> Bool {
+        let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
+        return isHTTP && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
+            && !text.contains("${") && !text.contains(" ") && !text.contains("@")
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import HTTPTransport
+import Model
+import PageScanner
+
+/// What a response that is not a page means: the manifest's rules first, then what HTTP says.
+struct ResponseJudge: Sendable {
+    let manifest: Manifest
+    let stream: String
+    let secrets: [String: SecretString]
+
+    /// The failure that a response stands for; nil when its status is a success.
+    func failure(of response: HTTPResponse) -> ConnectorError? {
+        (200..<300).contains(response.status) ? nil : judged(response, fallback: fallback(response))
+    }
+
+    /// The failure of a success whose body is not the page that the manifest describes.
+    func failure(of response: HTTPResponse, scan error: PageScanError) -> ConnectorError {
+        switch error.code {
+        case .html, .notJSON, .truncated, .outOfMemory:
+            make(.transient, code: error.code.rawValue, response, error.message)
+        default:
+            // A provider may say with status 200 that it failed; its rules know.
+            judged(response, fallback: .contractViolation, code: error.code.rawValue, error.message)
+        }
+    }
+
+    /// The failure of a request that got no response.
+    func failure(of error: HTTPError) -> ConnectorError {
+        let errorClass: ErrorClass =
+            switch error.code {
+            case .invalidURL, .invalidRequest, .addressRefused: .config
+            case .bodyTooLarge, .headersTooLarge: .contractViolation
+            default: .transient
+            }
+        return ConnectorError(
+            errorClass, code: error.code.description, userMessage: userMessage(errorClass),
+            operatorDetail: "stream \(stream): \(error.message)")
+    }
+
+    private func judged(
+        _ response: HTTPResponse, fallback: ErrorClass, code: String? = nil, _ reason: String? = nil
+    ) -> ConnectorError {
+        let rule = manifest.errors.first { matches($0, response) }
+        return make(
+            rule?.errorClass ?? fallback, code: code ?? "http_\(response.status)", response,
+            reason ?? "status \(response.status)")
+    }
+
+    private func matches(_ rule: ErrorRule, _ response: HTTPResponse) -> Bool {
+        if let status = rule.status, status != response.status { return false }
+        guard let pointer = rule.pointer else { return true }
+        guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
+            return false
+        }
+        return rule.equals.isEmpty || rule.equals.contains(value)
+    }
+
+    private func fallback(_ response: HTTPResponse) -> ErrorClass {
+        switch response.status {
+        case 429: .rateLimited
+        case 503 where response.headers.first("Retry-After") != nil: .rateLimited
+        case 401: .auth
+        case 403: .permission
+        case 408, 425, 500...599: .transient
+        default: .rejected
+        }
+    }
+
+    private func make(
+        _ errorClass: ErrorClass, code: String, _ response: HTTPResponse, _ reason: String
+    ) -> ConnectorError {
+        var detail = "stream \(stream): \(reason)"
+        if let header = manifest.requestIDHeader, let id = response.headers.first(header) {
+            detail += ", request id \(id.prefix(100))"
+        }
+        if !response.body.isEmpty { detail += ", body: \(excerpt(response.body))" }
+        return ConnectorError(
+            errorClass, code: code, userMessage: userMessage(errorClass), operatorDetail: detail,
+            retryAfter: RetryAfter.wait(
+                response.headers.first("Retry-After"), date: response.headers.first("Date")),
+            status: response.status)
+    }
+
+    /// The beginning of a body, on one line, without the integration's secrets.
+    private func excerpt(_ body: [UInt8]) -> String {
+        // Cut only after the secrets are gone: half a secret would not be found.
+        var text = String(decoding: body.prefix(4_096), as: UTF8.self)
+        for secret in secrets.values where secret.byteCount >= 4 {
+            text = text.split(separator: secret.exposed, omittingEmptySubsequences: false).joined(
+                separator: "<secret>")
+        }
+        let line = text.prefix(300).map { $0.isNewline || $0 == "\0" ? " " : $0 }
+        return String(line)
+    }
+
+    private func userMessage(_ errorClass: ErrorClass) -> String {
+        let title = manifest.title
+        return switch errorClass {
+        case .rateLimited: "\(title) is limiting requests. The sync continues in a while."
+        case .transient, .providerOutage: "\(title) did not answer as expected. The sync is tried again."
+        case .auth, .authRevoked: "\(title) has to be connected again."
+        case .permission: "The connected \(title) account may not read this data."
+        case .resyncRequired: "\(title) asks to read everything again. The sync does so now."
+        case .rejected: "\(title) refused the request. The sync was stopped; nothing was deleted."
+        case .contractViolation:
+            "\(title) sent data in an unexpected form. The sync was stopped; nothing was deleted."
+        case .staleWorker: "The sync continues in a newer run."
+        case .config: "\(title) is not fully set up."
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Text with `${namespace.name}` places. There is nothing else to it: no operators, no code.
+struct Template: Sendable, Equatable {
+    enum Part: Sendable, Equatable {
+        case text(String)
+        case place(Place)
+    }
+
+    /// What a place may name.
+    struct Place: Sendable, Hashable {
+        enum Namespace: String, Sendable, CaseIterable {
+            case config
+            case secret
+            case parent
+        }
+
+        let namespace: Namespace
+        let name: String
+
+        var text: String { "${\(namespace.rawValue).\(name)}" }
+    }
+
+    struct ParseError: Error, Equatable {
+        let message: String
+    }
+
+    let parts: [Part]
+
+    init(_ text: String) throws(ParseError) {
+        var parts: [Part] = []
+        var rest = text[...]
+        while let open = rest.firstRange(of: "${") {
+            if open.lowerBound > rest.startIndex { parts.append(.text(String(rest[..<open.lowerBound]))) }
+            guard let close = rest[open.upperBound...].firstIndex(of: "}") else {
+                throw ParseError(message: "'${' has no '}'")
+            }
+            parts.append(.place(try Self.place(rest[open.upperBound..<close])))
+            rest = rest[rest.index(after: close)...]
+        }
+        if !rest.isEmpty { parts.append(.text(String(rest))) }
+        self.parts = parts
+    }
+
+    var places: [Place] {
+        parts.compactMap { if case .place(let place) = $0 { place } else { nil } }
+    }
+
+    /// The text with each place filled in by `value`; throws what `value` throws.
+    func filled<Failure: Error>(_ value: (Place) throws(Failure) -> String) throws(Failure) -> String {
+        var result = ""
+        for part in parts {
+            switch part {
+            case .text(let text): result += text
+            case .place(let place): result += try value(place)
+            }
+        }
+        return result
+    }
+
+    private static func place(_ text: Substring) throws(ParseError) -> Place {
+        let halves = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let allowed = Place.Namespace.allCases.map { "${\($0.rawValue).NAME}" }.joined(separator: ", ")
+        guard halves.count == 2, let namespace = Place.Namespace(rawValue: String(halves[0])),
+            !halves[1].isEmpty,
+            halves[1].utf8.allSatisfy({
+                $0 == UInt8(ascii: "_") || Character(Unicode.Scalar($0)).isLetter
+                    || Character(Unicode.Scalar($0)).isNumber
+            })
+        else { throw ParseError(message: "'${\(text)}' is unknown; allowed: \(allowed)") }
+        return Place(namespace: namespace, name: String(halves[1]))
+    }
+}

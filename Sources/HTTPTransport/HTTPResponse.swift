@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A complete response, whatever its status.
+public struct HTTPResponse: Sendable {
+    /// How many bytes the body's array has room for after its end, so that a SIMD scanner may read past it in
+    /// place.
+    public static let spareBodyCapacity = 64
+
+    public let status: Int
+    public let headers: HTTPHeaders
+    /// The decoded body. Its array has at least `spareBodyCapacity` bytes of capacity beyond its count.
+    public let body: [UInt8]
+    /// The URL of the request.
+    public let url: String
+
+    /// A response as the client makes it; tests and stand-ins may make their own.
+    public init(status: Int, headers: HTTPHeaders, body: [UInt8], url: String) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.url = url
+    }
+}
+
+extension HTTPResponse: CustomStringConvertible, CustomReflectable {
+    /// Status and size only: the rest may be secret.
+    public var description: String { "status \(status), \(body.count) bytes" }
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
+}

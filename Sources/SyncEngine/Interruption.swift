@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import SyncStore
+
+/// What ends a run before its streams are read.
+enum Interruption: Error {
+    case stopped(StopReason)
+    case snoozed(Duration, RunFailure)
+    case retry(RunFailure)
+    case failed(RunFailure)
+    case reauthRequired(RunFailure)
+
+    /// The run's terminal log row.
+    var end: RunEnd {
+        switch self {
+        case .stopped(.drain):
+            RunEnd(
+                .yielded, errorCode: "drained", errorMessage: "The sync continues in a moment.",
+                errorDetail: "the worker shut down; the job went back to its queue")
+        case .stopped(.yield):
+            RunEnd(
+                .yielded, errorCode: "yielded", errorMessage: "The sync continues in a moment.",
+                errorDetail: "the run had its share of time while other jobs waited")
+        case .snoozed(_, let failure):
+            RunEnd(
+                .yielded, errorCode: failure.code, errorMessage: failure.userMessage,
+                errorDetail: failure.operatorDetail)
+        case .retry(let failure), .failed(let failure), .reauthRequired(let failure):
+            RunEnd(
+                .failed, errorCode: failure.code, errorMessage: failure.userMessage,
+                errorDetail: failure.operatorDetail)
+        }
+    }
+
+    func verdict(madeProgress: Bool) -> RunVerdict {
+        switch self {
+        case .stopped(let reason): .yielded(reason)
+        case .snoozed(let wait, _): .snooze(wait)
+        case .retry(let failure): .retry(failure, madeProgress: madeProgress)
+        case .failed(let failure): .failed(failure)
+        case .reauthRequired(let failure): .reauthRequired(failure)
+        }
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import Model
+import PageScanner
+import SyncStore
+
+extension RunLoop {
+    /// Reads one slice to its end and settles its absences.
+    mutating func readSlice(
+        _ stream: StreamDescriptor, _ slice: StreamSlice, _ strategy: any SyncStrategy,
+        _ state: inout SliceState, wantsFull: Bool, _ lane: inout Lane
+    ) async throws {
+        if case .backfill(let since, let until) = job.kind {
+            let reader =
+                strategy.backfill(of: slice, since: since, until: until, resumingAt: nil)
+                ?? strategy.fullSync(of: slice, resumingAt: nil)
+            try await readRange(stream, reader, state, &lane)
+            return
+        }
+        if state.begin(full: wantsFull, order: stream.cursorOrder) == .sweep {
+            try await sweep(stream, &state, &lane)
+            // The generation that was swept is the full sync that this job asks for.
+            if wantsFull { return }
+            _ = state.begin(full: false, order: stream.cursorOrder)
+        }
+        var resyncs = 0
+        while try await enumerate(stream, slice, strategy, &state, resyncs: resyncs, &lane) == .resync {
+            resyncs += 1
+            // Records of two generations are never in one batch.
+            try await flush(&lane)
+            state.resync()
+        }
+        if state.phase == .sweep { try await sweep(stream, &state, &lane) }
+    }
+
+    private enum EnumerationEnd {
+        case complete
+        case left
+        case resync
+    }
+
+    /// Reads pages until the provider says that there are no more.
+    private mutating func enumerate(
+        _ stream: StreamDescriptor, _ slice: StreamSlice, _ strategy: any SyncStrategy,
+        _ state: inout SliceState, resyncs: Int, _ lane: inout Lane
+    ) async throws -> EnumerationEnd {
+        let reader = makeReader(strategy, slice, state)
+        var watch = PageGuard(maxPages: stream.maxPages, pagesBefore: Int(state.page))
+        var history = FailurePolicy.History(isResumedPosition: state.position != nil, resyncs: resyncs)
+        let isFull = state.phase == .full
+        while true {
+            switch try await nextPage(reader, state, &history) {
+            case .left: return .left
+            case .resync: return .resync
+            case .page(let page):
+                history = FailurePolicy.History(resyncs: resyncs)
+                let ended = try await take(page, of: stream, &state, &watch, isFull: isFull, &lane)
+                if ended { return .complete }
+            }
+        }
+    }
+
+    private func makeReader(
+        _ strategy: any SyncStrategy, _ slice: StreamSlice, _ state: SliceState
+    ) -> any PageReader {
+        let position = state.position.map { PagePosition(text: $0) }
+        if state.phase == .incremental, let cursor = state.cursor {
+            return strategy.incrementalSync(of: slice, since: cursor.cursor, resumingAt: position)
+        }
+        return strategy.fullSync(of: slice, resumingAt: position)
+    }
+
+    /// Adds a page to what is pending; true when it was the last.
+    private mutating func take(
+        _ page: Page, of stream: StreamDescriptor, _ state: inout SliceState, _ watch: inout PageGuard,
+        isFull: Bool, _ lane: inout Lane
+    ) async throws -> Bool {
+        let hashes = PageDigest.identifiers(of: page.scanned)
+        do throws(PaginationLoop) {
+            try watch.admit(
+                body: PageDigest.body(of: page.scanned), identifierHashes: hashes,
+                continuation: page.continuation)
+        } catch {
+            throw Interruption.failed(RunFailure(error, stream: stream.name))
+        }
+        let generation = isFull ? state.generation : nil
+        if !pending.accepts(state, generation: generation) { try await flush(&lane) }
+        let pageNumber = state.page
+        state.advance(past: page, of: stream)
+        pending.add(
+            page.scanned, identifierHashes: hashes, of: state, generation: generation, pageNumber: pageNumber,
+            isFirstLoad: isFull && state.generation == 1, hasher: hasher, now: .now)
+        var ended: (by: String, isFull: Bool)?
+        if case .end(let condition) = page.continuation { ended = (condition.rawValue, isFull) }
+        pending.note(state, counters: SyncCounters(page), ended: ended)
+        if pending.isDue(configuration, now: .now) { try await flush(&lane) }
+        return ended != nil
+    }
+
+    private enum PageOutcome {
+        case page(Page)
+        case left
+        case resync
+    }
+
+    /// Asks for the next page, as often as the policy says.
+    private mutating func nextPage(
+        _ reader: any PageReader, _ state: SliceState, _ history: inout FailurePolicy.History
+    ) async throws -> PageOutcome {
+        while true {
+            if let reason = stop(ContinuousClock.now - started) { throw Interruption.stopped(reason) }
+            let error: ConnectorError
+            do throws(ConnectorError) {
+                return .page(try await reader.nextPage())
+            } catch let caught {
+                error = caught
+            }
+            try Task.checkCancellation()
+            var counters = SyncCounters()
+            counters.apiCalls = 1
+            let failure = RunFailure(error)
+            switch policy.step(after: error, history: history, jitter: Double.random(in: 0...1)) {
+            case .tryAgain(let wait):
+                counters.throttledMilliseconds =
+                    error.errorClass == .rateLimited ? wait.wholeMilliseconds : 0
+                pending.note(state, counters: counters)
+                history.tries += 1
+                try await ContinuousClock().sleep(for: wait)
+                continue
+            case .resync:
+                pending.note(state, counters: counters)
+                return .resync
+            case .leaveStream:
+                pending.note(state, counters: counters)
+                self.failure = self.failure ?? failure
+                return .left
+            case .snooze(let wait): throw Interruption.snoozed(wait, failure)
+            case .retryJob: throw Interruption.retry(failure)
+            case .fail: throw Interruption.failed(failure)
+            case .reauthRequired: throw Interruption.reauthRequired(failure)
+            }
+        }
+    }
+
+    /// Reads a range for a backfill: cursors, generations and absences stay as they are.
+    private mutating func readRange(
+        _ stream: StreamDescriptor, _ reader: any PageReader, _ state: SliceState, _ lane: inout Lane
+    ) async throws {
+        var watch = PageGuard(maxPages: stream.maxPages)
+        var history = FailurePolicy.History()
+        var pageNumber: Int64 = 0
+        while true {
+            guard case .page(let page) = try await nextPage(reader, state, &history) else { return }
+            history = FailurePolicy.History()
+            let hashes = PageDigest.identifiers(of: page.scanned)
+            do throws(PaginationLoop) {
+                try watch.admit(
+                    body: PageDigest.body(of: page.scanned), identifierHashes: hashes,
+                    continuation: page.continuation)
+            } catch {
+                throw Interruption.failed(RunFailure(error, stream: stream.name))
+            }
+            if !pending.accepts(state, generation: nil) { try await flush(&lane) }
+            pending.add(
+                page.scanned, identifierHashes: hashes, of: state, generation: nil, pageNumber: pageNumber,
+                isFirstLoad: false, hasher: hasher, now: .now)
+            pageNumber += 1
+            pending.note(state, counters: SyncCounters(page))
+            if pending.isDue(configuration, now: .now) { try await flush(&lane) }
+            if case .end = page.continuation { return }
+        }
+    }
+
+    private mutating func sweep(
+        _ stream: StreamDescriptor, _ state: inout SliceState, _ lane: inout Lane
+    ) async throws {
+        try await flush(&lane)
+        try await settle(&lane)
+        _ = try await store.sweep(
+            run, stream: state.stream, partition: state.partition, generation: state.generation,
+            guard: configuration.massDeleteGuard, needsTwoRuns: stream.absence == .twoRuns)
+        state.phase = .idle
+    }
+
+    /// Reads a child stream: one slice for each live record of its parent stream, in the order of their ids.
+    mutating func readChildren(
+        _ stream: StreamDescriptor, _ binding: ParentBinding, _ strategy: any SyncStrategy, _ lane: inout Lane
+    ) async throws {
+        // The parents read in this run have to be there.
+        try await flush(&lane)
+        try await settle(&lane)
+        let isBackfill = job.kind != .full && job.kind != .incremental
+        var whole = states[stream.name] ?? SliceState(stream: stream.name, partition: "")
+        if !isBackfill { whole.beginParents(full: job.kind == .full) }
+        let wantsFull = whole.phase == .full
+        var after = isBackfill ? "" : whole.position ?? ""
+        while true {
+            let parents = try await store.liveRecords(
+                of: run, stream: binding.stream, after: after, limit: Self.parentBatch)
+            guard let last = parents.last else { break }
+            let stored = try await store.slices(
+                of: run, stream: stream.name, partitions: parents.map(\.externalID))
+            let known = Dictionary(stored.map { ($0.partition, $0) }, uniquingKeysWith: { first, _ in first })
+            for parent in parents {
+                let slice = try bind(binding, stream, parent)
+                var state =
+                    known[parent.externalID]
+                    ?? SliceState(stream: stream.name, partition: parent.externalID)
+                try await readSlice(stream, slice, strategy, &state, wantsFull: wantsFull, &lane)
+                if !isBackfill {
+                    whole.position = parent.externalID
+                    pending.note(whole)
+                }
+            }
+            after = last.externalID
+        }
+        guard !isBackfill else { return }
+        whole.endParents()
+        states[stream.name] = whole
+        pending.note(whole, ended: ("parents_read", wantsFull))
+        try await flush(&lane)
+        try await settle(&lane)
+        _ = try await store.deleteOrphans(run, stream: stream.name, parent: binding.stream)
+    }
+
+    private func bind(
+        _ binding: ParentBinding, _ stream: StreamDescriptor, _ parent: (externalID: String, data: [UInt8])
+    ) throws(Interruption) -> StreamSlice {
+        var values: [String: String] = [:]
+        for (name, pointer) in binding.values {
+            guard let value = JSONValueReader.scalarText(at: pointer, in: parent.data) else {
+                throw .failed(
+                    RunFailure(
+                        .contractViolation, code: "parent_value_missing",
+                        userMessage: "The service sent data in an unexpected form.",
+                        operatorDetail: "stream \(stream.name): a record of \(binding.stream) has no "
+                            + "\(pointer.text) for ${parent.\(name)}"))
+            }
+            values[name] = value
+        }
+        return StreamSlice(partition: parent.externalID, values: values)
+    }
+
+    /// Parents whose slices are loaded at once.
+    private static let parentBatch = 200
+}
+
+extension SyncCounters {
+    /// What a page cost and showed; the store counts what it changed.
+    init(_ page: Page) {
+        self.init()
+        pages = 1
+        apiCalls = Int64(page.cost.apiCalls)
+        bytesRead = Int64(page.cost.bytes)
+        recordsRead = Int64(page.scanned.records.count + page.scanned.rejected.count)
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import Cryptography
+import Model
+import SyncStore
+
+/// One run: its streams, one after the other, with one checkpoint being written while the next pages are read.
+struct RunLoop {
+    let job: SyncJob
+    let run: OpenRun
+    let connector: any Connector
+    let access: ProviderAccess
+    let store: SyncStore
+    let configuration: EngineConfiguration
+    let stop: @Sendable (Duration) -> StopReason?
+
+    let policy: FailurePolicy
+    let hasher = ContentHasher()
+    let started = ContinuousClock.now
+    private let writer: CheckpointWriter
+    private var isWriting = false
+    var pending = PendingCheckpoint()
+    var states: [String: SliceState]
+    /// The first stream that had to be left; the others are still read.
+    var failure: RunFailure?
+    /// Whether a page of this run was handed to the writer.
+    private(set) var madeProgress = false
+    private var metKnownRecord = false
+
+    init(
+        job: SyncJob, run: OpenRun, connector: any Connector, access: ProviderAccess, store: SyncStore,
+        configuration: EngineConfiguration, stop: @escaping @Sendable (Duration) -> StopReason?
+    ) {
+        self.job = job
+        self.run = run
+        self.connector = connector
+        self.access = access
+        self.store = store
+        self.configuration = configuration
+        self.stop = stop
+        policy = FailurePolicy(configuration: configuration)
+        writer = CheckpointWriter(store: store, run: run)
+        states = Dictionary(run.slices.map { ($0.stream, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    typealias Lane = ThrowingTaskGroup<Void, any Error>
+
+    /// Reads all streams and ends the run. Throws only errors of the store.
+    mutating func perform(_ lane: inout Lane) async throws -> RunVerdict {
+        do {
+            for stream in try selectedStreams() {
+                let strategy = try makeStrategy(stream)
+                guard let strategy else { continue }
+                if let binding = stream.parent {
+                    try await readChildren(stream, binding, strategy, &lane)
+                } else {
+                    var state = states[stream.name] ?? SliceState(stream: stream.name, partition: "")
+                    try await readSlice(stream, .whole, strategy, &state, wantsFull: job.kind == .full, &lane)
+                    states[stream.name] = state
+                }
+            }
+            if let failure { throw Interruption.failed(failure) }
+            try await finish(RunEnd(.succeeded), &lane)
+            return .succeeded
+        } catch let interruption as Interruption {
+            if case .reauthRequired(let failure) = interruption {
+                try await store.setStatus(
+                    ofIntegration: run.integrationID, to: "reauth_required", alert: "reauth_required",
+                    title: "\(run.key.service) has to be connected again",
+                    detail: failure.operatorDetail)
+            }
+            try await finish(interruption.end, &lane)
+            return interruption.verdict(madeProgress: madeProgress)
+        }
+    }
+
+    private func selectedStreams() throws(Interruption) -> [StreamDescriptor] {
+        guard let names = job.streams else { return connector.streams }
+        let known = Set(connector.streams.map(\.name))
+        if let unknown = names.first(where: { !known.contains($0) }) {
+            throw .failed(
+                RunFailure(
+                    .config, code: "unknown_stream",
+                    userMessage: "The sync asks for data that \(connector.service) does not have.",
+                    operatorDetail: "the job names stream '\(unknown)'; \(connector.service) has: "
+                        + connector.streams.map(\.name).joined(separator: ", ")))
+        }
+        return connector.streams.filter { names.contains($0.name) }
+    }
+
+    /// Nil when the stream cannot be read with what the integration has; the failure is noted.
+    private mutating func makeStrategy(_ stream: StreamDescriptor) throws(Interruption) -> (any SyncStrategy)?
+    {
+        do throws(ConnectorError) {
+            return try connector.strategy(for: stream.name, access: access)
+        } catch {
+            switch error.errorClass {
+            case .permission, .rejected:
+                failure = failure ?? RunFailure(error)
+                return nil
+            default:
+                throw .failed(RunFailure(error))
+            }
+        }
+    }
+
+    // MARK: - Writing
+
+    /// Hands the pending pages to the writer, after the checkpoint before them is written.
+    mutating func flush(_ lane: inout Lane) async throws {
+        guard !pending.isEmpty else { return }
+        try await settle(&lane)
+        var checkpoint = pending.take()
+        if metKnownRecord { checkpoint.isFirstLoad = false }
+        madeProgress = madeProgress || checkpoint.batch != nil
+        isWriting = true
+        lane.addTask { [writer, checkpoint] in _ = try await writer.write(checkpoint) }
+    }
+
+    /// Waits until all that was handed over is written.
+    mutating func settle(_ lane: inout Lane) async throws {
+        guard isWriting else { return }
+        isWriting = false
+        try await lane.next()
+        metKnownRecord = await writer.metKnownRecord
+    }
+
+    private mutating func finish(_ end: RunEnd, _ lane: inout Lane) async throws {
+        try await settle(&lane)
+        var checkpoint = pending.take(end: end)
+        if metKnownRecord { checkpoint.isFirstLoad = false }
+        madeProgress = madeProgress || checkpoint.batch != nil
+        _ = try await writer.write(checkpoint)
+    }
+}

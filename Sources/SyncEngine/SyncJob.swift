@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+
+/// What a job asks the engine to read.
+public struct SyncJob: Sendable {
+    /// The kinds of job that the engine runs.
+    public enum Kind: Sendable, Equatable {
+        case full
+        case incremental
+        case backfill(since: Timestamp, until: Timestamp?)
+    }
+
+    public let kind: Kind
+    /// The streams to read; nil for all. A name that the connector does not have fails the run.
+    public let streams: [String]?
+
+    public init(kind: Kind, streams: [String]?) {
+        self.kind = kind
+        self.streams = streams
+    }
+}
+
+/// Why a run has to stop at the next page edge.
+public enum StopReason: Sendable, Equatable {
+    /// The worker shuts down.
+    case drain
+    /// The run has had its share of time and other jobs wait.
+    case yield
+}
+
+/// What the worker has to do with the job after a run.
+public enum RunVerdict: Sendable, Equatable {
+    case succeeded
+    /// Stopped at a page edge; the job goes back to its queue without an attempt charged.
+    case yielded(StopReason)
+    /// The provider asks to wait; no attempt is charged.
+    case snooze(Duration)
+    /// A passing failure. `madeProgress`: pages were committed, so that the attempts start anew.
+    case retry(RunFailure, madeProgress: Bool)
+    /// A failure that another attempt would only repeat.
+    case failed(RunFailure)
+    /// The user has to connect the service again; the integration was taken out of service.
+    case reauthRequired(RunFailure)
+    /// A newer run holds the fence. Nothing of this run's uncommitted work was written.
+    case superseded
+}
+
+/// Why a run failed, as its log row says it.
+public struct RunFailure: Error, Sendable, Equatable {
+    public let errorClass: ErrorClass
+    /// A stable word for programs.
+    public let code: String
+    public let userMessage: String
+    public let operatorDetail: String
+
+    public init(_ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String) {
+        self.errorClass = errorClass
+        self.code = code
+        self.userMessage = userMessage
+        self.operatorDetail = operatorDetail
+    }
+}
