@@ -3,13 +3,18 @@
 SWIFT ?= swift
 JOBS_FLAGS ?=
 
-.PHONY: build test lint format bootstrap
+.PHONY: build demo test lint format bootstrap
 
 bootstrap:
 	scripts/bootstrap
 
 build: bootstrap
 	$(SWIFT) build -c release $(JOBS_FLAGS)
+
+# Installs, builds, starts a whole cluster, uses it, kills a worker, verifies. On a terminal it stays until Ctrl-C.
+demo: bootstrap
+	$(SWIFT) build $(JOBS_FLAGS)
+	.build/debug/lockstep dev --demo
 
 test: bootstrap
 	scripts/test

@@ -32,6 +32,7 @@ func executable(_ name: String, path: String, _ dependencies: [Target.Dependency
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -45,6 +46,7 @@ let cModules: [Target] = [
     .systemLibrary(name: "CLibPQ"),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CCurl"),
+    .systemLibrary(name: "CHiredis"),
     .target(
         name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
 ]
@@ -64,10 +66,12 @@ let foundations: [Target] = [
 let drivers: [Target] = [
     library("PostgresClient", ["CLibPQ", "Model"]),
     library("HTTPTransport", ["CCurl", "Model", log, lifecycle]),
+    library("RedisClient", ["CHiredis", "Model", log, lifecycle, nioCore, nioPosix, nioSSL]),
 ]
 
 let services: [Target] = [
     library("Cron", ["Model"]),
+    library("JobQueue", ["Model", "RedisClient"], embedding: ["Scripts"]),
     library("Vault", ["Cryptography", "Model", "Settings"]),
     library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),
     library(
@@ -88,7 +92,40 @@ let engine: [Target] = [
 
 let runtimes: [Target] = [
     library("Observability", ["Model", hummingbird, log, lifecycle]),
+    library("DevCluster", ["Model"]),
+    library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
+    library(
+        "WorkerRuntime",
+        [
+            "ConnectorKit", "HTTPTransport", "JobQueue", "Model", "SyncEngine", "SyncStore", "Vault", log,
+            lifecycle,
+        ]),
     library("Sandbox", ["Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
+]
+
+let executables: [Target] = [
+    executable(
+        "LockstepWorker", path: "Worker",
+        [
+            "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "JobQueue",
+            "Observability", "PostgresClient", "RedisClient", "Settings", "SyncEngine", "SyncStore", "Vault",
+            "Model", "WorkerRuntime", log, lifecycle, signals,
+        ]),
+    executable(
+        "LockstepScheduler", path: "Scheduler",
+        [
+            "JobQueue", "Model", "Observability", "PostgresClient", "RedisClient", "SchedulerRuntime",
+            "Settings",
+            "SyncStore", log, lifecycle, signals,
+        ]),
+    executable(
+        "Lockstep", path: "Sources/Lockstep",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Cryptography", "DeclarativeConnectors", "DevCluster",
+            "HTTPTransport", "JobQueue",
+            "Model", "Observability", "PageScanner", "PostgresClient", "RedisClient", "Sandbox", "Settings",
+            "SyncStore", "Vault", arguments, log, lifecycle, signals,
+        ]),
 ]
 
 let testTargets: [Target] = [
@@ -102,6 +139,8 @@ let testTargets: [Target] = [
     tests("PageScannerTests", ["PageScanner"]),
     tests("PostgresClientTests", ["PostgresClient"]),
     tests("HTTPTransportTests", ["HTTPTransport", log, lifecycle]),
+    tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle]),
+    tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log, lifecycle]),
     tests(
         "SyncEngineTests",
         [
@@ -116,6 +155,11 @@ let testTargets: [Target] = [
 
 let package = Package(
     name: "lockstep",
+    products: [
+        .executable(name: "lockstep", targets: ["Lockstep"]),
+        .executable(name: "lockstep-scheduler", targets: ["LockstepScheduler"]),
+        .executable(name: "lockstep-worker", targets: ["LockstepWorker"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -125,6 +169,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: cModules + foundations + drivers + services + connectors + engine + runtimes + testTargets,
+    targets: cModules + foundations + drivers + services + connectors + engine + runtimes + executables
+        + testTargets,
     cxxLanguageStandard: .cxx17
 )

@@ -47,3 +47,20 @@ public struct AddressPolicy: Sendable, Hashable {
         return address.isPublic || exempt.contains(target.origin)
     }
 }
+
+/// The addresses of services that an operator points elsewhere, such as to a sandbox.
+public enum ServiceAddress {
+    /// The `host:port` of each URL; the operator's word is what exempts them from the policy.
+    public static func hosts(of serviceURLs: [String: String]) -> Set<String> {
+        Set(
+            serviceURLs.values.compactMap { url in
+                guard let scheme = url.firstRange(of: "://") else { return nil }
+                let rest = url[scheme.upperBound...]
+                let authority = rest[..<(rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex)]
+                if authority.last.map(\.isNumber) == true, authority.contains(":") {
+                    return String(authority)
+                }
+                return "\(authority):\(url.hasPrefix("https:") ? 443 : 80)"
+            })
+    }
+}

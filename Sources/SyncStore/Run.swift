@@ -39,8 +39,8 @@ public enum RunStart: Sendable {
 public struct OpenRun: Sendable {
     public let integrationID: Int64
     public let key: IntegrationKey
-    /// The integration's `config`, a JSON object.
-    public let configuration: [UInt8]
+    /// The members of the integration's `config`: text as it is, other values as their JSON.
+    public let configuration: [String: String]
     public let fence: Int64
     /// The `sync_log` row.
     public let syncID: Int64

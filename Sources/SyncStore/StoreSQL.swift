@@ -17,6 +17,8 @@ enum StoreSQL {
     static let settleSweep = text(PackageResources.settle_sweep_sql)
     static let deleteOrphans = text(PackageResources.delete_orphans_sql)
     static let setIntegrationStatus = text(PackageResources.set_integration_status_sql)
+    static let verifyObjects = text(PackageResources.verify_objects_sql)
+    static let statusProgress = text(PackageResources.status_progress_sql)
     static let ledgerExists = text(PackageResources.migrations_ledger_exists_sql)
     static let createLedger = text(PackageResources.migrations_create_ledger_sql)
     static let lockLedger = text(PackageResources.migrations_lock_sql)

@@ -89,7 +89,7 @@ extension RunStart {
             return
         }
         guard let id = rows.int(0, 1), let user = rows.text(0, 2), let service = rows.text(0, 3),
-            let account = rows.text(0, 4), let configuration = rows.bytes(0, 5), let fence = rows.int(0, 6),
+            let account = rows.text(0, 4), let fence = rows.int(0, 6),
             let syncID = rows.int(0, 7)
         else { throw StoreError(.unexpectedReply, "begin_run gave a row with a missing value") }
         var credential: StoredCredential?
@@ -103,8 +103,20 @@ extension RunStart {
         self = .opened(
             OpenRun(
                 integrationID: id, key: IntegrationKey(userID: user, service: service, account: account),
-                configuration: configuration, fence: fence, syncID: syncID, credential: credential,
+                configuration: Self.members(rows.text(0, 5) ?? ""), fence: fence, syncID: syncID,
+                credential: credential,
                 slices: slices))
+    }
+}
+
+extension RunStart {
+    private static func members(_ text: String) -> [String: String] {
+        var members: [String: String] = [:]
+        for pair in text.split(separator: "\u{1E}") {
+            let halves = pair.split(separator: "\u{1F}", maxSplits: 1, omittingEmptySubsequences: false)
+            if halves.count == 2 { members[String(halves[0])] = String(halves[1]) }
+        }
+        return members
     }
 }
 

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import JobQueue
+import Logging
+import Model
+import Observability
+import PostgresClient
+import RedisClient
+import SchedulerRuntime
+import ServiceLifecycle
+import Settings
+import SyncStore
+import UnixSignals
+
+/// Ends the process with sysexits' EX_CONFIG: what is wrong stands on standard error, and nothing was enqueued.
+func refuse(_ message: String) -> Never {
+    FileHandle.standardError.write(Data("lockstep-scheduler: \(message)\n".utf8))
+    exit(78)
+}
+
+let settings: ClusterSettings
+do throws(SettingsError) {
+    settings = try ClusterSettings.load(ProcessInfo.processInfo.environment, requiring: .database)
+} catch {
+    refuse(error.message)
+}
+LineLogHandler.bootstrap(
+    format: Observability.LogFormat(rawValue: settings.logFormat.rawValue) ?? .text,
+    level: Logger.Level(rawValue: settings.logLevel.rawValue) ?? .info)
+let logger = Logger(label: "lockstep-scheduler")
+
+do {
+    var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
+    database.maxConnections = 2
+    let pool = PostgresPool(configuration: database)
+    switch try await Migrator(pool: pool).check() {
+    case .current: break
+    case .behind(let names):
+        refuse("the schema lacks \(names.joined(separator: ", ")); run 'lockstep migrate'")
+    case .ahead(let names):
+        refuse("the schema is newer (\(names.joined(separator: ", "))); install that version")
+    case .altered(let names): refuse("migrations were altered: \(names.joined(separator: ", "))")
+    }
+
+    let redisConfiguration = try RedisConfiguration(url: settings.redisURL.secret.exposed)
+    let redis = RedisClient(configuration: redisConfiguration, logger: logger)
+    var queueSettings = JobQueueConfiguration()
+    queueSettings.prefix = settings.prefix
+    let scheduler = SlotScheduler(
+        store: ScheduleStore(pool: pool), queue: JobQueue(redis: redis, configuration: queueSettings),
+        logger: logger
+    ) {
+        let warnings = try await DurabilityVerdict.require(
+            of: redis, isLocal: redisConfiguration.isLocal, allowingLoss: settings.allowLossyRedis)
+        for warning in warnings { logger.warning("\(warning)") }
+    }
+    let answer: @Sendable () -> HealthAnswer = {
+        scheduler.problem.map { HealthAnswer(isHealthy: false, reason: $0) }
+            ?? HealthAnswer(isHealthy: true, reason: "scheduling")
+    }
+    let endpoints = HealthEndpoints(
+        host: settings.listen.host, port: settings.listen.port, logger: logger, health: answer,
+        readiness: answer,
+        metrics: {
+            var text = MetricsText()
+            text.add(
+                "lockstep_scheduler_healthy", .gauge, "1 while rounds succeed.",
+                scheduler.problem == nil ? 1 : 0)
+            return text
+        }, started: { logger.info("scheduler listens", metadata: ["port": "\($0)"]) })
+
+    var quiet = Logger(label: "lifecycle")
+    quiet.logLevel = .error
+    try await ServiceGroup(
+        services: [redis, endpoints, scheduler], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet
+    ).run()
+    await pool.close()
+    logger.info("scheduler ended")
+} catch let error as LossyRedis {
+    refuse(error.message)
+} catch {
+    FileHandle.standardError.write(Data("lockstep-scheduler: \(error)\n".utf8))
+    exit(69)
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// A Redis and a Postgres of this cluster alone: files below one directory, Unix sockets, no port.
+public struct PrivateServers: Sendable {
+    public let redis: ChildProcess
+    public let postgres: ChildProcess
+    public let redisURL: String
+    public let databaseURL: String
+
+    /// Starts both servers and returns when they answer. Data of an earlier start in the same directory is kept.
+    ///
+    /// `sockets` is a directory with a short path: a socket's path has at most 107 bytes. When this process is root it
+    /// also holds Postgres' data, because Postgres' account may not enter root's directories.
+    public static func start(
+        directory: String, sockets: String, environment: [String: String]
+    ) async throws(DevClusterError) -> PrivateServers {
+        let account = "postgres"
+        let data = getuid() == 0 ? "\(sockets)/postgres" : "\(directory)/postgres"
+        try makeDirectory(directory)
+        try makeDirectory(sockets)
+        try makeDirectory("\(directory)/redis")
+        let binaries = try postgresBinaries()
+        if getuid() == 0 { try allow(account, into: [sockets, data]) }
+        if access("\(data)/PG_VERSION", F_OK) != 0 {
+            let initialise = try ChildProcess(
+                name: "initdb", program: "\(binaries)/initdb",
+                arguments: [
+                    "-D", data, "-U", account, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C",
+                ],
+                environment: environment, log: "\(directory)/initdb.log", user: account)
+            guard await initialise.wait() == .code(0) else {
+                throw DevClusterError("initdb failed; see \(directory)/initdb.log")
+            }
+        }
+        let postgres = try ChildProcess(
+            name: "postgres", program: "\(binaries)/postgres",
+            arguments: [
+                "-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "max_connections=200",
+                "-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB",
+            ],
+            environment: environment, log: "\(directory)/postgres.log", user: account)
+        let redis = try ChildProcess(
+            name: "redis", program: "redis-server",
+            arguments: [
+                "--port", "0", "--unixsocket", "\(sockets)/redis.sock", "--dir", "\(directory)/redis",
+                "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
+            ],
+            environment: environment, log: "\(directory)/redis.log")
+        let servers = PrivateServers(
+            redis: redis, postgres: postgres, redisURL: "unix://\(sockets)/redis.sock",
+            databaseURL: "postgresql:///postgres?host=\(sockets)&user=\(account)")
+        try await waitForSocket("\(sockets)/redis.sock", of: redis, log: "\(directory)/redis.log")
+        try await waitForSocket("\(sockets)/.s.PGSQL.5432", of: postgres, log: "\(directory)/postgres.log")
+        return servers
+    }
+
+    /// Stops both: Postgres by a fast shutdown.
+    public func stop() async {
+        await redis.stop(within: .seconds(10))
+        await postgres.stop(SIGINT, within: .seconds(20))
+    }
+
+    /// Waits until a server accepts connections.
+    static func waitForSocket(
+        _ path: String, of process: ChildProcess, log: String
+    ) async throws(DevClusterError) {
+        let limit = ContinuousClock.now.advanced(by: .seconds(60))
+        while !accepts(path) {
+            guard process.isRunning, ContinuousClock.now < limit else {
+                throw DevClusterError("\(process.name) does not answer; see \(log)")
+            }
+            do { try await ContinuousClock().sleep(for: .milliseconds(20)) } catch {
+                throw DevClusterError("cancelled while \(process.name) started")
+            }
+        }
+    }
+
+    private static func accepts(_ path: String) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard path.utf8.count < capacity else { return false }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+    }
+
+    static func makeDirectory(_ path: String) throws(DevClusterError) {
+        var partial = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            partial += "/\(part)"
+            guard mkdir(partial, 0o755) == 0 || errno == EEXIST else {
+                throw DevClusterError(
+                    "cannot make the directory \(partial): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    /// Postgres refuses to run as root, so its own account gets the directories.
+    private static func allow(_ account: String, into paths: [String]) throws(DevClusterError) {
+        guard let entry = getpwnam(account) else {
+            throw DevClusterError("there is no account '\(account)' to run Postgres as; root must not")
+        }
+        for path in paths {
+            try makeDirectory(path)
+            guard chown(path, entry.pointee.pw_uid, entry.pointee.pw_gid) == 0, chmod(path, 0o700) == 0 else {
+                throw DevClusterError(
+                    "cannot give \(path) to \(account): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    /// The directory of the newest installed Postgres.
+    private static func postgresBinaries() throws(DevClusterError) -> String {
+        let root = "/usr/lib/postgresql"
+        for version in stride(from: 30, through: 12, by: -1) {
+            let directory = "\(root)/\(version)/bin"
+            if access("\(directory)/postgres", X_OK) == 0 { return directory }
+        }
+        throw DevClusterError("no Postgres server below \(root); run scripts/bootstrap")
+    }
+}

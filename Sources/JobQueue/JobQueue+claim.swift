@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import RedisClient
+
+extension JobQueue {
+    /// Takes up to `limit` jobs (at most 100) that may run now, and settles everything else that it takes on the way:
+    /// what is paused or busy is parked, what is not due yet is delayed, what is no job becomes a dead letter.
+    ///
+    /// A reply without jobs may have `taken` some; claim again at once then. Each job's lease began before this call
+    /// returns: count it from before the call.
+    public func claim(limit: Int) async throws(QueueError) -> ClaimReply {
+        precondition(limit > 0, "a claim without free slots takes nothing")
+        let ids = JobID.candidates()
+        let page = try ClaimPage(
+            await eval(
+                .claim,
+                [
+                    RedisArgument(LeaseToken.make()), RedisArgument(leaseMilliseconds),
+                    RedisArgument(min(limit, Self.batchLimit)), RedisArgument(ids.prefix),
+                    RedisArgument(ids.first),
+                ] + configuration.queues.map { RedisArgument($0.rawValue) }))
+
+        var reply = ClaimReply()
+        reply.nextDueIn = page.nextDue.map { .microseconds(max(0, $0.microseconds - page.now.microseconds)) }
+        reply.problems = page.wrongKeys.map { .wrongKeyType(key: $0) }
+        reply.openQueues = page.openQueues
+        reply.taken = page.rows.count
+        reply.jobs.reserveCapacity(page.rows.count)
+        var aside = Aside()
+        for (envelope, verdict) in page.rows {
+            switch ClaimDecision(envelope, verdict, now: page.now) {
+            case .run(let job): reply.jobs.append(job)
+            case .park(let lease, let waitKey): aside.parked.append((lease, waitKey))
+            case .delay(let lease, let time): aside.delayed.append((lease, time))
+            case .drop(let lease): aside.dropped.append(lease)
+            case .bury(let lease, let draft, let reason): aside.buried.append((lease, draft, reason))
+            }
+        }
+        if !aside.isEmpty { reply.problems += await settle(aside) }
+        return reply
+    }
+
+    /// Jobs of a claim that do not run now.
+    private struct Aside {
+        var parked: [(LeaseHandle, waitKey: String)] = []
+        var delayed: [(LeaseHandle, Timestamp)] = []
+        var dropped: [LeaseHandle] = []
+        var buried: [(LeaseHandle, draft: [UInt8], reason: String)] = []
+
+        var isEmpty: Bool { parked.isEmpty && delayed.isEmpty && dropped.isEmpty && buried.isEmpty }
+    }
+
+    /// Carries the decisions out. A failure here must not keep the claimed jobs from their worker: what could not be
+    /// settled comes back when its lease runs out.
+    private func settle(_ aside: Aside) async -> [QueueProblem] {
+        var problems: [QueueProblem] = []
+        do {
+            if !aside.parked.isEmpty { _ = try await park(aside.parked) }
+            if !aside.delayed.isEmpty {
+                _ = try await postpone(
+                    aside.delayed.map(\.0), charge: 0, delays: aside.delayed.map { "@\($0.1.milliseconds)" })
+            }
+            if !aside.dropped.isEmpty { _ = try await finish(aside.dropped, counter: "coalesced") }
+            for (lease, draft, reason) in aside.buried {
+                _ = try await bury([(lease, draft)])
+                problems.append(.deadLettered(id: lease.id, reason: reason))
+            }
+        } catch {
+            problems.append(Self.problem(error))
+        }
+        return problems
+    }
+
+    static func problem(_ error: QueueError) -> QueueProblem {
+        if case .wrongKeyType(let key) = error.code {
+            .wrongKeyType(key: key)
+        } else {
+            .unsettled(reason: error.message)
+        }
+    }
+}
+
+/// The reply of the claim script.
+private struct ClaimPage {
+    let now: Timestamp
+    let nextDue: Timestamp?
+    let wrongKeys: [String]
+    let openQueues: [Queue]
+    let rows: [(Envelope, ClaimDecision.Verdict)]
+
+    init(_ reply: RedisValue) throws(QueueError) {
+        guard let fields = reply.array, fields.count == 5, let now = fields[0].int, let due = fields[1].int,
+            let wrongKeys = fields[2].array, let openQueues = fields[3].array, let flat = fields[4].array
+        else { throw .unexpected("claim") }
+        self.now = Timestamp(milliseconds: now)
+        nextDue = due >= 0 ? Timestamp(milliseconds: due) : nil
+        self.wrongKeys = wrongKeys.compactMap(\.text)
+        self.openQueues = openQueues.compactMap { $0.text.flatMap(Queue.init(rawValue:)) }
+        var rows: [(Envelope, ClaimDecision.Verdict)] = []
+        rows.reserveCapacity(flat.count / 2)
+        for position in stride(from: 0, to: flat.count - 1, by: 2) {
+            guard let bytes = flat[position].bytes, let envelope = Envelope(bytes),
+                let verdict = flat[position + 1].text.flatMap(ClaimDecision.Verdict.init)
+            else { throw .unexpected("claim") }
+            rows.append((envelope, verdict))
+        }
+        self.rows = rows
+    }
+}

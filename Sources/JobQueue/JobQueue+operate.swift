@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+import RedisClient
+
+/// The queue in numbers. A number is nil when its key has a wrong type.
+public struct QueueStatistics: Sendable {
+    /// Ready jobs, those in the inboxes included.
+    public var ready: [Queue: Int] = [:]
+    public var inFlight: Int?
+    public var delayed: Int?
+    public var parked: Int?
+    public var dead: Int?
+    public var workers: Int?
+    /// The members of the set of pauses.
+    public var paused: [String] = []
+    /// Totals since the counters began: `finished`, `coalesced`, `recovered`, `dead`.
+    public var counters: [String: Int] = [:]
+    /// Keys of a wrong type.
+    public var wrongKeys: [String] = []
+}
+
+extension JobQueue {
+    /// Stops what the pause names: a paused queue is not taken from; jobs of a paused service, user or integration are
+    /// parked when their turn comes. Running jobs go on. False when it was paused already.
+    @discardableResult
+    public func pause(_ pause: Pause) async throws(QueueError) -> Bool {
+        try await command(["SADD", RedisArgument(keys.paused), RedisArgument(pause.member)]).int == 1
+    }
+
+    /// Ends a pause and returns how many parked jobs are ready again, in the order in which they were parked.
+    @discardableResult
+    public func resume(_ pause: Pause) async throws(QueueError) -> Int {
+        var total = 0
+        while true {
+            let reply = try await eval(.resume, [RedisArgument(pause.member)])
+            guard let fields = reply.array, fields.count == 3, let released = fields[1].int,
+                let left = fields[2].int
+            else { throw .unexpected("resume") }
+            total += Int(released)
+            if left == 0 || released == 0 { return total }
+        }
+    }
+
+    /// All pauses, sorted; texts that are no pause are left out.
+    public func pauses() async throws(QueueError) -> [Pause] {
+        let members = try await command(["SMEMBERS", RedisArgument(keys.paused)]).array ?? []
+        return members.compactMap(\.text).sorted().compactMap(Pause.init)
+    }
+
+    /// Notes that this worker lives.
+    public func heartbeat(worker: String) async throws(QueueError) {
+        _ = try await eval(.heartbeat, [RedisArgument(worker)])
+    }
+
+    /// Takes a worker that ends in good order off the list.
+    public func retire(worker: String) async throws(QueueError) {
+        _ = try await command(["ZREM", RedisArgument(keys.workers), RedisArgument(worker)])
+    }
+
+    /// The workers of the last day with their last heartbeats by the clock of Redis, latest first, at most 1,000.
+    public func workers() async throws(QueueError) -> [(id: String, lastHeartbeat: Timestamp)] {
+        let reply = try await command(["ZREVRANGE", RedisArgument(keys.workers), "0", "999", "WITHSCORES"])
+        let flat = reply.array ?? []
+        return stride(from: 0, to: flat.count - 1, by: 2).compactMap { position in
+            guard let id = flat[position].text, let time = flat[position + 1].int else { return nil }
+            return (id, Timestamp(milliseconds: time))
+        }
+    }
+
+    /// The queue in numbers, read one after the other and so not of one instant.
+    public func statistics() async throws(QueueError) -> QueueStatistics {
+        var statistics = QueueStatistics()
+        for queue in Queue.allCases {
+            let ready = try await count("LLEN", keys.ready(queue), &statistics)
+            let inbox = try await count("LLEN", keys.inbox(queue), &statistics)
+            statistics.ready[queue] = ready.map { $0 + (inbox ?? 0) }
+        }
+        statistics.inFlight = try await count("HLEN", keys.jobs, &statistics)
+        statistics.delayed = try await count("ZCARD", keys.delayed, &statistics)
+        statistics.parked = try await count("HLEN", keys.parkedJobs, &statistics)
+        statistics.dead = try await count("LLEN", keys.dead, &statistics)
+        statistics.workers = try await count("ZCARD", keys.workers, &statistics)
+        let paused = try await read("SMEMBERS", keys.paused, &statistics)?.array ?? []
+        statistics.paused = paused.compactMap(\.text).sorted()
+        let counters = try await read("HGETALL", keys.counters, &statistics)?.array ?? []
+        for position in stride(from: 0, to: counters.count - 1, by: 2) {
+            guard let name = counters[position].text, let value = counters[position + 1].int else { continue }
+            statistics.counters[name] = Int(value)
+        }
+        return statistics
+    }
+
+    private func count(
+        _ name: RedisArgument, _ key: String, _ statistics: inout QueueStatistics
+    ) async throws(QueueError) -> Int? {
+        try await read(name, key, &statistics)?.int.map(Int.init)
+    }
+
+    private func read(
+        _ name: RedisArgument, _ key: String, _ statistics: inout QueueStatistics
+    ) async throws(QueueError) -> RedisValue? {
+        do {
+            return try await command([name, RedisArgument(key)])
+        } catch  where error.underlying?.serverPrefix == "WRONGTYPE" {
+            statistics.wrongKeys.append(key)
+            return nil
+        }
+    }
+}

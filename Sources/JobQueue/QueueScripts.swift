@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import RedisClient
+
+/// The queue's scripts. Each is its file with the prelude inserted below the first line, which holds the flags.
+enum QueueScript: String, CaseIterable {
+    case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
+        progress
+
+    private static let claimScript = assembled(PackageResources.claim_lua)
+    private static let renewScript = assembled(PackageResources.renew_lua)
+    private static let finishScript = assembled(PackageResources.finish_lua)
+    private static let postponeScript = assembled(PackageResources.postpone_lua)
+    private static let deadletterScript = assembled(PackageResources.deadletter_lua)
+    private static let parkScript = assembled(PackageResources.park_lua)
+    private static let bindScript = assembled(PackageResources.bind_lua)
+    private static let reapScript = assembled(PackageResources.reap_lua)
+    private static let enqueueScript = assembled(PackageResources.enqueue_lua)
+    private static let resumeScript = assembled(PackageResources.resume_lua)
+    private static let replayScript = assembled(PackageResources.replay_lua)
+    private static let heartbeatScript = assembled(PackageResources.heartbeat_lua)
+    private static let progressScript = assembled(PackageResources.progress_lua)
+
+    var script: RedisScript {
+        switch self {
+        case .claim: Self.claimScript
+        case .renew: Self.renewScript
+        case .finish: Self.finishScript
+        case .postpone: Self.postponeScript
+        case .deadletter: Self.deadletterScript
+        case .park: Self.parkScript
+        case .bind: Self.bindScript
+        case .reap: Self.reapScript
+        case .enqueue: Self.enqueueScript
+        case .resume: Self.resumeScript
+        case .replay: Self.replayScript
+        case .heartbeat: Self.heartbeatScript
+        case .progress: Self.progressScript
+        }
+    }
+
+    private static func assembled(_ file: [UInt8]) -> RedisScript {
+        let lineEnd = UInt8(ascii: "\n")
+        let first = file.prefix { $0 != lineEnd }
+        return RedisScript(first + [lineEnd] + PackageResources.prelude_lua + file.dropFirst(first.count))
+    }
+}

@@ -1,0 +1,21 @@
+#!lua flags=allow-oom
+-- Purpose: gives a running job the lock of its integration's id too, so that a payload by id and one by name exclude
+--          each other.
+-- ARGV:    id, token, lock key #<integration id>, members of `paused` that concern the integration…
+-- Reply:   ok, busy (another job holds the integration), pause:<member>, or lost
+-- Invariants: only ok changes anything.
+
+local wrong = wrong_key({ JOBS, 'hash', RUNNING, 'hash', PAUSED, 'set' })
+if wrong then return wrong end
+
+local job = held(ARGV[1], ARGV[2])
+if not job then return 'lost' end
+for i = 4, #ARGV do
+    if redis.call('SISMEMBER', PAUSED, ARGV[i]) == 1 then return 'pause:' .. ARGV[i] end
+end
+local key = ARGV[3]
+if job.key == key or job.bound == key then return 'ok' end
+if redis.call('HSETNX', RUNNING, key, job.id) == 0 then return 'busy' end
+job.bound = key
+redis.call('HSET', JOBS, job.id, build(job))
+return 'ok'

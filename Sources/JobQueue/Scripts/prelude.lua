@@ -1,0 +1,141 @@
+-- Inserted below the first line of every script: the names of the keys, and what several scripts do.
+--
+-- KEYS, the same for every script:
+--   1-3  queue:high|default|low   lists    ready jobs: payloads as pushed, or envelopes
+--   4-6  inbox:high|default|low   lists    ready jobs that a wake-up moved
+--   7    jobs                     hash     id -> envelope, jobs in flight
+--   8    leases                   zset     id -> deadline, ms
+--   9    running                  hash     lock key -> id of the job that holds the integration
+--   10   delayed                  zset     envelope -> due, ms
+--   11   paused                   set      queue:…, service:…, user:…, integration:…
+--   12   dead                     list     dead letters, newest first
+--   13   parked:order             zset     wait key RS sequence RS kind, in lexical order
+--   14   parked:jobs              hash     member of parked:order -> envelope
+--   15   parked:kinds             hash     wait key RS kind -> member of parked:order
+--   16   parked:counts            hash     wait key -> number of parked jobs
+--   17   counters                 hash     coalesced, recovered, …
+--   18   workers                  zset     worker id -> last heartbeat, ms
+--
+-- Envelope: v1 <token> <state> <id> <attempts> <recoveries> <queue> <enqueued ms> <size> <key bytes> <bound bytes> LF
+--           <lock key><bound key><payload bytes as they came>
+--   state r: in flight and holding its locks; h: in flight without locks; q: not in flight, token "-".
+--   size is that of the original payload; a larger one than LIMIT.kept was cut.
+-- Lock key: user US service US account, or #<integration id>. Wait key: a lock key, or pause:<member of paused>.
+-- RS and US are the ASCII separators 30 and 31; names that contain control characters get no lock key.
+
+local RS, US = '\30', '\31'
+local READY = { high = KEYS[1], default = KEYS[2], low = KEYS[3] }
+local INBOX = { high = KEYS[4], default = KEYS[5], low = KEYS[6] }
+local JOBS, LEASES, RUNNING, DELAYED, PAUSED = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local DEAD, ORDER, PARKED, KINDS, COUNTS = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local COUNTERS, WORKERS = KEYS[17], KEYS[18]
+
+local LIMIT = { batch = 100, payload = 65536, kept = 4194304, reply = 1048576 }
+
+local function now_ms()
+    local time = redis.call('TIME')
+    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Numbers in text, never as 1.7e+12.
+local function int(value)
+    return string.format('%.0f', value)
+end
+
+local function is_wrong(key, kind)
+    local found = redis.call('TYPE', key).ok
+    return found ~= kind and found ~= 'none'
+end
+
+-- The error reply for the first of `kinds` (key, type, key, type, …) that is something else; nil when all is well.
+-- Every script asks before its first write, as an error in the middle would keep the writes before it.
+local function wrong_key(kinds)
+    for i = 1, #kinds, 2 do
+        if is_wrong(kinds[i], kinds[i + 1]) then
+            return redis.error_reply('WRONGKEY ' .. kinds[i] .. ' is not a ' .. kinds[i + 1])
+        end
+    end
+    return nil
+end
+
+local IN_FLIGHT = {
+    JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', ORDER, 'zset', PARKED, 'hash', KINDS, 'hash', COUNTS, 'hash',
+    COUNTERS, 'hash',
+}
+
+-- The parts of an envelope; nil for anything else, which is a payload then.
+local function parse(envelope)
+    local token, state, id, attempts, recoveries, queue, enqueued, size, key_bytes, bound_bytes, body =
+        envelope:match('^v1 (%S+) (%a) (%S+) (%d+) (%d+) (%a+) (%d+) (%d+) (%d+) (%d+)\n()')
+    if not token or not READY[queue] then return nil end
+    local bound_at = body + tonumber(key_bytes)
+    local payload_at = bound_at + tonumber(bound_bytes)
+    local length = #envelope - payload_at + 1
+    if length < 0 or tonumber(size) ~= length and tonumber(size) <= LIMIT.kept then return nil end
+    return {
+        token = token, state = state, id = id, attempts = tonumber(attempts), recoveries = tonumber(recoveries),
+        queue = queue, enqueued = enqueued, size = size, key = envelope:sub(body, bound_at - 1),
+        bound = envelope:sub(bound_at, payload_at - 1), payload = envelope:sub(payload_at),
+    }
+end
+
+local function build(job)
+    return table.concat({
+        'v1', job.token, job.state, job.id, int(job.attempts), int(job.recoveries), job.queue, job.enqueued,
+        job.size, #job.key, #job.bound .. '\n',
+    }, ' ') .. job.key .. job.bound .. job.payload
+end
+
+-- The envelope of a job that is not in flight any more.
+local function queued(job)
+    job.token, job.state, job.bound = '-', 'q', ''
+    return build(job)
+end
+
+-- The job in flight under this id, if this token holds its lease.
+local function held(id, token)
+    local envelope = redis.call('HGET', JOBS, id)
+    local job = envelope and parse(envelope)
+    return job and job.token == token and job or nil
+end
+
+-- Moves up to `count` parked jobs of a wait key to the end of their lists from which jobs are taken.
+-- A job whose list is of the wrong type stays parked.
+local function release(wait, count)
+    local members = redis.call(
+        'ZRANGEBYLEX', ORDER, '[' .. wait .. RS, '(' .. wait .. US, 'LIMIT', 0, count)
+    local released = 0
+    for i = #members, 1, -1 do
+        local member = members[i]
+        local envelope = redis.call('HGET', PARKED, member)
+        local job = envelope and parse(envelope)
+        if not job or not is_wrong(READY[job.queue], 'list') then
+            if envelope then redis.call('RPUSH', job and READY[job.queue] or READY.default, envelope) end
+            redis.call('HDEL', PARKED, member)
+            redis.call('ZREM', ORDER, member)
+            redis.call('HDEL', KINDS, wait .. RS .. member:sub(-40))
+            released = released + 1
+        end
+    end
+    if #members == 0 or redis.call('HINCRBY', COUNTS, wait, -released) <= 0 then
+        redis.call('HDEL', COUNTS, wait)
+    end
+    return released
+end
+
+-- Ends a job's flight: its entries go, its locks are free, and what waited for them may start. `job` may have been
+-- claimed without locks; if then nobody holds its integration, the next one must not be left waiting either.
+local function leave(job)
+    redis.call('HDEL', JOBS, job.id)
+    redis.call('ZREM', LEASES, job.id)
+    local keys = { job.key, job.bound }
+    for _, key in ipairs(keys) do
+        if key ~= '' then
+            if job.state == 'r' then redis.call('HDEL', RUNNING, key) end
+            if redis.call('HEXISTS', COUNTS, key) == 1
+                and (job.state == 'r' or redis.call('HEXISTS', RUNNING, key) == 0) then
+                release(key, 1)
+            end
+        end
+    end
+end

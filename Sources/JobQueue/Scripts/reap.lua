@@ -1,0 +1,102 @@
+#!lua flags=allow-oom
+-- Purpose: recovers jobs whose worker is gone, and repairs what lost keys left behind.
+-- ARGV:    token and lease ms for jobs that are handed out here, recoveries after which a job is poison.
+-- Reply:   { jobs recovered, 1 if there is more to do, ready jobs in the inboxes, { envelopes of poison jobs } }
+--          A poison job has a lease of the caller, who makes a dead letter of it.
+-- Invariants: a recovery is counted apart from the attempts. At most 100 jobs per call.
+
+local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set' })
+if wrong then return wrong end
+
+local token, lease, poisonous = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = now_ms()
+local recovered, poison = 0, {}
+
+local function free(key, id)
+    if key ~= '' and redis.call('HGET', RUNNING, key) == id then redis.call('HDEL', RUNNING, key) end
+end
+
+local function recover(id, envelope)
+    local job = parse(envelope)
+    local list = job and READY[job.queue] or READY.default
+    if is_wrong(list, 'list') then return end
+    recovered = recovered + 1
+    if job and job.recoveries + 1 >= poisonous then
+        job.recoveries, job.token = job.recoveries + 1, token
+        local renewed = build(job)
+        redis.call('HSET', JOBS, id, renewed)
+        redis.call('ZADD', LEASES, int(now + lease), id)
+        poison[#poison + 1] = renewed
+        return
+    end
+    redis.call('HDEL', JOBS, id)
+    redis.call('ZREM', LEASES, id)
+    if job then
+        if job.state == 'r' then
+            free(job.key, id)
+            free(job.bound, id)
+        end
+        job.recoveries = job.recoveries + 1
+        redis.call('RPUSH', list, queued(job))
+    else
+        -- Not an envelope: somebody wrote into the hash. As a payload it will be told to a person.
+        redis.call('RPUSH', list, envelope)
+    end
+end
+
+local function recover_expired()
+    local ids = redis.call('ZRANGE', LEASES, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, LIMIT.batch)
+    if #ids == 0 then return 0 end
+    for i, envelope in ipairs(redis.call('HMGET', JOBS, unpack(ids))) do
+        if envelope then recover(ids[i], envelope) else redis.call('ZREM', LEASES, ids[i]) end
+    end
+    return #ids
+end
+
+local function recover_without_lease(count)
+    local ids = redis.call('HRANDFIELD', JOBS, count)
+    if #ids == 0 then return end
+    for i, deadline in ipairs(redis.call('ZMSCORE', LEASES, unpack(ids))) do
+        if not deadline then recover(ids[i], redis.call('HGET', JOBS, ids[i])) end
+    end
+end
+
+-- A lock whose job is gone.
+local function free_orphaned_locks()
+    local locks = redis.call('HRANDFIELD', RUNNING, 20, 'WITHVALUES')
+    for i = 1, #locks, 2 do
+        if redis.call('HEXISTS', JOBS, locks[i + 1]) == 0 then
+            redis.call('HDEL', RUNNING, locks[i])
+            release(locks[i], 1)
+        end
+    end
+end
+
+-- Jobs that wait for something that does not hold any more, for instance a pause that an operator removed by hand.
+local function release_forgotten()
+    local budget = LIMIT.batch
+    for _, wait in ipairs(redis.call('HRANDFIELD', COUNTS, 20)) do
+        if wait:sub(1, 6) == 'pause:' then
+            if redis.call('SISMEMBER', PAUSED, wait:sub(7)) == 0 and budget > 0 then
+                budget = budget - release(wait, budget)
+            end
+        elseif redis.call('HEXISTS', RUNNING, wait) == 0 then
+            release(wait, 1)
+        end
+    end
+end
+
+local expired = recover_expired()
+if expired < LIMIT.batch and redis.call('HLEN', JOBS) > redis.call('ZCARD', LEASES) then
+    recover_without_lease(LIMIT.batch - expired)
+end
+if redis.call('HLEN', RUNNING) > 0 then free_orphaned_locks() end
+if redis.call('HLEN', COUNTS) > 0 then release_forgotten() end
+if recovered > 0 then redis.call('HINCRBY', COUNTERS, 'recovered', recovered) end
+
+local waiting = 0
+for _, key in pairs(INBOX) do
+    if not is_wrong(key, 'list') then waiting = waiting + redis.call('LLEN', key) end
+end
+local more = expired >= LIMIT.batch or redis.call('HLEN', JOBS) > redis.call('ZCARD', LEASES)
+return { recovered, more and recovered > 0 and 1 or 0, waiting, poison }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Cryptography
+import DevCluster
+import Foundation
+import Logging
+import Model
+import Observability
+import ServiceLifecycle
+import UnixSignals
+
+struct DevCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev",
+        abstract: "A whole cluster on this machine: private Redis and Postgres, sandbox, scheduler, workers.",
+        discussion:
+            "Ctrl-C stops all of it. With --demo it shows what a cluster does, and verifies the result.")
+
+    @Option(help: "Where data and logs are kept.")
+    var directory = ".lockstep"
+    @Option(help: "Workers to start.")
+    var workers = 2
+    @Option(help: "Users of the sandbox.")
+    var users = 20
+    @Option(help: "Objects of each stream of each user.")
+    var objects = 200
+    @Flag(help: "Connect all users, sync, edit, kill a worker, verify. Starts from nothing.")
+    var demo = false
+
+    func validate() throws {
+        guard (1...32).contains(workers), (1...10_000).contains(users), (1...100_000).contains(objects) else {
+            throw ValidationError("--workers 1…32, --users 1…10000, --objects 1…100000")
+        }
+    }
+
+    func run() async throws {
+        LineLogHandler.bootstrap(format: .text, level: .error)
+        let work = DevWork(options: self)
+        var quiet = Logger(label: "lifecycle")
+        quiet.logLevel = .critical
+        do {
+            try await ServiceGroup(
+                configuration: ServiceGroupConfiguration(
+                    services: [.init(service: work, successTerminationBehavior: .gracefullyShutdownGroup)],
+                    gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+            ).run()
+        } catch let error as DevClusterError {
+            throw Exit.complain(error.message, Exit.unavailable)
+        }
+        if let code = work.exitCode { throw code }
+    }
+}
+
+/// Starts the cluster, runs the demo or waits, and stops the cluster on every way out.
+private final class DevWork: Service {
+    private let directory: String
+    private let configuration: DevCluster.Configuration
+    private let isDemo: Bool
+    private let code = LockedBox<ExitCode?>(nil)
+
+    init(options: DevCommand) {
+        let base = URL(fileURLWithPath: options.directory).path
+        directory = options.demo ? "\(base)/demo" : base
+        let programs = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().path
+        var configuration = DevCluster.Configuration(directory: directory, programs: programs)
+        configuration.workers = options.workers
+        configuration.sandboxUsers = options.users
+        configuration.sandboxObjects = options.objects
+        configuration.lease = options.demo ? "5s" : "30s"
+        self.configuration = configuration
+        isDemo = options.demo
+    }
+
+    var exitCode: ExitCode? { code.withLock { $0 } }
+
+    func run() async throws {
+        let output = ProgressOutput()
+        if isDemo { try DemoData.clear(configuration.directory) }
+        let keys = try DemoData.keys(in: directory)
+        output.step("starting Redis, Postgres and the sandbox in \(directory)")
+        let cluster = try await DevCluster.start(configuration, keys: keys)
+        do {
+            let result = try await cancelWhenGracefulShutdown {
+                try await DemoScenario(
+                    cluster: cluster, output: output, users: self.configuration.sandboxUsers
+                )
+                .run(isDemo: self.isDemo)
+            }
+            if result > 0 { code.withLock { $0 = Exit.failed } }
+        } catch is CancellationError {
+            output.step("stopping")
+        } catch {
+            await cluster.stop()
+            throw error
+        }
+        await cluster.stop()
+        output.step("stopped; logs are in \(directory)")
+    }
+}
+
+/// What a dev cluster keeps besides its servers' data.
+enum DemoData {
+    /// Removes what an earlier demo left.
+    static func clear(_ directory: String) throws {
+        guard FileManager.default.fileExists(atPath: directory) else { return }
+        try FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// The key of this directory's credentials; made once.
+    static func keys(in directory: String) throws -> SecretString {
+        let path = "\(directory)/keys"
+        if FileManager.default.fileExists(atPath: path) {
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            return SecretString(text.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+        let text = "dev:\(Base64.standard.encode(try SecureRandom.bytes(32)))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        guard
+            FileManager.default.createFile(
+                atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        else { throw DevClusterError("cannot write \(path)") }
+        return SecretString(text)
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+@main
+struct LockstepCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lockstep",
+        abstract: "Keeps a Postgres copy of your users' SaaS data in step with its source.",
+        subcommands: [
+            DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
+            IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, StatusCommand.self,
+            QueueCommand.self,
+            DeadCommand.self, ConnectorCommand.self, VerifyCommand.self,
+        ])
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import Model
+import PostgresClient
+import SyncStore
+
+/// Compares what the sandbox has with what the ledger has, for all integrations.
+struct Verifier {
+    struct Finding {
+        let integration: IntegrationSummary
+        let stream: String
+        let difference: RecordDifference
+    }
+
+    struct Result {
+        var objects = 0
+        var findings: [Finding] = []
+    }
+
+    private static let streams = [
+        "stripe": ["customers", "products", "invoices"], "google-calendar": ["calendars", "events"],
+    ]
+
+    let pool: PostgresPool
+    /// The services' URLs, as in `LOCKSTEP_SERVICE_URLS`.
+    let serviceURLs: [String: String]
+    let logger: Logger
+
+    func verify() async throws -> Result {
+        var result = Result()
+        var after: Int64 = 0
+        let store = SyncStore(pool: pool)
+        while true {
+            let page = try await IntegrationStore(pool: pool).list(
+                service: nil, userID: nil, after: after, limit: 200)
+            guard let last = page.last else { return result }
+            after = last.id
+            for integration in page {
+                guard let streams = Self.streams[integration.key.service],
+                    let control = serviceURLs[integration.key.service].flatMap({
+                        SandboxControl(serviceURL: $0, logger: logger)
+                    })
+                else {
+                    throw Exit.complain(
+                        "integration \(integration.id) (\(integration.key)) is not at a sandbox; "
+                            + "verify needs LOCKSTEP_SERVICE_URLS to name one for each service",
+                        Exit.configuration)
+                }
+                for stream in streams {
+                    let objects = try await control.objects(user: integration.key.userID, stream: stream)
+                    result.objects += objects.count
+                    let found = try await store.differences(
+                        ofIntegration: integration.id, stream: stream, from: objects)
+                    result.findings += found.map {
+                        Finding(integration: integration, stream: stream, difference: $0)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension Verifier.Finding {
+    /// One line that says what differs, and since when.
+    var explanation: String {
+        let place = "\(integration.key) \(stream) \(difference.externalID)"
+        switch difference.kind {
+        case .missing: return "\(place): missing; the provider has it, no record lives"
+        case .extra:
+            return
+                "\(place): extra; the record lives since \(TimeOutput.text(difference.syncedAt)), the provider has no such object"
+        case .different:
+            return
+                "\(place): different; stored \(difference.stored ?? "") at \(TimeOutput.text(difference.syncedAt)), "
+                + "the provider has \(difference.expected ?? "")"
+        }
+    }
+}

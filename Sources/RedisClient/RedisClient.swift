@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+import Model
+public import ServiceLifecycle
+
+/// A Redis server as all tasks of the process use it: one shared connection that pipelines by itself, and a few
+/// connections for commands that block.
+///
+/// Nothing is connected before `run`. While there is no connection, commands wait until their deadlines.
+public final class RedisClient: Service, Sendable {
+    private let configuration: RedisConfiguration
+    private let logger: Logger
+    private let link: RedisLink
+    private let pool: BlockingPool
+
+    /// The waits between attempts to connect: short at first, as a restarting Redis is back soon.
+    private static let reconnectPolicy = RetryPolicy(
+        maxAttempts: .max, base: .milliseconds(50), cap: .seconds(5))
+
+    public init(configuration: RedisConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        link = RedisLink(configuration: configuration, isBlocking: false)
+        pool = BlockingPool(configuration: configuration, shared: link)
+    }
+
+    /// Keeps the shared connection alive until graceful shutdown or cancellation; then closes everything.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await self.stayConnected()
+        }
+        pool.close()
+        link.close()
+    }
+
+    /// Sends one command on the shared connection and returns its reply.
+    ///
+    /// Throws `serverError` for an error reply, `connectionLost` when the outcome is unknown, `timeout` after
+    /// `deadline` (default: the configured command timeout). Cancelling the task gives up the reply, not the command,
+    /// and leaves the connection and its other users alone.
+    public func command(
+        _ arguments: [RedisArgument], deadline: Duration? = nil
+    ) async throws(RedisError) -> RedisValue {
+        try await Self.checked(link.send(arguments, timeout: deadline ?? configuration.commandTimeout))
+    }
+
+    /// Runs a script by its SHA-1, and sends its source when the server does not know it (yet, or any more).
+    public func eval(
+        _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument], deadline: Duration? = nil
+    ) async throws(RedisError) -> RedisValue {
+        let tail = [RedisArgument(keys.count)] + keys + arguments
+        do throws(RedisError) {
+            return try await command(["EVALSHA", RedisArgument(script.sha1)] + tail, deadline: deadline)
+        } catch  where error.serverPrefix == "NOSCRIPT" {
+            // Nothing ran. EVAL runs it and makes it known.
+            return try await command(["EVAL", RedisArgument(script.source)] + tail, deadline: deadline)
+        }
+    }
+
+    /// Sends a command that may block for `serverTimeout` (the timeout inside the command) on a connection of its own.
+    ///
+    /// Cancelling the task asks the server to unblock the command. The answer is returned all the same: null, or what
+    /// the command got just before. Throws `overloaded` when all blocking connections are in use.
+    public func blocking(
+        _ arguments: [RedisArgument], serverTimeout: Duration
+    ) async throws(RedisError) -> RedisValue {
+        try await Self.checked(pool.run(arguments, serverTimeout: serverTimeout))
+    }
+
+    private static func checked(_ reply: RedisValue) throws(RedisError) -> RedisValue {
+        if case .error(let text) = reply { throw RedisError(refusal: text) }
+        return reply
+    }
+
+    private func stayConnected() async {
+        var failures = 0
+        var generator = SystemRandomNumberGenerator()
+        while !Task.isCancelled {
+            do {
+                _ = try await link.connect(greeting: ["PING"])
+                logger.debug("connected to redis")
+                failures = 0
+                try await disconnected()
+                if !Task.isCancelled { logger.warning("lost the connection to redis") }
+            } catch {
+                link.note(trouble: error as? RedisError ?? RedisError(.connectFailed, "\(error)"))
+                failures += 1
+                // One line per outage, not per attempt.
+                if failures == 3 { logger.error("redis cannot be reached", metadata: ["error": "\(error)"]) }
+            }
+            let delay = Self.reconnectPolicy.delay(afterAttempt: failures + 1, using: &generator)
+            do { try await ContinuousClock().sleep(for: delay ?? .zero) } catch { return }
+        }
+    }
+
+    private func disconnected() async throws {
+        try await withTaskCancellationHandler {
+            try await link.waitUntilDisconnected()
+        } onCancel: {
+            link.close()
+        }
+    }
+}

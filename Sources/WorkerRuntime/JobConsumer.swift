@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import JobQueue
+public import Logging
+import Model
+public import ServiceLifecycle
+
+/// Claims jobs up to its free slots, runs them, renews their leases, and recovers those of dead workers.
+///
+/// At graceful shutdown it claims no more, asks its jobs to stop at their next page edge, and returns when they have
+/// given their work back.
+public final class JobConsumer: Service, Sendable {
+    private let queue: JobQueue
+    private let handler: any JobHandler
+    private let name: String
+    private let logger: Logger
+    private let state: WorkerState
+    private let lane: FinishLane
+    private let gate: @Sendable () async throws -> Void
+
+    /// How long a drain may take before the jobs are cancelled; an orchestrator kills after 30 s.
+    static let drainLimit: Duration = .seconds(20)
+    /// An idle worker looks this often for jobs of dead workers.
+    static let reapInterval: Duration = .seconds(2)
+    static let heartbeatInterval: Duration = .seconds(10)
+    static let idleWait: Duration = .seconds(5)
+
+    /// `name` is the worker's id in `lockstep:workers` and in the sync log. `gate` runs before the first claim; when it
+    /// throws, no work is taken.
+    public init(
+        queue: JobQueue, handler: any JobHandler, concurrency: Int, name: String, logger: Logger,
+        gate: @escaping @Sendable () async throws -> Void = {}
+    ) {
+        self.gate = gate
+        self.queue = queue
+        self.handler = handler
+        self.name = name
+        self.logger = logger
+        state = WorkerState(concurrency: concurrency)
+        lane = FinishLane(queue: queue, worker: state, logger: logger)
+    }
+
+    public func run() async throws {
+        try await gate()
+        await withGracefulShutdownHandler {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.renewUntilCancelled() }
+                group.addTask { await self.reapUntilCancelled() }
+                await claimUntilDrained()
+                await waitForJobs()
+                group.cancelAll()
+            }
+            await retire()
+        } onGracefulShutdown: { [state, logger] in
+            logger.info("worker drains", metadata: ["jobs": "\(state.runningCount)"])
+            state.drain()
+        }
+    }
+
+    // MARK: - Claiming
+
+    private func claimUntilDrained() async {
+        while !state.isDraining, !Task.isCancelled {
+            let free = state.freeSlots
+            guard free > 0 else {
+                await state.slotFreed()
+                continue
+            }
+            let requestedAt = ContinuousClock.now
+            do throws(QueueError) {
+                let reply = try await queue.claim(limit: min(free, JobQueue.batchLimit))
+                state.noteClaim(succeeded: true)
+                report(reply.problems)
+                for job in reply.jobs { start(job, requestedAt: requestedAt) }
+                if reply.taken == 0 { await waitForWork(reply) }
+            } catch {
+                state.noteClaim(succeeded: false)
+                state.count("claim_errors")
+                logger.warning("claim failed", metadata: ["error": "\(error)"])
+                await state.whileIdle { await Self.sleep(.seconds(1)) }
+            }
+        }
+        if Task.isCancelled { state.drain() }
+    }
+
+    private func waitForWork(_ reply: ClaimReply) async {
+        let limit = min(reply.nextDueIn ?? Self.idleWait, Self.idleWait)
+        let (queue, state, logger) = (queue, state, logger)
+        await state.whileIdle {
+            do throws(QueueError) {
+                _ = try await queue.waitForWork(in: reply.openQueues, upTo: max(limit, .milliseconds(1)))
+            } catch {
+                state.noteClaim(succeeded: false)
+                logger.warning("waiting for work failed", metadata: ["error": "\(error)"])
+                await Self.sleep(.seconds(1))
+            }
+        }
+    }
+
+    private func report(_ problems: [QueueProblem]) {
+        for problem in problems {
+            switch problem {
+            case .deadLettered(let id, let reason):
+                state.count("dead_lettered")
+                logger.warning(
+                    "job went to the dead letters", metadata: ["job.id": "\(id)", "reason": "\(reason)"])
+            case .wrongKeyType(let key):
+                logger.error("a key has the wrong type; its jobs wait", metadata: ["key": "\(key)"])
+            case .unsettled(let reason):
+                logger.warning("jobs could not be put aside", metadata: ["reason": "\(reason)"])
+            }
+        }
+    }
+
+    // MARK: - Running
+
+    private func start(_ job: ClaimedJob, requestedAt: ContinuousClock.Instant) {
+        state.count("claimed")
+        let lease = LeaseState(length: queue.configuration.lease, requestedAt: requestedAt)
+        state.add(job.lease, lease)
+        // Awaited by `waitForJobs`, which waits until its slot is free; a handle of its own lets a lost lease cancel it.
+        let task = Task {
+            let outcome = await handler.handle(job, control: JobControl(worker: state))
+            await end(job, outcome)
+        }
+        state.attach(task, to: job.lease)
+    }
+
+    private func end(_ job: ClaimedJob, _ outcome: JobOutcome) async {
+        if case .finished = outcome {
+            await lane.finish(job.lease)
+            return
+        }
+        do throws(QueueError) {
+            let isHeld: Bool
+            switch outcome {
+            case .finished, .released: isHeld = true
+            case .retry(let delay):
+                state.count("retried")
+                isHeld = try await queue.retry(job.lease, after: delay)
+            case .snooze(let delay):
+                state.count("snoozed")
+                isHeld = try await queue.snooze(job.lease, after: delay)
+            case .deadLetter(let code, let reason, let detail):
+                state.count("dead_lettered")
+                logger.warning(
+                    "job went to the dead letters", metadata: ["job.id": "\(job.id)", "reason": "\(reason)"])
+                isHeld = try await queue.deadLetter(job, code: code, reason: reason, detail: detail)
+            }
+            if !isHeld { logger.notice("the job's lease was lost", metadata: ["job.id": "\(job.id)"]) }
+        } catch {
+            logger.warning(
+                "the job's end was not noted; it runs again when its lease runs out",
+                metadata: ["job.id": "\(job.id)", "error": "\(error)"])
+        }
+        state.remove([job.lease])
+    }
+
+    private func waitForJobs() async {
+        let limit = ContinuousClock.now.advanced(by: Self.drainLimit)
+        var isCancelled = false
+        while state.runningCount > 0 {
+            if ContinuousClock.now >= limit, !isCancelled {
+                logger.warning("jobs did not stop in time", metadata: ["jobs": "\(state.runningCount)"])
+                state.cancelAll()
+                isCancelled = true
+            }
+            await Self.sleep(.milliseconds(10))
+        }
+    }
+
+    // MARK: - Keeping
+
+    private func renewUntilCancelled() async {
+        let interval = max(queue.configuration.lease / 10, .milliseconds(20))
+        while !Task.isCancelled {
+            await Self.sleep(interval)
+            let requestedAt = ContinuousClock.now
+            let due = state.dueRenewals(at: requestedAt)
+            guard !due.isEmpty else { continue }
+            do throws(QueueError) {
+                let lost = try await queue.renew(due)
+                let lostIDs = Set(lost.map(\.id))
+                state.renewed(due.filter { !lostIDs.contains($0.id) }, requestedAt: requestedAt)
+                if !lost.isEmpty {
+                    state.count("leases_lost", lost.count)
+                    logger.warning("leases were lost; their jobs stop", metadata: ["jobs": "\(lost.count)"])
+                    state.revoke(lost)
+                }
+            } catch {
+                logger.warning("renewal failed", metadata: ["error": "\(error)", "jobs": "\(due.count)"])
+            }
+        }
+    }
+
+    private func reapUntilCancelled() async {
+        var nextHeartbeat = ContinuousClock.now
+        while !Task.isCancelled {
+            do throws(QueueError) {
+                if ContinuousClock.now >= nextHeartbeat {
+                    try await queue.heartbeat(worker: name)
+                    nextHeartbeat = .now.advanced(by: Self.heartbeatInterval)
+                }
+                var reply = try await queue.reap()
+                while reply.hasMore, !Task.isCancelled {
+                    note(reply)
+                    reply = try await queue.reap()
+                }
+                note(reply)
+                if state.freeSlots == 0, !state.isDraining {
+                    let ready = try await queue.statistics().ready.values.reduce(0, +)
+                    state.noteOthersWait(ready > 0)
+                } else {
+                    state.noteOthersWait(false)
+                }
+            } catch {
+                if !Task.isCancelled { logger.warning("reaping failed", metadata: ["error": "\(error)"]) }
+            }
+            await Self.sleep(Self.reapInterval)
+        }
+    }
+
+    private func note(_ reply: ReapReply) {
+        if reply.recovered > 0 {
+            state.count("recovered", reply.recovered)
+            logger.notice("jobs of dead workers were recovered", metadata: ["jobs": "\(reply.recovered)"])
+        }
+        report(reply.problems)
+    }
+
+    private func retire() async {
+        do throws(QueueError) {
+            try await queue.retire(worker: name)
+        } catch {
+            logger.warning("the worker could not sign off", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// A wait that a cancellation ends.
+    private static func sleep(_ duration: Duration) async {
+        do { try await ContinuousClock().sleep(for: duration) } catch { return }
+    }
+}
+
+/// A consumer's state, for endpoints.
+extension JobConsumer {
+    /// Jobs that run now.
+    public var runningJobs: Int { state.runningCount }
+
+    /// What was counted since the start, by name.
+    public var counters: [String: Int] { state.counters }
+
+    /// Whether it drains.
+    public var isDraining: Bool { state.isDraining }
+
+    /// Nil while it consumes; else why it does not.
+    public var stall: String? {
+        let claims = state.claims
+        if state.isDraining { return "draining" }
+        if !claims.isConnected {
+            return "no claim has succeeded for \(claims.sinceLast.components.seconds) s"
+        }
+        let isFull = state.freeSlots == 0
+        if !isFull, claims.sinceLast > Self.idleWait * 6 {
+            return "no claim for \(claims.sinceLast.components.seconds) s"
+        }
+        return nil
+    }
+}

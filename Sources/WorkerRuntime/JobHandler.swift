@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import JobQueue
+
+/// What becomes of a job after it ran.
+public enum JobOutcome: Sendable, Equatable {
+    case finished
+    /// A failure that may pass: the next attempt starts after the delay.
+    case retry(after: Duration)
+    /// Given back without an attempt charged.
+    case snooze(Duration)
+    /// Kept for a person.
+    case deadLetter(code: String, reason: String, detail: String)
+    /// Somebody else holds the job; nothing is to be done.
+    case released
+}
+
+/// Runs jobs.
+public protocol JobHandler: Sendable {
+    /// Runs one job to an end. Its task is cancelled when the lease is lost; what it says then is ignored.
+    func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome
+}
+
+/// What a running job may ask its worker.
+public struct JobControl: Sendable {
+    private let worker: WorkerState
+
+    init(worker: WorkerState) {
+        self.worker = worker
+    }
+
+    /// Whether the worker shuts down.
+    public var isDraining: Bool { worker.isDraining }
+
+    /// Whether jobs wait that this worker has no slot for.
+    public var othersWait: Bool { worker.othersWait }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JobQueue
+import Model
+
+/// What a worker does at the moment, for its own loops, its jobs and its health endpoints.
+final class WorkerState: Sendable {
+    struct Running {
+        var lease: LeaseHandle
+        var state: LeaseState
+        /// Nil until the task is made.
+        var task: Task<Void, Never>?
+    }
+
+    private struct State {
+        var running: [String: Running] = [:]
+        var isDraining = false
+        var othersWait = false
+        var lastClaim = ContinuousClock.now
+        var isConnected = false
+        var idleWait: Task<Void, Never>?
+        var slotWaiter: CheckedContinuation<Void, Never>?
+        var counters: [String: Int] = [:]
+    }
+
+    private let box = LockedBox(State())
+    let concurrency: Int
+
+    init(concurrency: Int) {
+        self.concurrency = concurrency
+    }
+
+    var isDraining: Bool { box.withLock { $0.isDraining } }
+    var othersWait: Bool { box.withLock { $0.othersWait } }
+    var runningCount: Int { box.withLock { $0.running.count } }
+    var freeSlots: Int { box.withLock { $0.isDraining ? 0 : concurrency - $0.running.count } }
+    var counters: [String: Int] { box.withLock { $0.counters } }
+
+    func noteOthersWait(_ value: Bool) { box.withLock { $0.othersWait = value } }
+
+    func count(_ name: String, _ amount: Int = 1) { box.withLock { $0.counters[name, default: 0] += amount } }
+
+    // MARK: - Health
+
+    func noteClaim(succeeded: Bool) {
+        box.withLock { state in
+            state.isConnected = succeeded
+            if succeeded { state.lastClaim = .now }
+        }
+    }
+
+    /// Whether the last claim succeeded, and how long ago one did.
+    var claims: (isConnected: Bool, sinceLast: Duration) {
+        box.withLock { ($0.isConnected, ContinuousClock.now - $0.lastClaim) }
+    }
+
+    // MARK: - Jobs
+
+    func add(_ lease: LeaseHandle, _ state: LeaseState) {
+        box.withLock { $0.running[lease.id] = Running(lease: lease, state: state) }
+    }
+
+    /// Keeps the task of a job that still runs; a short job may be over by now.
+    func attach(_ task: Task<Void, Never>, to lease: LeaseHandle) {
+        box.withLock { $0.running[lease.id]?.task = task }
+    }
+
+    /// Frees the slots of jobs that are over.
+    func remove(_ leases: [LeaseHandle]) {
+        let waiter = box.withLock { state in
+            for lease in leases { state.running[lease.id] = nil }
+            let waiter = state.slotWaiter
+            state.slotWaiter = nil
+            return waiter
+        }
+        waiter?.resume()
+    }
+
+    /// The leases that want to be renewed now; those that count as lost are cancelled and left out.
+    func dueRenewals(at now: ContinuousClock.Instant) -> [LeaseHandle] {
+        let (due, lost) = box.withLock { state in
+            var due: [LeaseHandle] = []
+            var lost: [Task<Void, Never>] = []
+            for running in state.running.values {
+                switch running.state.verdict(at: now) {
+                case .renew: due.append(running.lease)
+                case .lost: if let task = running.task { lost.append(task) }
+                case .held: break
+                }
+            }
+            return (due, lost)
+        }
+        for task in lost { task.cancel() }
+        return due
+    }
+
+    func renewed(_ leases: [LeaseHandle], requestedAt: ContinuousClock.Instant) {
+        let now = ContinuousClock.now
+        box.withLock { state in
+            for lease in leases { state.running[lease.id]?.state.renewed(requestedAt: requestedAt, now: now) }
+        }
+    }
+
+    /// Cancels the jobs of leases that somebody else holds.
+    func revoke(_ leases: [LeaseHandle]) {
+        let tasks = box.withLock { state in
+            leases.compactMap { lease -> Task<Void, Never>? in
+                state.running[lease.id]?.state.revoked()
+                return state.running[lease.id]?.task
+            }
+        }
+        for task in tasks { task.cancel() }
+    }
+
+    func cancelAll() {
+        let tasks = box.withLock { $0.running.values.compactMap(\.task) }
+        for task in tasks { task.cancel() }
+    }
+
+    // MARK: - Waiting
+
+    /// Starts no more claims, and ends the wait for work.
+    func drain() {
+        let (idle, waiter) = box.withLock { state in
+            state.isDraining = true
+            let result = (state.idleWait, state.slotWaiter)
+            state.slotWaiter = nil
+            return result
+        }
+        idle?.cancel()
+        waiter?.resume()
+    }
+
+    /// Runs a wait that `drain` may end early.
+    func whileIdle(_ wait: @escaping @Sendable () async -> Void) async {
+        let task = Task { await wait() }
+        let isDraining = box.withLock { state in
+            state.idleWait = task
+            return state.isDraining
+        }
+        if isDraining { task.cancel() }
+        await task.value
+        box.withLock { $0.idleWait = nil }
+    }
+
+    /// Waits until a job is over, or the worker drains.
+    func slotFreed() async {
+        await withCheckedContinuation { continuation in
+            let isNow = box.withLock { state in
+                if state.isDraining || state.running.count < concurrency { return true }
+                state.slotWaiter = continuation
+                return false
+            }
+            if isNow { continuation.resume() }
+        }
+    }
+}

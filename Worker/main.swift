@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BuiltinConnectors
+import ConnectorKit
+import DeclarativeConnectors
+import Foundation
+import HTTPTransport
+import JobQueue
+import Logging
+import Model
+import Observability
+import PostgresClient
+import RedisClient
+import ServiceLifecycle
+import Settings
+import SyncEngine
+import SyncStore
+import UnixSignals
+import Vault
+import WorkerRuntime
+
+/// Ends the process with sysexits' EX_CONFIG: what is wrong stands on standard error, and no job was taken.
+func refuse(_ message: String) -> Never {
+    FileHandle.standardError.write(Data("lockstep-worker: \(message)\n".utf8))
+    exit(78)
+}
+
+let settings: ClusterSettings
+do throws(SettingsError) {
+    settings = try ClusterSettings.load(ProcessInfo.processInfo.environment, requiring: [.database, .keys])
+} catch {
+    refuse(error.message)
+}
+LineLogHandler.bootstrap(
+    format: Observability.LogFormat(rawValue: settings.logFormat.rawValue) ?? .text,
+    level: Logger.Level(rawValue: settings.logLevel.rawValue) ?? .info)
+let logger = Logger(label: "lockstep-worker")
+
+do {
+    let registry = try ConnectorRegistry.load(
+        builtin: BuiltinManifests.all, directories: settings.connectorDirectories)
+    let vault = CredentialVault(keys: try KeyRing(settings.keys))
+
+    var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
+    database.maxConnections = min(settings.concurrency + 2, 32)
+    database.checkoutTimeout = .seconds(60)
+    let pool = PostgresPool(configuration: database)
+    switch try await Migrator(pool: pool).check() {
+    case .current: break
+    case .behind(let names):
+        refuse("the schema lacks \(names.joined(separator: ", ")); run 'lockstep migrate'")
+    case .ahead(let names):
+        refuse("the schema is newer (\(names.joined(separator: ", "))); install that version")
+    case .altered(let names): refuse("migrations were altered: \(names.joined(separator: ", "))")
+    }
+
+    let redisConfiguration = try RedisConfiguration(url: settings.redisURL.secret.exposed)
+    let redis = RedisClient(configuration: redisConfiguration, logger: logger)
+    var queueSettings = JobQueueConfiguration()
+    queueSettings.prefix = settings.prefix
+    queueSettings.lease = settings.lease
+    queueSettings.queues = settings.queues
+    let queue = JobQueue(redis: redis, configuration: queueSettings)
+
+    var client = HTTPClientConfiguration()
+    client.userAgent = "lockstep"
+    client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
+    let http = HTTPClient(configuration: client, logger: logger)
+
+    let name = WorkerName.make()
+    let store = SyncStore(pool: pool)
+    let handler = SyncHandler(
+        queue: queue, store: store, engine: SyncEngine(store: store),
+        integrations: IntegrationStore(pool: pool), vault: vault, http: http,
+        connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
+        logger: logger)
+    let consumer = JobConsumer(
+        queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger
+    ) {
+        let warnings = try await DurabilityVerdict.require(
+            of: redis, isLocal: redisConfiguration.isLocal, allowingLoss: settings.allowLossyRedis)
+        for warning in warnings { logger.warning("\(warning)") }
+    }
+    let endpoints = HealthEndpoints(
+        host: settings.listen.host, port: settings.listen.port, logger: logger,
+        health: { WorkerEndpoints.health(consumer) }, readiness: { WorkerEndpoints.readiness(consumer) },
+        metrics: { WorkerEndpoints.metrics(consumer) },
+        started: { logger.info("worker listens", metadata: ["port": "\($0)", "worker": "\(name)"]) })
+    var quiet = Logger(label: "lifecycle")
+    quiet.logLevel = .error
+    try await ServiceGroup(
+        configuration: ServiceGroupConfiguration(
+            services: [
+                .init(service: redis), .init(service: http), .init(service: endpoints),
+                .init(
+                    service: consumer, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+    ).run()
+    await pool.close()
+    logger.info("worker ended")
+} catch let error as LossyRedis {
+    refuse(error.message)
+} catch let error as ManifestError {
+    refuse(error.description)
+} catch {
+    FileHandle.standardError.write(Data("lockstep-worker: \(error)\n".utf8))
+    exit(69)
+}
