@@ -39,7 +39,8 @@ enum ClaimDecision {
     static let newerVersionGrace: Duration = .seconds(600)
     static let newerVersionDelay: Duration = .seconds(10)
 
-    /// Validation comes before everything else: a payload that is not a job is dead-lettered whatever the queue says.
+    /// Validation comes before everything else: a payload that is not a job is dead-lettered whatever the
+    /// queue says.
     init(_ envelope: Envelope, _ verdict: Verdict, now: Timestamp) {
         let lease = LeaseHandle(id: envelope.id, token: envelope.token)
         if envelope.size > envelope.payload.count {
@@ -79,7 +80,8 @@ enum ClaimDecision {
         case .paused(let waitKey): .park(lease, waitKey: waitKey)
         case .same: .drop(lease)
         case .conflict: .bury(lease, .idInUse(payload.id ?? ""), envelope)
-        // The script reads less strictly than this code, so this cannot be; the job must not be lost if it is.
+        // The script reads less strictly than this code, so this cannot be; the job must not be lost if it
+        // is.
         case .none: .bury(lease, .unreadableByScript, envelope)
         }
     }

@@ -4,8 +4,8 @@ public import Model
 
 /// A job that cannot succeed, kept for a person with the bytes that were pushed.
 ///
-/// As JSON: `payload` is the object itself when the payload is a JSON object, else its text as a string; bytes that are
-/// not UTF-8 are in `payload_base64`.
+/// As JSON: `payload` is the object itself when the payload is a JSON object, else its text as a string;
+/// bytes that are not UTF-8 are in `payload_base64`.
 public struct DeadLetter: Sendable {
     public let id: String
     public let payload: [UInt8]
@@ -61,8 +61,8 @@ extension DeadLetter {
         }
     }
 
-    /// The letter as JSON up to and including the comma before `failed_at`, which the script writes by the server's
-    /// clock.
+    /// The letter as JSON up to and including the comma before `failed_at`, which the script writes by the
+    /// server's clock.
     static func draft(
         id: String, payload: ArraySlice<UInt8>, size: Int, queue: Queue, attempts: Int, code: String,
         reason: String,

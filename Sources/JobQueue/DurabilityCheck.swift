@@ -19,8 +19,8 @@ public struct DurabilityVerdict: Sendable, Equatable {
     /// Things an operator should know.
     public var warnings: [Finding] = []
 
-    /// Judges the settings; a setting that the server does not tell is nil. `isLocal` is true for a server on the same
-    /// machine, as in development, which may do without an append-only file.
+    /// Judges the settings; a setting that the server does not tell is nil. `isLocal` is true for a server on
+    /// the same machine, as in development, which may do without an append-only file.
     public init(
         version: String?, evictionPolicy: String?, appendOnly: String?, appendSync: String?, isLocal: Bool
     ) {
@@ -63,7 +63,8 @@ public struct DurabilityVerdict: Sendable, Equatable {
 }
 
 extension DurabilityVerdict {
-    /// Asks the server for its settings and judges them. A server that refuses to tell gets warnings, not refusals.
+    /// Asks the server for its settings and judges them. A server that refuses to tell gets warnings, not
+    /// refusals.
     public static func check(_ redis: RedisClient, isLocal: Bool) async throws(QueueError)
         -> DurabilityVerdict
     {

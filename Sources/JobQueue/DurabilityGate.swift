@@ -10,8 +10,8 @@ public struct LossyRedis: Error, CustomStringConvertible {
 }
 
 extension DurabilityVerdict {
-    /// Asks the server for its settings and throws `LossyRedis` when jobs could be lost, unless that is allowed. Returns
-    /// what an operator should know.
+    /// Asks the server for its settings and throws `LossyRedis` when jobs could be lost, unless that is
+    /// allowed. Returns what an operator should know.
     public static func require(
         of redis: RedisClient, isLocal: Bool, allowingLoss: Bool
     ) async throws -> [String] {

@@ -2,8 +2,8 @@
 
 import Model
 
-/// A job as the scripts keep it: a header line, its lock keys, and the payload bytes as they came. The format is
-/// described in `Scripts/prelude.lua`.
+/// A job as the scripts keep it: a header line, its lock keys, and the payload bytes as they came. The format
+/// is described in `Scripts/prelude.lua`.
 struct Envelope {
     let token: String
     let id: String

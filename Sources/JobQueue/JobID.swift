@@ -4,7 +4,8 @@ import Model
 
 /// Ids of jobs that bring none along: UUIDv7, so that they sort by the time at which they were made.
 enum JobID {
-    /// Ids that a script may hand out: the first 24 characters, and the number whose successors are the last 12 digits.
+    /// Ids that a script may hand out: the first 24 characters, and the number whose successors are the last
+    /// 12 digits.
     struct Candidates {
         let prefix: String
         let first: Int64
@@ -35,7 +36,8 @@ enum JobID {
     }
 }
 
-/// What tells the lease of one claim from every other one: 15 hex digits, which a Swift string holds without memory.
+/// What tells the lease of one claim from every other one: 15 hex digits, which a Swift string holds without
+/// memory.
 enum LeaseToken {
     static func make() -> String {
         var generator = SystemRandomNumberGenerator()

@@ -8,7 +8,8 @@ public struct JobPayload: Sendable, Equatable {
     public static let maxBytes = 65_536
     /// The payload version that this code reads.
     public static let version: Int64 = 1
-    /// The largest integration id: every JSON reader on the way, Lua's among them, keeps integers up to here exact.
+    /// The largest integration id: every JSON reader on the way, Lua's among them, keeps integers up to here
+    /// exact.
     public static let maxIntegrationID: Int64 = 9_007_199_254_740_991
     /// The longest name of a user, service or account in bytes.
     public static let maxNameBytes = 256

@@ -4,11 +4,12 @@ import Model
 import RedisClient
 
 extension JobQueue {
-    /// Takes up to `limit` jobs (at most 100) that may run now, and settles everything else that it takes on the way:
-    /// what is paused or busy is parked, what is not due yet is delayed, what is no job becomes a dead letter.
+    /// Takes up to `limit` jobs (at most 100) that may run now, and settles everything else that it takes on
+    /// the way: what is paused or busy is parked, what is not due yet is delayed, what is no job becomes a
+    /// dead letter.
     ///
-    /// A reply without jobs may have `taken` some; claim again at once then. Each job's lease began before this call
-    /// returns: count it from before the call.
+    /// A reply without jobs may have `taken` some; claim again at once then. Each job's lease began before
+    /// this call returns: count it from before the call.
     public func claim(limit: Int) async throws(QueueError) -> ClaimReply {
         precondition(limit > 0, "a claim without free slots takes nothing")
         let ids = JobID.candidates()
@@ -51,8 +52,8 @@ extension JobQueue {
         var isEmpty: Bool { parked.isEmpty && delayed.isEmpty && dropped.isEmpty && buried.isEmpty }
     }
 
-    /// Carries the decisions out. A failure here must not keep the claimed jobs from their worker: what could not be
-    /// settled comes back when its lease runs out.
+    /// Carries the decisions out. A failure here must not keep the claimed jobs from their worker: what could
+    /// not be settled comes back when its lease runs out.
     private func settle(_ aside: Aside) async -> [QueueProblem] {
         var problems: [QueueProblem] = []
         do {

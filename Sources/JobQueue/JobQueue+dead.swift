@@ -39,8 +39,8 @@ extension JobQueue {
         return nil
     }
 
-    /// Makes the letter's payload ready again, as a new job of its queue or of another one. False when the letter is
-    /// gone. Throws `full` when Redis is full.
+    /// Makes the letter's payload ready again, as a new job of its queue or of another one. False when the
+    /// letter is gone. Throws `full` when Redis is full.
     public func replay(_ letter: DeadLetter, in queue: Queue? = nil) async throws(QueueError) -> Bool {
         let target = queue ?? letter.queue
         return try await eval(

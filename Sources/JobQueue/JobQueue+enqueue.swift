@@ -22,8 +22,8 @@ extension JobQueue {
 
     /// Makes payloads ready, in this order, and returns the jobs' ids.
     ///
-    /// Throws `invalidPayload` before anything is enqueued when one of them is not a job, and `full` when Redis is full.
-    /// More than 100 payloads go in several steps: an error then leaves a part enqueued.
+    /// Throws `invalidPayload` before anything is enqueued when one of them is not a job, and `full` when
+    /// Redis is full. More than 100 payloads go in several steps: an error then leaves a part enqueued.
     @discardableResult
     public func enqueue(
         _ payloads: [[UInt8]], in queue: Queue, due: Due = .now

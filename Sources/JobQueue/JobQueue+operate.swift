@@ -21,8 +21,8 @@ public struct QueueStatistics: Sendable {
 }
 
 extension JobQueue {
-    /// Stops what the pause names: a paused queue is not taken from; jobs of a paused service, user or integration are
-    /// parked when their turn comes. Running jobs go on. False when it was paused already.
+    /// Stops what the pause names: a paused queue is not taken from; jobs of a paused service, user or
+    /// integration are parked when their turn comes. Running jobs go on. False when it was paused already.
     @discardableResult
     public func pause(_ pause: Pause) async throws(QueueError) -> Bool {
         try await command(["SADD", RedisArgument(keys.paused), RedisArgument(pause.member)]).int == 1
@@ -58,7 +58,8 @@ extension JobQueue {
         _ = try await command(["ZREM", RedisArgument(keys.workers), RedisArgument(worker)])
     }
 
-    /// The workers of the last day with their last heartbeats by the clock of Redis, latest first, at most 1,000.
+    /// The workers of the last day with their last heartbeats by the clock of Redis, latest first, at most
+    /// 1,000.
     public func workers() async throws(QueueError) -> [(id: String, lastHeartbeat: Timestamp)] {
         let reply = try await command(["ZREVRANGE", RedisArgument(keys.workers), "0", "999", "WITHSCORES"])
         let flat = reply.array ?? []

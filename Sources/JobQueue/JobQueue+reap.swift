@@ -15,8 +15,8 @@ public struct ReapReply: Sendable {
 }
 
 extension JobQueue {
-    /// Recovers up to 100 jobs whose leases ran out, or that have none, and repairs what lost keys left behind. Jobs that
-    /// took too many workers with them become dead letters.
+    /// Recovers up to 100 jobs whose leases ran out, or that have none, and repairs what lost keys left
+    /// behind. Jobs that took too many workers with them become dead letters.
     ///
     /// Every worker calls this all the time; it costs one command when there is nothing to do.
     public func reap() async throws(QueueError) -> ReapReply {

@@ -17,10 +17,11 @@ extension JobQueue {
     /// The wait between two claims while Redis is full and wake-ups do not work.
     private static let pollInterval: Duration = .milliseconds(500)
 
-    /// Waits until one of the queues has a job, at most for `limit`. One push wakes one waiter of the whole cluster.
+    /// Waits until one of the queues has a job, at most for `limit`. One push wakes one waiter of the whole
+    /// cluster.
     ///
-    /// Uses one blocking connection per queue. Pass the open queues of the last claim: waiting on a paused queue would
-    /// return at once, again and again. Returns early with `timeout` when the task is cancelled.
+    /// Uses one blocking connection per queue. Pass the open queues of the last claim: waiting on a paused
+    /// queue would return at once, again and again. Returns early with `timeout` when the task is cancelled.
     public func waitForWork(in queues: [Queue], upTo limit: Duration) async throws(QueueError) -> WakeUp {
         let started = ContinuousClock.now
         var outcomes: [Outcome] = []

@@ -19,9 +19,9 @@ public struct JobQueueConfiguration: Sendable {
 
 /// The job queue on Redis lists, as one process sees it.
 ///
-/// Every operation is one script, so that no state exists in which a job is only in the memory of a process. Operations
-/// on a job are guarded by its lease: they return false, or the lease among the lost ones, when somebody else holds the
-/// job by now, and change nothing then.
+/// Every operation is one script, so that no state exists in which a job is only in the memory of a process.
+/// Operations on a job are guarded by its lease: they return false, or the lease among the lost ones, when
+/// somebody else holds the job by now, and change nothing then.
 public struct JobQueue: Sendable {
     /// How many jobs a script handles at most; longer lists are sent in several calls.
     public static let batchLimit = 100
@@ -59,8 +59,8 @@ public struct JobQueue: Sendable {
         try await postpone([lease], charge: 1, delays: ["\(max(0, delay.wholeMilliseconds))"]).isEmpty
     }
 
-    /// Gives a job back without charging an attempt: rate limited, or drained. Without a delay it is the next job to be
-    /// taken from its queue.
+    /// Gives a job back without charging an attempt: rate limited, or drained. Without a delay it is the next
+    /// job to be taken from its queue.
     public func snooze(_ lease: LeaseHandle, after delay: Duration) async throws(QueueError) -> Bool {
         try await snooze([lease], after: delay).isEmpty
     }
@@ -83,9 +83,9 @@ public struct JobQueue: Sendable {
         return try await bury([(job.lease, draft)]).isEmpty
     }
 
-    /// Notes that a recovered job got further than before: deaths of its earlier workers do not count toward poison any
-    /// more. Call it at the first checkpoint of a job with `recoveries`, so that jobs that happen to run on dying
-    /// machines are not taken for their cause. False when the lease was lost before.
+    /// Notes that a recovered job got further than before: deaths of its earlier workers do not count toward
+    /// poison any more. Call it at the first checkpoint of a job with `recoveries`, so that jobs that happen
+    /// to run on dying machines are not taken for their cause. False when the lease was lost before.
     public func progressed(_ lease: LeaseHandle) async throws(QueueError) -> Bool {
         try await eval(.progress, lease.arguments).int == 1
     }
@@ -104,8 +104,8 @@ public struct JobQueue: Sendable {
         case lost
     }
 
-    /// Locks the integration's id for a running job, once the worker knows the row. Payloads by name and by id exclude
-    /// each other only after this; pauses of either form are checked too.
+    /// Locks the integration's id for a running job, once the worker knows the row. Payloads by name and by
+    /// id exclude each other only after this; pauses of either form are checked too.
     public func bind(
         _ lease: LeaseHandle, integrationID: Int64, key: IntegrationKey
     ) async throws(QueueError) -> Binding {

@@ -2,9 +2,9 @@
 
 /// What a worker knows about one of its leases, by a monotonic clock.
 ///
-/// The server's deadline is counted from when the request reached it, which is later than when it was sent: counting
-/// from the sending errs on the safe side. So does giving up after two thirds of the length: a worker that stops then
-/// has stopped before anybody else can start, even if its clock runs a little slow.
+/// The server's deadline is counted from when the request reached it, which is later than when it was sent:
+/// counting from the sending errs on the safe side. So does giving up after two thirds of the length: a
+/// worker that stops then has stopped before anybody else can start, even if its clock runs a little slow.
 public struct LeaseState: Sendable, Equatable {
     /// What to do about the lease now.
     public enum Verdict: Sendable, Equatable {

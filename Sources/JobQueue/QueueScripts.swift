@@ -2,7 +2,8 @@
 
 import RedisClient
 
-/// The queue's scripts. Each is its file with the prelude inserted below the first line, which holds the flags.
+/// The queue's scripts. Each is its file with the prelude inserted below the first line, which holds the
+/// flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
         progress

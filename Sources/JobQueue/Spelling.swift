@@ -2,7 +2,8 @@
 
 /// Guesses which known word was meant.
 enum Spelling {
-    /// The known word that is closest to `word`: named by an alias, or at most two edits away, fewer for short words.
+    /// The known word that is closest to `word`: named by an alias, or at most two edits away, fewer for
+    /// short words.
     static func suggestion(for word: String, among known: [String], aliases: [String: String] = [:])
         -> String?
     {

@@ -45,8 +45,8 @@ struct JSONProblem: Error, Equatable {
     let offset: Int
 }
 
-/// Reads JSON as RFC 8259 writes it and nothing else: no comments, no trailing commas, no byte order mark, no duplicate
-/// keys, no lone surrogates. Two readers of the same bytes cannot disagree about them.
+/// Reads JSON as RFC 8259 writes it and nothing else: no comments, no trailing commas, no byte order mark, no
+/// duplicate keys, no lone surrogates. Two readers of the same bytes cannot disagree about them.
 struct StrictJSON {
     /// Deep enough for any payload, shallow enough for any stack.
     static let maxDepth = 32

@@ -2,7 +2,8 @@
 
 /// Finds the place where bytes stop being UTF-8, which the standard library does not tell.
 enum UTF8Check {
-    /// The offset of the first byte of the first ill-formed sequence (Unicode 15, table 3-7); nil when there is none.
+    /// The offset of the first byte of the first ill-formed sequence (Unicode 15, table 3-7); nil when there
+    /// is none.
     static func firstInvalidByte(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         var index = 0
         while index < bytes.count {

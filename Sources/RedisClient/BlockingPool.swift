@@ -30,8 +30,8 @@ final class BlockingPool: Sendable {
         self.shared = shared
     }
 
-    /// Runs a command on a connection of its own. When the task is cancelled the server is asked to unblock it, and
-    /// what it then answers is returned, so that no moved element goes unnoticed.
+    /// Runs a command on a connection of its own. When the task is cancelled the server is asked to unblock
+    /// it, and what it then answers is returned, so that no moved element goes unnoticed.
     func run(_ arguments: [RedisArgument], serverTimeout: Duration) async throws(RedisError) -> RedisValue {
         let lane = try await checkOut()
         let timeout = serverTimeout + configuration.commandTimeout

@@ -5,8 +5,8 @@ import NIOCore
 /// The commands of one connection between their submission and their reply, in order.
 ///
 /// A value without effects: the link performs what it answers. A command is first waiting (its bytes are in
-/// `unsent`), then sent. Whoever takes a waiter out resumes it, exactly once. A command whose waiter has gone keeps its
-/// place, as its reply still comes.
+/// `unsent`), then sent. Whoever takes a waiter out resumes it, exactly once. A command whose waiter has gone
+/// keeps its place, as its reply still comes.
 struct CommandPipeline<Waiter: Sendable>: Sendable {
     private struct Entry: Sendable {
         var waiter: Waiter?
@@ -77,8 +77,8 @@ struct CommandPipeline<Waiter: Sendable>: Sendable {
         return batch.readableBytes > 0 ? batch : nil
     }
 
-    /// Accounts for one reply. Returns false when no command was waiting for one; `waiter` is nil when the command
-    /// was given up.
+    /// Accounts for one reply. Returns false when no command was waiting for one; `waiter` is nil when the
+    /// command was given up.
     mutating func reply(now: NIODeadline, waiter: inout Waiter?) -> Bool {
         lastProgress = now
         while sentCount > 0, let entry = entries.popFirst() {

@@ -2,7 +2,8 @@
 
 import NIOCore
 
-/// Feeds the bytes of one channel to the reply reader: first the replies of the handshake, then those of the pipeline.
+/// Feeds the bytes of one channel to the reply reader: first the replies of the handshake, then those of the
+/// pipeline.
 ///
 /// Lives on the channel's event loop.
 final class RedisChannelHandler: ChannelInboundHandler {

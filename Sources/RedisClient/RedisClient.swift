@@ -4,8 +4,8 @@ public import Logging
 import Model
 public import ServiceLifecycle
 
-/// A Redis server as all tasks of the process use it: one shared connection that pipelines by itself, and a few
-/// connections for commands that block.
+/// A Redis server as all tasks of the process use it: one shared connection that pipelines by itself, and a
+/// few connections for commands that block.
 ///
 /// Nothing is connected before `run`. While there is no connection, commands wait until their deadlines.
 public final class RedisClient: Service, Sendable {
@@ -37,8 +37,8 @@ public final class RedisClient: Service, Sendable {
     /// Sends one command on the shared connection and returns its reply.
     ///
     /// Throws `serverError` for an error reply, `connectionLost` when the outcome is unknown, `timeout` after
-    /// `deadline` (default: the configured command timeout). Cancelling the task gives up the reply, not the command,
-    /// and leaves the connection and its other users alone.
+    /// `deadline` (default: the configured command timeout). Cancelling the task gives up the reply, not the
+    /// command, and leaves the connection and its other users alone.
     public func command(
         _ arguments: [RedisArgument], deadline: Duration? = nil
     ) async throws(RedisError) -> RedisValue {
@@ -58,10 +58,11 @@ public final class RedisClient: Service, Sendable {
         }
     }
 
-    /// Sends a command that may block for `serverTimeout` (the timeout inside the command) on a connection of its own.
+    /// Sends a command that may block for `serverTimeout` (the timeout inside the command) on a connection of
+    /// its own.
     ///
-    /// Cancelling the task asks the server to unblock the command. The answer is returned all the same: null, or what
-    /// the command got just before. Throws `overloaded` when all blocking connections are in use.
+    /// Cancelling the task asks the server to unblock the command. The answer is returned all the same: null,
+    /// or what the command got just before. Throws `overloaded` when all blocking connections are in use.
     public func blocking(
         _ arguments: [RedisArgument], serverTimeout: Duration
     ) async throws(RedisError) -> RedisValue {

@@ -11,7 +11,8 @@ public struct RedisConfiguration: Sendable {
     }
 
     public var address: Address
-    /// `rediss://`: the certificate is checked against `trustRootsFile` or the system's roots, and against the host.
+    /// `rediss://`: the certificate is checked against `trustRootsFile` or the system's roots, and against
+    /// the host.
     public var usesTLS = false
     /// A PEM file of the only roots to trust (`?ca_file=` in the URL).
     public var trustRootsFile: String?
@@ -22,8 +23,8 @@ public struct RedisConfiguration: Sendable {
 
     /// The limit of one attempt to connect, TLS and AUTH included.
     public var connectTimeout: Duration = .seconds(5)
-    /// The deadline of a command that names none. A connection on which nothing arrives for so long, though replies
-    /// are due, counts as dead.
+    /// The deadline of a command that names none. A connection on which nothing arrives for so long, though
+    /// replies are due, counts as dead.
     public var commandTimeout: Duration = .seconds(5)
     /// How many blocking commands may run at once, each on a connection of its own.
     public var blockingConnections = 8

@@ -4,7 +4,8 @@
 public struct RedisError: Error, Sendable, Equatable {
     /// What happened, for programs.
     public enum Code: Sendable, Hashable {
-        /// The server refused the command; the prefix is the first word of its error (`OOM`, `NOSCRIPT`, `WRONGTYPE`).
+        /// The server refused the command; the prefix is the first word of its error (`OOM`, `NOSCRIPT`,
+        /// `WRONGTYPE`).
         case serverError(prefix: String)
         /// No connection could be made.
         case connectFailed
@@ -44,7 +45,8 @@ extension RedisError: CustomStringConvertible {
 }
 
 extension RedisError {
-    /// The server's refusal. Redis quotes arguments only in `ERR` texts about unknown commands, which are cut.
+    /// The server's refusal. Redis quotes arguments only in `ERR` texts about unknown commands, which are
+    /// cut.
     init(refusal text: String) {
         let prefix = String(text.prefix { $0 != " " })
         self.init(.serverError(prefix: prefix), "Redis refused the command: \(text.prefix(300))")

@@ -6,8 +6,9 @@ import NIOPosix
 
 /// The place in which a connection lives: commands of any task go in, one channel at a time carries them.
 ///
-/// Commands of many tasks that arrive between two turns of the event loop leave in one write. The link outlives its
-/// channel: `connect` may be called again after the channel closed, and what was not sent yet goes out then.
+/// Commands of many tasks that arrive between two turns of the event loop leave in one write. The link
+/// outlives its channel: `connect` may be called again after the channel closed, and what was not sent yet
+/// goes out then.
 final class RedisLink: Sendable {
     typealias Waiter = CheckedContinuation<Result<RedisValue, RedisError>, Never>
 
@@ -47,7 +48,8 @@ final class RedisLink: Sendable {
     /// Whether commands would leave at once.
     var isOpen: Bool { state.withLock { $0.channel?.isActive ?? false } }
 
-    /// Sends a command as soon as there is a connection, and waits for its reply. An error reply is a value here.
+    /// Sends a command as soon as there is a connection, and waits for its reply. An error reply is a value
+    /// here.
     func send(_ arguments: [RedisArgument], timeout: Duration) async throws(RedisError) -> RedisValue {
         let ticket = CommandTicket()
         let result = await withTaskCancellationHandler {
@@ -145,7 +147,8 @@ final class RedisLink: Sendable {
         let now = NIODeadline.now()
         let found = state.withLock {
             state -> (CommandPipeline<Waiter>.Expiry, (any Channel)?, RedisError?)? in
-            // An earlier deadline may have come in after this check was scheduled: then another one did its work.
+            // An earlier deadline may have come in after this check was scheduled: then another one did its
+            // work.
             guard let checkAt = state.checkAt, checkAt <= now else { return nil }
             let expiry = state.pipeline.expire(now: now)
             state.checkAt = expiry.next

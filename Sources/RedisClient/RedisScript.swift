@@ -3,8 +3,8 @@
 /// A Lua script and the name by which a server that has seen it knows it.
 public struct RedisScript: Sendable {
     public let source: [UInt8]
-    /// The SHA-1 of the source, as EVALSHA wants it. A changed script has a new name, so that two versions of a
-    /// program may share a server.
+    /// The SHA-1 of the source, as EVALSHA wants it. A changed script has a new name, so that two versions of
+    /// a program may share a server.
     public let sha1: String
 
     public init(_ source: [UInt8]) {

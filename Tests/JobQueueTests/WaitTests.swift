@@ -2,6 +2,7 @@
 
 import Model
 import RedisClient
+import TestSupport
 import Testing
 
 @testable import JobQueue
@@ -22,6 +23,22 @@ import Testing
             let onQueues = try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .milliseconds(30))
             let onNothing = try await fixture.queue.waitForWork(in: [], upTo: .milliseconds(10))
             #expect(onQueues == .timeout && onNothing == .timeout)
+        }
+    }
+
+    @Test func `costs one command per queue`() async throws {
+        let server = try RedisServer()
+        try await withQueue(at: server.url) { fixture in
+            // The first wait makes the connections.
+            _ = try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .milliseconds(20))
+            _ = try await fixture.redis.command(["CONFIG", "RESETSTAT"])
+            _ = try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .milliseconds(200))
+            let statistics = try await fixture.redis.command(["INFO", "commandstats"]).text ?? ""
+            let names = statistics.split(whereSeparator: \.isNewline).dropFirst().map {
+                $0.prefix { $0 != ":" }
+            }
+            #expect(Set(names).subtracting(["cmdstat_config|resetstat"]) == ["cmdstat_blmove"])
+            #expect(statistics.contains("cmdstat_blmove:calls=3,"))
         }
     }
 

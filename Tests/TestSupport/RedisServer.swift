@@ -3,7 +3,8 @@
 import Foundation
 import Glibc
 
-/// A private Redis of this test process, on a Unix socket in a directory of its own. It ends with the process.
+/// A private Redis of this test process, on a Unix socket in a directory of its own. It ends with the
+/// process.
 public final class RedisServer: Sendable {
     /// The server that the tests of this process share; isolation is by key prefix.
     public static let shared = Result { try RedisServer() }
@@ -90,8 +91,8 @@ public final class RedisServer: Sendable {
 
     deinit { kill() }
 
-    /// A shell that outlives this process, however it ends, and stops the server after it: the pipe's other end closes
-    /// with this process.
+    /// A shell that outlives this process, however it ends, and stops the server after it: the pipe's other
+    /// end closes with this process.
     private func watch(_ pid: Int32) throws {
         // The directory goes with the last of several servers; a pid may belong to another process by then.
         let script = """

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Purpose: gives a running job the lock of its integration's id too, so that a payload by id and one by name exclude
---          each other.
+-- Purpose: gives a running job the lock of its integration's id too, so that a payload by id and one by name
+--          exclude each other.
 -- ARGV:    id, token, lock key #<integration id>, members of `paused` that concern the integration…
 -- Reply:   ok, busy (another job holds the integration), pause:<member>, or lost
 -- Invariants: only ok changes anything.
@@ -15,7 +15,7 @@ for i = 4, #ARGV do
 end
 local key = ARGV[3]
 if job.key == key or job.bound == key then return 'ok' end
-if redis.call('HSETNX', RUNNING, key, job.id) == 0 then return 'busy' end
+if redis.call('HSETNX', RUNNING, key, padded(job.id)) == 0 then return 'busy' end
 job.bound = key
 redis.call('HSET', JOBS, job.id, build(job))
 return 'ok'

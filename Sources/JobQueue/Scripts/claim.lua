@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Purpose: promotes due jobs, then takes ready jobs in the order of the queues and records a lease for each.
--- ARGV:    token of the leases, lease ms, how many jobs may run, first 24 characters of new ids, number of which the
---          first one's last 12 hex digits are made, names of the queues…
+-- ARGV:    token of the leases, lease ms, how many jobs may run, first 24 characters of new ids, number of
+--          which the first one's last 12 hex digits are made, names of the queues…
 -- Reply:   { now ms, ms of the next due job or -1, { keys of a wrong type }, { queues worth waiting for },
 --            { envelope, verdict, envelope, verdict, … } }
 --          verdict: run      the job holds its integration
@@ -11,15 +11,15 @@
 --                   conflict a job with this id and other bytes is in flight
 --                   none     no integration can be read from it, so its payload is not valid
 --          The caller answers every verdict but run with park, finish or deadletter.
--- Invariants: a job leaves its list only together with its entry in jobs and leases. At most 100 jobs and about 1 MiB
---          per call. A list of the wrong type is reported and left alone.
+-- Invariants: a job leaves its list only together with its entry in jobs and leases. At most 100 jobs and
+--          about 1 MiB per call. A list of the wrong type is reported and left alone.
 
 local wrong = wrong_key({ JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', DELAYED, 'zset', PAUSED, 'set' })
 if wrong then return wrong end
 
 local token, lease, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
-local deadline = int(now + lease)
+local now_text, deadline = int(now), int(now + lease)
 local problems, usable = {}, {}
 for name, key in pairs(READY) do
     usable[name] = not is_wrong(key, 'list')
@@ -45,16 +45,14 @@ end
 local function lock_key(document)
     local number = document.integration_id
     if number ~= nil then
-        local isID = type(number) == 'number' and number >= 1 and number <= 9007199254740991 and number % 1 == 0
-        return isID and '#' .. int(number) or ''
+        local is_whole = type(number) == 'number' and number % 1 == 0
+        return is_whole and number >= 1 and number <= 9007199254740991 and '#' .. int(number) or ''
     end
     local user, service, account = document.user_id, document.service, document.account
     if account == nil then account = 'default' end
     if type(user) ~= 'string' or type(service) ~= 'string' or type(account) ~= 'string' then return '' end
-    local key = user .. US .. service .. US .. account
-    -- Two separators, and no other control character.
-    local _, controls = key:gsub('%c', '%0')
-    return controls == 2 and key or ''
+    if user:find('%c') or service:find('%c') or account:find('%c') then return '' end
+    return user .. US .. service .. US .. account
 end
 
 local candidate = tonumber(ARGV[5])
@@ -66,7 +64,8 @@ end
 -- A payload as it was pushed becomes a job.
 local function admit(raw, queue)
     local job = {
-        attempts = 0, recoveries = 0, queue = queue, enqueued = int(now), size = int(#raw), key = '', payload = raw,
+        attempts = '0', recoveries = '0', queue = queue, enqueued = now_text,
+        size = string.format('%d', #raw), key = '', payload = raw,
     }
     if #raw <= LIMIT.payload then
         local isRead, document = pcall(cjson.decode, raw)
@@ -130,7 +129,7 @@ local function record(job, result)
     if result == 'run' then
         inFlight[job.key] = true
         runningArgs[#runningArgs + 1] = job.key
-        runningArgs[#runningArgs + 1] = job.id
+        runningArgs[#runningArgs + 1] = padded(job.id)
         granted = granted + 1
     end
     rows[#rows + 1] = envelope
@@ -155,7 +154,8 @@ local function take(list, queue)
         end
         local flying, holders, names, isPaused = facts(batch)
         for i, job in ipairs(batch) do
-            local pause = isPaused[i * 2 - 1] == 1 and names[i * 2 - 1] or isPaused[i * 2] == 1 and names[i * 2]
+            local first, second = i * 2 - 1, i * 2
+            local pause = isPaused[first] == 1 and names[first] or isPaused[second] == 1 and names[second]
             record(job, verdict(job, flying[i], holders[i], pause))
         end
         if #popped < count then return end

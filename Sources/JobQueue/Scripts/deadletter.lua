@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Purpose: ends jobs that cannot succeed and keeps them as dead letters.
--- ARGV:    id, token, letter for each job (at most 100). A letter is a JSON object up to and including the comma
---          before "failed_at", which is written here as it is a time.
+-- ARGV:    id, token, letter for each job (at most 100). A letter is a JSON object up to and including the
+--          comma before "failed_at", which is written here as it is a time.
 -- Reply:   { positions, from 0, of the jobs whose lease is lost }; those are left alone
 
 local wrong = wrong_key(IN_FLIGHT) or wrong_key({ DEAD, 'list' })

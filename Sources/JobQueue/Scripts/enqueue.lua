@@ -1,7 +1,7 @@
 #!lua
 -- Purpose: makes valid payloads ready, or due later. Refused whole when Redis is full.
--- ARGV:    queue, then id, lock key, payload, due for each job (at most 100). due: empty for now, a delay in ms, or @ and
---          the due time in ms.
+-- ARGV:    queue, then id, lock key, payload, due for each job (at most 100). due: empty for now, a delay in
+--          ms, or @ and the due time in ms.
 -- Reply:   number of jobs enqueued
 
 local list = READY[ARGV[1]]
@@ -12,8 +12,8 @@ local now, count = now_ms(), 0
 for i = 2, #ARGV, 4 do
     local payload, due = ARGV[i + 2], ARGV[i + 3]
     local envelope = queued({
-        id = ARGV[i], attempts = 0, recoveries = 0, queue = ARGV[1], enqueued = int(now), size = int(#payload),
-        key = ARGV[i + 1], payload = payload,
+        id = ARGV[i], attempts = '0', recoveries = '0', queue = ARGV[1], enqueued = int(now),
+        size = string.format('%d', #payload), key = ARGV[i + 1], payload = payload,
     })
     local at = due:sub(1, 1) == '@' and tonumber(due:sub(2)) or due ~= '' and now + tonumber(due) or now
     if at <= now then

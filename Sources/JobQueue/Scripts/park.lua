@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- Purpose: puts jobs aside that may not run now, without a worker slot. The caller has validated their payloads.
+-- Purpose: puts jobs aside that may not run now, without a worker slot. The caller has validated their
+--          payloads.
 -- ARGV:    id, token, wait key for each job (at most 100). An empty wait key is the job's own lock key.
 -- Reply:   { for each job: parked, coalesced, ready or lost }
---          coalesced: a running or parked job does the same, or a parked full sync covers this incremental one
+--          coalesced: a running or parked job does the same, or a parked full sync covers it
 --          ready:     nothing stands in the way any more; the job is the next one to be taken from its list
 -- Invariants: a job is parked only while what it waits for holds, so that its end releases the job.
 
@@ -11,7 +12,8 @@ if wrong then return wrong end
 
 -- What a job does, apart from its integration. Two jobs of one kind do the same.
 local function kind_of(document, type, streams)
-    return table.concat({ type, streams, tostring(document.since), tostring(document.until_), tostring(document.ref) }, RS)
+    local since, until_, ref = tostring(document.since), tostring(document.until_), tostring(document.ref)
+    return table.concat({ type, streams, since, until_, ref }, RS)
 end
 
 local function streams_of(document)
@@ -38,7 +40,7 @@ end
 -- Whether what the job waits for still stands in its way, and the job that holds it.
 local function obstacle(wait, id)
     if wait:sub(1, 6) == 'pause:' then return redis.call('SISMEMBER', PAUSED, wait:sub(7)) == 1 end
-    local holder = redis.call('HGET', RUNNING, wait)
+    local holder = holder_of(wait)
     if not holder or holder == id then return false end
     local envelope = redis.call('HGET', JOBS, holder)
     return true, envelope and parse(envelope)

@@ -15,9 +15,9 @@ for i = 2, #ARGV, 3 do
         local when = ARGV[i + 2]
         local due = when:sub(1, 1) == '@' and tonumber(when:sub(2)) or now + tonumber(when)
         leave(job)
-        job.attempts = job.attempts + charge
+        job.attempts = int(tonumber(job.attempts) + charge)
         -- Its worker lives: what counts toward poison is deaths in a row.
-        job.recoveries = 0
+        job.recoveries = '0'
         if due <= now and not is_wrong(READY[job.queue], 'list') then
             redis.call('RPUSH', READY[job.queue], queued(job))
         else

@@ -5,7 +5,7 @@
 --   4-6  inbox:high|default|low   lists    ready jobs that a wake-up moved
 --   7    jobs                     hash     id -> envelope, jobs in flight
 --   8    leases                   zset     id -> deadline, ms
---   9    running                  hash     lock key -> id of the job that holds the integration
+--   9    running                  hash     lock key -> id of the job that holds the integration, padded
 --   10   delayed                  zset     envelope -> due, ms
 --   11   paused                   set      queue:…, service:…, user:…, integration:…
 --   12   dead                     list     dead letters, newest first
@@ -16,11 +16,13 @@
 --   17   counters                 hash     coalesced, recovered, …
 --   18   workers                  zset     worker id -> last heartbeat, ms
 --
--- Envelope: v1 <token> <state> <id> <attempts> <recoveries> <queue> <enqueued ms> <size> <key bytes> <bound bytes> LF
+-- Envelope: v1 <token> <state> <id> <attempts> <recoveries> <queue> <enqueued ms> <size>
+--           <bytes of lock key> <bytes of bound key> LF
 --           <lock key><bound key><payload bytes as they came>
 --   state r: in flight and holding its locks; h: in flight without locks; q: not in flight, token "-".
 --   size is that of the original payload; a larger one than LIMIT.kept was cut.
--- Lock key: user US service US account, or #<integration id>. Wait key: a lock key, or pause:<member of paused>.
+-- Lock key: user US service US account, or #<integration id>. Wait key: a lock key, or pause:<member of
+-- paused>.
 -- RS and US are the ASCII separators 30 and 31; names that contain control characters get no lock key.
 
 local RS, US = '\30', '\31'
@@ -47,8 +49,8 @@ local function is_wrong(key, kind)
     return found ~= kind and found ~= 'none'
 end
 
--- The error reply for the first of `kinds` (key, type, key, type, …) that is something else; nil when all is well.
--- Every script asks before its first write, as an error in the middle would keep the writes before it.
+-- The error reply for the first of `kinds` (key, type, key, type, …) that is something else, or nil.
+-- well. Every script asks before its first write, as an error in the middle would keep the writes before it.
 local function wrong_key(kinds)
     for i = 1, #kinds, 2 do
         if is_wrong(kinds[i], kinds[i + 1]) then
@@ -59,8 +61,8 @@ local function wrong_key(kinds)
 end
 
 local IN_FLIGHT = {
-    JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', ORDER, 'zset', PARKED, 'hash', KINDS, 'hash', COUNTS, 'hash',
-    COUNTERS, 'hash',
+    JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', ORDER, 'zset', PARKED, 'hash', KINDS, 'hash',
+    COUNTS, 'hash', COUNTERS, 'hash',
 }
 
 -- The parts of an envelope; nil for anything else, which is a payload then.
@@ -73,17 +75,29 @@ local function parse(envelope)
     local length = #envelope - payload_at + 1
     if length < 0 or tonumber(size) ~= length and tonumber(size) <= LIMIT.kept then return nil end
     return {
-        token = token, state = state, id = id, attempts = tonumber(attempts), recoveries = tonumber(recoveries),
+        token = token, state = state, id = id, attempts = attempts, recoveries = recoveries,
         queue = queue, enqueued = enqueued, size = size, key = envelope:sub(body, bound_at - 1),
         bound = envelope:sub(bound_at, payload_at - 1), payload = envelope:sub(payload_at),
     }
 end
 
+-- Numbers are kept as text from envelope to envelope.
 local function build(job)
-    return table.concat({
-        'v1', job.token, job.state, job.id, int(job.attempts), int(job.recoveries), job.queue, job.enqueued,
-        job.size, #job.key, #job.bound .. '\n',
-    }, ' ') .. job.key .. job.bound .. job.payload
+    local key, bound = job.key, job.bound
+    return 'v1 ' .. job.token .. ' ' .. job.state .. ' ' .. job.id .. ' ' .. job.attempts .. ' '
+        .. job.recoveries .. ' ' .. job.queue .. ' ' .. job.enqueued .. ' ' .. job.size
+        .. string.format(' %d %d\n', #key, #bound) .. key .. bound .. job.payload
+end
+
+-- Redis keeps a hash of short values as a list, which it searches from the start; 65 bytes are not short.
+local function padded(id)
+    return string.format('%-65s', id)
+end
+
+-- The id of the job that holds a lock, or nil.
+local function holder_of(key)
+    local id = redis.call('HGET', RUNNING, key)
+    return id and id:match('^%S+')
 end
 
 -- The envelope of a job that is not in flight any more.
@@ -123,8 +137,9 @@ local function release(wait, count)
     return released
 end
 
--- Ends a job's flight: its entries go, its locks are free, and what waited for them may start. `job` may have been
--- claimed without locks; if then nobody holds its integration, the next one must not be left waiting either.
+-- Ends a job's flight: its entries go, its locks are free, and what waited for them may start. `job` may have
+-- been claimed without locks; if then nobody holds its integration, the next one must not be left waiting
+-- either.
 local function leave(job)
     redis.call('HDEL', JOBS, job.id)
     redis.call('ZREM', LEASES, job.id)

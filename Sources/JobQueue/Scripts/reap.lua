@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Purpose: recovers jobs whose worker is gone, and repairs what lost keys left behind.
 -- ARGV:    token and lease ms for jobs that are handed out here, recoveries after which a job is poison.
--- Reply:   { jobs recovered, 1 if there is more to do, ready jobs in the inboxes, { envelopes of poison jobs } }
+-- Reply:   { jobs recovered, 1 if there is more to do, ready jobs in inboxes, { envelopes of poison jobs } }
 --          A poison job has a lease of the caller, who makes a dead letter of it.
 -- Invariants: a recovery is counted apart from the attempts. At most 100 jobs per call.
 
@@ -13,7 +13,7 @@ local now = now_ms()
 local recovered, poison = 0, {}
 
 local function free(key, id)
-    if key ~= '' and redis.call('HGET', RUNNING, key) == id then redis.call('HDEL', RUNNING, key) end
+    if key ~= '' and holder_of(key) == id then redis.call('HDEL', RUNNING, key) end
 end
 
 local function recover(id, envelope)
@@ -21,8 +21,10 @@ local function recover(id, envelope)
     local list = job and READY[job.queue] or READY.default
     if is_wrong(list, 'list') then return end
     recovered = recovered + 1
-    if job and job.recoveries + 1 >= poisonous then
-        job.recoveries, job.token = job.recoveries + 1, token
+    local deaths = job and tonumber(job.recoveries) + 1
+    if job then job.recoveries = int(deaths) end
+    if job and deaths >= poisonous then
+        job.token = token
         local renewed = build(job)
         redis.call('HSET', JOBS, id, renewed)
         redis.call('ZADD', LEASES, int(now + lease), id)
@@ -36,7 +38,6 @@ local function recover(id, envelope)
             free(job.key, id)
             free(job.bound, id)
         end
-        job.recoveries = job.recoveries + 1
         redis.call('RPUSH', list, queued(job))
     else
         -- Not an envelope: somebody wrote into the hash. As a payload it will be told to a person.
@@ -65,14 +66,15 @@ end
 local function free_orphaned_locks()
     local locks = redis.call('HRANDFIELD', RUNNING, 20, 'WITHVALUES')
     for i = 1, #locks, 2 do
-        if redis.call('HEXISTS', JOBS, locks[i + 1]) == 0 then
+        if redis.call('HEXISTS', JOBS, locks[i + 1]:match('^%S+')) == 0 then
             redis.call('HDEL', RUNNING, locks[i])
             release(locks[i], 1)
         end
     end
 end
 
--- Jobs that wait for something that does not hold any more, for instance a pause that an operator removed by hand.
+-- Jobs that wait for something that does not hold any more, for instance a pause that an operator removed by
+-- hand.
 local function release_forgotten()
     local budget = LIMIT.batch
     for _, wait in ipairs(redis.call('HRANDFIELD', COUNTS, 20)) do

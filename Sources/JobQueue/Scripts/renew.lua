@@ -2,7 +2,8 @@
 -- Purpose: extends leases that are still held.
 -- ARGV:    lease ms, then id, token for each job (at most 100).
 -- Reply:   { positions, from 0, of the leases that are lost }
--- Invariants: a lease whose token is another's is not touched. One that has run out but that nobody reaped is extended.
+-- Invariants: a lease whose token is another's is not touched. One that has run out but that nobody reaped is
+--          extended.
 
 local wrong = wrong_key({ JOBS, 'hash', LEASES, 'zset' })
 if wrong then return wrong end

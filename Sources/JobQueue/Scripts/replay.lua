@@ -2,7 +2,8 @@
 -- Purpose: takes one dead letter away and makes its payload ready again. Refused when Redis is full.
 -- ARGV:    the letter's bytes, queue, payload
 -- Reply:   1, or 0 if the letter is gone
--- Invariants: the letter goes only together with the push. Finding it costs time in proportion to its position.
+-- Invariants: the letter goes only together with the push. Finding it costs time in proportion to its
+--          position.
 
 local list = READY[ARGV[2]]
 local wrong = wrong_key({ list, 'list', DEAD, 'list' })

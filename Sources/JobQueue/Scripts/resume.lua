@@ -2,7 +2,8 @@
 -- Purpose: ends a pause and releases what was parked for it.
 -- ARGV:    member of `paused`
 -- Reply:   { 1 if it was paused, jobs released, jobs still parked for it }
--- Invariants: at most 100 jobs per call; call again while jobs are left. Workers finish the rest when the caller dies.
+-- Invariants: at most 100 jobs per call; call again while jobs are left. Workers finish the rest when the
+--          caller dies.
 
 local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set' })
 if wrong then return wrong end
