@@ -139,6 +139,13 @@ let testTargets: [Target] = [
     tests("PageScannerTests", ["PageScanner"]),
     tests("PostgresClientTests", ["PostgresClient"]),
     tests("HTTPTransportTests", ["HTTPTransport", log, lifecycle]),
+    tests(
+        "EndToEndTests",
+        [
+            "Cryptography", "DevCluster", "HTTPTransport", "JobQueue", "Model", "PostgresClient",
+            "RedisClient",
+            "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
+        ]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle]),
     tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log, lifecycle]),
     tests(

@@ -95,9 +95,26 @@ public final class DevCluster: Sendable {
 
     /// Kills the oldest worker that runs, as a machine that loses its power would; its name, or nil when none runs.
     public func killWorker() -> String? {
+        signalWorker(SIGKILL)
+    }
+
+    /// Sends a signal to the oldest worker that runs; its name, or nil when none runs.
+    public func signalWorker(_ number: Int32) -> String? {
         guard let worker = workers.withLock({ $0.first { $0.isRunning } }) else { return nil }
-        worker.signal(SIGKILL)
+        worker.signal(number)
         return worker.name
+    }
+
+    /// Sends a signal to a worker by its name; false when there is none.
+    public func signal(_ name: String, _ number: Int32) -> Bool {
+        guard let worker = workers.withLock({ $0.first { $0.name == name } }) else { return false }
+        worker.signal(number)
+        return true
+    }
+
+    /// Waits until a worker has ended; nil when there is none of that name.
+    public func exit(of name: String) async -> ChildProcess.Exit? {
+        await workers.withLock({ $0.first { $0.name == name } })?.wait()
     }
 
     /// The processes that ended by themselves, with how they ended.

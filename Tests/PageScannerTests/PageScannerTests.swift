@@ -155,7 +155,8 @@ import Testing
         let values = JSONValueReader.scalars(
             at: [
                 try JSONPointer("/error/code"), try JSONPointer("/error/errors"),
-                try JSONPointer("/error/errors/1/r"), try JSONPointer("/error/errors/9"), try JSONPointer("/id"),
+                try JSONPointer("/error/errors/1/r"), try JSONPointer("/error/errors/9"),
+                try JSONPointer("/id"),
             ],
             in: json)
 

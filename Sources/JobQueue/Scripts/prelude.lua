@@ -50,7 +50,7 @@ local function is_wrong(key, kind)
 end
 
 -- The error reply for the first of `kinds` (key, type, key, type, …) that is something else, or nil.
--- well. Every script asks before its first write, as an error in the middle would keep the writes before it.
+-- Every script asks before its first write, as an error in the middle would keep the writes before it.
 local function wrong_key(kinds)
     for i = 1, #kinds, 2 do
         if is_wrong(kinds[i], kinds[i + 1]) then

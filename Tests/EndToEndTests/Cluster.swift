@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Cryptography
+import DevCluster
+import Foundation
+import HTTPTransport
+import JobQueue
+import Logging
+import Model
+import PostgresClient
+import RedisClient
+import Settings
+import SyncStore
+import Testing
+import Vault
+
+/// A cluster of real processes, as an operator starts them.
+struct Cluster {
+    let processes: DevCluster
+    let pool: PostgresPool
+    let redis: RedisClient
+    let queue: JobQueue
+    let settings: ClusterSettings
+    let http: HTTPClient
+
+    /// Starts a cluster, runs `body`, and stops every process.
+    static func run(
+        workers: Int = 2, users: Int = 5, objects: Int = 200, lease: String = "3s",
+        _ body: (Cluster) async throws -> Void
+    ) async throws {
+        let directory = "/tmp/lockstep-e2e-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        var configuration = DevCluster.Configuration(directory: directory, programs: programs)
+        configuration.workers = workers
+        configuration.sandboxUsers = users
+        configuration.sandboxObjects = objects
+        configuration.lease = lease
+        let keys = SecretString("test:\(Base64.standard.encode(try SecureRandom.bytes(32)))")
+        let processes = try await DevCluster.start(configuration, keys: keys)
+        do {
+            let settings = try ClusterSettings.load(processes.environment, requiring: [.database, .keys])
+            let pool = PostgresPool(
+                configuration: try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed))
+            _ = try await Migrator(pool: pool).migrate()
+            try processes.startWork()
+            let redis = RedisClient(
+                configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed),
+                logger: Logger(label: "redis"))
+            let running = Task { try await redis.run() }
+            defer { running.cancel() }
+            var client = HTTPClientConfiguration()
+            client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
+            let cluster = Cluster(
+                processes: processes, pool: pool, redis: redis, queue: JobQueue(redis: redis),
+                settings: settings,
+                http: HTTPClient(configuration: client, logger: Logger(label: "http")))
+            try await body(cluster)
+            await pool.close()
+        } catch {
+            await processes.stop()
+            try? FileManager.default.removeItem(atPath: directory)
+            throw error
+        }
+        await processes.stop()
+        try FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// The directory of the programs that this build made.
+    private static var programs: String {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
+    }
+
+    /// Connects users u_1 … u_N on a service; the ids.
+    @discardableResult
+    func connect(_ service: String, users: Int) async throws -> [Int64] {
+        let store = IntegrationStore(pool: pool)
+        let vault = CredentialVault(keys: try KeyRing(settings.keys))
+        var ids: [Int64] = []
+        for user in 1...users {
+            let (id, _) = try await store.add(
+                IntegrationKey(userID: "u_\(user)", service: service), configuration: Array("{}".utf8))
+            let secret =
+                service == "stripe" ? ["api_key": "sk_test_u_\(user)"] : ["access_token": "ya29.u_\(user)"]
+            let sealed = try vault.seal(
+                secret.mapValues { SecretString($0) }, for: id, kind: "static", version: 1)
+            try await store.putCredential(
+                of: id, kind: "static", keyID: sealed.keyID, version: 1, ciphertext: sealed.bytes)
+            ids.append(id)
+        }
+        return ids
+    }
+
+    /// Pushes a payload as `redis-cli LPUSH` would.
+    func push(_ payload: String, queue: String = "default") async throws {
+        _ = try await redis.command([
+            "LPUSH", RedisArgument("lockstep:queue:\(queue)"), RedisArgument(payload),
+        ])
+    }
+
+    func control(_ path: String, method: String = "POST") async throws -> [UInt8] {
+        let base =
+            settings.serviceURLs["stripe"]?.replacingOccurrences(of: "/stripe", with: "/_control") ?? ""
+        let response = try await http.send(HTTPRequest(method: method, url: "\(base)/\(path)", headers: []))
+        #expect(response.status == 200)
+        return response.body
+    }
+
+    func count(_ sql: String) async throws -> Int64 {
+        try await pool.query("SELECT count(*) FROM lockstep.\(sql)").int(0, 0) ?? -1
+    }
+
+    /// Waits until a number of rows is there.
+    func until(
+        _ sql: String, is expected: Int64, within limit: Duration = .seconds(60),
+        _ location: SourceLocation = #_sourceLocation
+    ) async throws {
+        let deadline = ContinuousClock.now.advanced(by: limit)
+        var found: Int64 = -1
+        while ContinuousClock.now < deadline {
+            found = try await count(sql)
+            if found == expected { return }
+            try await ContinuousClock().sleep(for: .milliseconds(20))
+        }
+        Issue.record("\(sql): \(found) rows, expected \(expected)", sourceLocation: location)
+    }
+
+    /// How many objects and records differ, over all connected users of a service.
+    func differences(_ service: String, users: Int) async throws -> Int {
+        let streams = service == "stripe" ? ["customers", "products", "invoices"] : ["calendars", "events"]
+        let store = SyncStore(pool: pool)
+        var total = 0
+        for user in 1...users {
+            let reference = IntegrationReference.key(IntegrationKey(userID: "u_\(user)", service: service))
+            guard let found = try await IntegrationStore(pool: pool).find(reference) else { continue }
+            for stream in streams {
+                let lines = try await control("objects?user=u_\(user)&stream=\(stream)", method: "GET")
+                let objects = lines.split(separator: UInt8(ascii: "\n")).compactMap { Self.object(Array($0)) }
+                total += try await store.differences(ofIntegration: found.id, stream: stream, from: objects)
+                    .count
+            }
+        }
+        return total
+    }
+
+    /// Reads `{"external_id":"…","data":…}`.
+    private static func object(_ line: [UInt8]) -> (externalID: String, json: [UInt8])? {
+        guard let split = line.firstRange(of: Array("\",\"data\":".utf8)) else { return nil }
+        return (
+            String(decoding: line[16..<split.lowerBound], as: UTF8.self),
+            Array(line[split.upperBound...].dropLast())
+        )
+    }
+}
