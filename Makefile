@@ -3,7 +3,7 @@
 SWIFT ?= swift
 JOBS_FLAGS ?=
 
-.PHONY: build demo test lint format bootstrap
+.PHONY: bench build demo test lint format bootstrap
 
 bootstrap:
 	scripts/bootstrap
@@ -24,3 +24,8 @@ lint:
 
 format:
 	git ls-files '*.swift' | xargs $(SWIFT) format format --in-place --configuration .swift-format
+
+# Figures, each beside the limit measured in the same run. BENCH=b picks one; see Benchmarks/main.swift.
+bench: bootstrap
+	$(SWIFT) build -c release $(JOBS_FLAGS)
+	.build/release/lockstep-bench $(BENCH)

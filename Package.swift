@@ -128,6 +128,16 @@ let executables: [Target] = [
         ]),
 ]
 
+let benchmarks: [Target] = [
+    executable(
+        "LockstepBench", path: "Benchmarks",
+        [
+            "ConnectorKit", "DeclarativeConnectors", "DevCluster", "HTTPTransport", "JobQueue", "Model",
+            "Observability", "PostgresClient", "RedisClient", "Settings", "SyncEngine", "SyncStore", "Vault",
+            "WorkerRuntime", log,
+        ])
+]
+
 let testTargets: [Target] = [
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests("ArchitectureTests", []),
@@ -146,8 +156,10 @@ let testTargets: [Target] = [
             "RedisClient",
             "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
         ]),
-    tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle]),
-    tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log, lifecycle]),
+    tests("SchedulerRuntimeTests", ["Cron", "Model", "SchedulerRuntime", "SyncStore"]),
+    tests("ObservabilityTests", ["Model", "Observability", log]),
+    tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
+    tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log]),
     tests(
         "SyncEngineTests",
         [
@@ -164,6 +176,7 @@ let package = Package(
     name: "lockstep",
     products: [
         .executable(name: "lockstep", targets: ["Lockstep"]),
+        .executable(name: "lockstep-bench", targets: ["LockstepBench"]),
         .executable(name: "lockstep-scheduler", targets: ["LockstepScheduler"]),
         .executable(name: "lockstep-worker", targets: ["LockstepWorker"]),
     ],
@@ -177,6 +190,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: cModules + foundations + drivers + services + connectors + engine + runtimes + executables
+        + benchmarks
         + testTargets,
     cxxLanguageStandard: .cxx17
 )

@@ -79,6 +79,8 @@ do {
     logger.info("scheduler ended")
 } catch let error as LossyRedis {
     refuse(error.message)
+} catch let error as RedisError where error.code == .invalidURL {
+    refuse(error.message)
 } catch {
     FileHandle.standardError.write(Data("lockstep-scheduler: \(error)\n".utf8))
     exit(69)

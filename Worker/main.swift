@@ -104,6 +104,10 @@ do {
     refuse(error.message)
 } catch let error as ManifestError {
     refuse(error.description)
+} catch let error as VaultError {
+    refuse(error.message)
+} catch let error as RedisError where error.code == .invalidURL {
+    refuse(error.message)
 } catch {
     FileHandle.standardError.write(Data("lockstep-worker: \(error)\n".utf8))
     exit(69)

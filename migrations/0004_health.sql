@@ -63,5 +63,11 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA lockstep TO lockstep_dashboard;
-GRANT SELECT ON lockstep.integration_health, lockstep.sync_log, lockstep.sync_log_streams, lockstep.schedules,
-    lockstep.schedule_fires, lockstep.api_log, lockstep.alerts, lockstep.deletions TO lockstep_dashboard;
+GRANT SELECT ON lockstep.integration_health, lockstep.sync_log_streams, lockstep.schedules,
+    lockstep.schedule_fires, lockstep.api_log, lockstep.alerts TO lockstep_dashboard;
+-- Not `error_detail`, which quotes responses, and not the ids of deleted objects, which may be addresses.
+GRANT SELECT (id, job_id, attempt, integration_id, user_id, service, account, type, status, worker, fence, enqueued_at,
+    started_at, completed_at, pages, api_calls, bytes_read, records_read, records_added, records_updated,
+    records_deleted, records_unchanged, records_quarantined, throttled_ms, checkpoints, error_code, error_message)
+    ON lockstep.sync_log TO lockstep_dashboard;
+GRANT SELECT (id, integration_id, stream, reason, deleted_at, sync_id) ON lockstep.deletions TO lockstep_dashboard;

@@ -198,6 +198,10 @@ BEGIN
     WHERE s.integration_id = target.integration_id AND s.stream = target.stream
         AND s.partition = target.partition AND s.generation < target.generation
         AND s.status IN ('held', 'marking');
+    -- Older sweeps that are decided tell nothing that the deletions do not.
+    DELETE FROM lockstep.sweeps s
+    WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+        AND s.partition = target.partition AND s.generation < target.generation - 1;
     DELETE FROM lockstep.sync_seen
     WHERE integration_id = target.integration_id AND stream = target.stream
         AND partition = target.partition AND generation <= target.generation;

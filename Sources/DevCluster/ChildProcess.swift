@@ -31,19 +31,23 @@ public final class ChildProcess: Sendable {
     /// Starts a program. Its output goes to `log`, in append mode.
     ///
     /// `user` is the account to run as, when this process is root.
-    public init(
+    public static func start(
         name: String, program: String, arguments: [String], environment: [String: String], log: String,
         user: String? = nil
-    ) throws(DevClusterError) {
+    ) async throws(DevClusterError) -> ChildProcess {
         var command = ["setpriv", "--pdeathsig", "TERM"]
         if let user, getuid() == 0 {
             command += ["--reuid=\(user)", "--regid=\(user)", "--clear-groups"]
         }
         command += [program] + arguments
+        let launch = Launch(
+            name: name, command: command, environment: environment.map { "\($0.key)=\($0.value)" }, log: log)
+        return try await withCheckedContinuation { launch.begin($0) }.get()
+    }
+
+    fileprivate init(name: String, processID: Int32) {
         self.name = name
-        processID = try Self.spawn(
-            command, environment: environment.map { "\($0.key)=\($0.value)" }, log: log, name: name)
-        try startWaiting()
+        self.processID = processID
     }
 
     /// Whether it still runs.
@@ -85,26 +89,8 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// A thread that blocks in `waitpid`; it ends with the child.
-    private func startWaiting() throws(DevClusterError) {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<ChildProcess>.fromOpaque(context).takeRetainedValue().reap()
-                return nil
-            }, context)
-        guard status == 0 else {
-            Unmanaged<ChildProcess>.fromOpaque(context).release()
-            kill(processID, SIGKILL)
-            throw DevClusterError("no thread to wait for \(name): errno \(status)")
-        }
-        pthread_detach(thread)
-    }
-
-    private func reap() {
+    /// Blocks until the child has ended.
+    fileprivate func reap() {
         var status: Int32 = 0
         while waitpid(processID, &status, 0) < 0 && errno == EINTR {}
         // The macros WIFEXITED and WTERMSIG are not imported.
@@ -117,10 +103,65 @@ public final class ChildProcess: Sendable {
         }
         for waiter in waiters { waiter.resume(returning: exit) }
     }
+}
 
-    private static func spawn(
-        _ command: [String], environment: [String], log: String, name: String
-    ) throws(DevClusterError) -> Int32 {
+/// Starts a child on a thread that lives as long as the child.
+///
+/// A parent-death signal is sent when the *thread* that made the child ends (prctl(2), PR_SET_PDEATHSIG), and the threads of the
+/// cooperative pool end when they have been idle.
+private final class Launch: Sendable {
+    private let name: String
+    private let command: [String]
+    private let environment: [String]
+    private let log: String
+    private let continuation =
+        LockedBox<CheckedContinuation<Result<ChildProcess, DevClusterError>, Never>?>(nil)
+
+    init(name: String, command: [String], environment: [String], log: String) {
+        self.name = name
+        self.command = command
+        self.environment = environment
+        self.log = log
+    }
+
+    func begin(_ continuation: CheckedContinuation<Result<ChildProcess, DevClusterError>, Never>) {
+        self.continuation.withLock { $0 = continuation }
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(self).toOpaque()
+        let status = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Launch>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            }, context)
+        guard status == 0 else {
+            Unmanaged<Launch>.fromOpaque(context).release()
+            answer(.failure(DevClusterError("no thread to start \(name): errno \(status)")))
+            return
+        }
+        pthread_detach(thread)
+    }
+
+    private func run() {
+        do throws(DevClusterError) {
+            let child = ChildProcess(name: name, processID: try spawn())
+            answer(.success(child))
+            child.reap()
+        } catch {
+            answer(.failure(error))
+        }
+    }
+
+    private func answer(_ result: Result<ChildProcess, DevClusterError>) {
+        let waiting = continuation.withLock { continuation in
+            defer { continuation = nil }
+            return continuation
+        }
+        waiting?.resume(returning: result)
+    }
+
+    private func spawn() throws(DevClusterError) -> Int32 {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

@@ -48,7 +48,7 @@ public final class DevCluster: Sendable {
         let sandboxLog = "\(configuration.directory)/sandbox.log"
         // The port stands in the log; that of an earlier start must not be read.
         unlink(sandboxLog)
-        let sandbox = try ChildProcess(
+        let sandbox = try await ChildProcess.start(
             name: "sandbox", program: "\(configuration.programs)/lockstep",
             arguments: [
                 "sandbox", "--port", "0", "--users", "\(configuration.sandboxUsers)", "--objects",
@@ -76,18 +76,18 @@ public final class DevCluster: Sendable {
     }
 
     /// Starts the scheduler and the workers; the database has to be migrated.
-    public func startWork() throws(DevClusterError) {
-        let started = try ChildProcess(
+    public func startWork() async throws(DevClusterError) {
+        let started = try await ChildProcess.start(
             name: "scheduler", program: "\(configuration.programs)/lockstep-scheduler", arguments: [],
             environment: environment, log: "\(configuration.directory)/scheduler.log")
         scheduler.withLock { $0 = started }
-        for _ in 0..<configuration.workers { try startWorker() }
+        for _ in 0..<configuration.workers { try await startWorker() }
     }
 
     /// Starts one more worker.
-    public func startWorker() throws(DevClusterError) {
+    public func startWorker() async throws(DevClusterError) {
         let number = workers.withLock { $0.count } + 1
-        let worker = try ChildProcess(
+        let worker = try await ChildProcess.start(
             name: "worker-\(number)", program: "\(configuration.programs)/lockstep-worker", arguments: [],
             environment: environment, log: "\(configuration.directory)/worker-\(number).log")
         workers.withLock { $0.append(worker) }

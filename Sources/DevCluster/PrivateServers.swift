@@ -28,7 +28,7 @@ public struct PrivateServers: Sendable {
         let binaries = try postgresBinaries()
         if getuid() == 0 { try allow(account, into: [sockets, data]) }
         if access("\(data)/PG_VERSION", F_OK) != 0 {
-            let initialise = try ChildProcess(
+            let initialise = try await ChildProcess.start(
                 name: "initdb", program: "\(binaries)/initdb",
                 arguments: [
                     "-D", data, "-U", account, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C",
@@ -38,14 +38,14 @@ public struct PrivateServers: Sendable {
                 throw DevClusterError("initdb failed; see \(directory)/initdb.log")
             }
         }
-        let postgres = try ChildProcess(
+        let postgres = try await ChildProcess.start(
             name: "postgres", program: "\(binaries)/postgres",
             arguments: [
                 "-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "max_connections=200",
                 "-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB",
             ],
             environment: environment, log: "\(directory)/postgres.log", user: account)
-        let redis = try ChildProcess(
+        let redis = try await ChildProcess.start(
             name: "redis", program: "redis-server",
             arguments: [
                 "--port", "0", "--unixsocket", "\(sockets)/redis.sock", "--dir", "\(directory)/redis",

@@ -24,7 +24,8 @@ struct TextTable {
                 let padding = String(repeating: " ", count: widths[column] - row[column].count)
                 return isNumeric[column] ? padding + row[column] : row[column] + padding
             }
-            return cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces)
+            let line = cells.joined(separator: "  ")
+            return String(line.prefix(line.count - line.reversed().prefix { $0 == " " }.count))
         }.joined(separator: "\n")
     }
 

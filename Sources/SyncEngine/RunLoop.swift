@@ -14,6 +14,7 @@ struct RunLoop {
     let store: SyncStore
     let configuration: EngineConfiguration
     let stop: @Sendable (Duration) -> StopReason?
+    private let progressed: @Sendable () async -> Void
 
     let policy: FailurePolicy
     let hasher = ContentHasher()
@@ -27,11 +28,14 @@ struct RunLoop {
     /// Whether a page of this run was handed to the writer.
     private(set) var madeProgress = false
     private var metKnownRecord = false
+    private var hasToldProgress = false
 
     init(
         job: SyncJob, run: OpenRun, connector: any Connector, access: ProviderAccess, store: SyncStore,
-        configuration: EngineConfiguration, stop: @escaping @Sendable (Duration) -> StopReason?
+        configuration: EngineConfiguration, stop: @escaping @Sendable (Duration) -> StopReason?,
+        progressed: @escaping @Sendable () async -> Void
     ) {
+        self.progressed = progressed
         self.job = job
         self.run = run
         self.connector = connector
@@ -124,6 +128,9 @@ struct RunLoop {
         isWriting = false
         try await lane.next()
         metKnownRecord = await writer.metKnownRecord
+        guard !hasToldProgress else { return }
+        hasToldProgress = true
+        await progressed()
     }
 
     private mutating func finish(_ end: RunEnd, _ lane: inout Lane) async throws {

@@ -18,14 +18,16 @@ public struct SyncEngine: Sendable {
     /// Runs a job whose run is open, and writes the run's terminal log row.
     ///
     /// `stop` is asked at each page edge, with the time that the run has taken so far. A cancelled task writes nothing
-    /// more: its lease is lost, and the run that takes over ends its log row.
+    /// more: its lease is lost, and the run that takes over ends its log row. `progressed` is called once, when the first
+    /// pages are committed.
     public func perform(
         _ job: SyncJob, in run: OpenRun, connector: any Connector, access: ProviderAccess,
-        stop: @escaping @Sendable (Duration) -> StopReason?
+        stop: @escaping @Sendable (Duration) -> StopReason?,
+        progressed: @escaping @Sendable () async -> Void = {}
     ) async -> RunVerdict {
         var loop = RunLoop(
             job: job, run: run, connector: connector, access: access, store: store,
-            configuration: configuration, stop: stop)
+            configuration: configuration, stop: stop, progressed: progressed)
         do {
             return try await withThrowingTaskGroup(of: Void.self) { group in
                 try await loop.perform(&group)

@@ -46,7 +46,9 @@ public final class JobConsumer: Service, Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.renewUntilCancelled() }
                 group.addTask { await self.reapUntilCancelled() }
-                await claimUntilDrained()
+                // Two lanes: while one starts what it claimed, the other's claim is on its way.
+                group.addTask { await self.claimUntilDrained(isSecond: true) }
+                await claimUntilDrained(isSecond: false)
                 await waitForJobs()
                 group.cancelAll()
             }
@@ -59,8 +61,13 @@ public final class JobConsumer: Service, Sendable {
 
     // MARK: - Claiming
 
-    private func claimUntilDrained() async {
+    /// The second lane helps while there is much to do, and leaves the waiting to the first.
+    private func claimUntilDrained(isSecond: Bool) async {
         while !state.isDraining, !Task.isCancelled {
+            if isSecond, !state.isBusy {
+                await state.untilBusy()
+                continue
+            }
             let free = state.freeSlots
             guard free > 0 else {
                 await state.slotFreed()
@@ -72,7 +79,8 @@ public final class JobConsumer: Service, Sendable {
                 state.noteClaim(succeeded: true)
                 report(reply.problems)
                 for job in reply.jobs { start(job, requestedAt: requestedAt) }
-                if reply.taken == 0 { await waitForWork(reply) }
+                state.noteBusy(reply.taken == JobQueue.batchLimit)
+                if reply.taken == 0, !isSecond { await waitForWork(reply) }
             } catch {
                 state.noteClaim(succeeded: false)
                 state.count("claim_errors")
@@ -207,6 +215,8 @@ public final class JobConsumer: Service, Sendable {
                     reply = try await queue.reap()
                 }
                 note(reply)
+                // Woken workers that died left ready jobs behind that wake nobody else.
+                if reply.waitingInInboxes > 0 { state.endIdleWait() }
                 if state.freeSlots == 0, !state.isDraining {
                     let ready = try await queue.statistics().ready.values.reduce(0, +)
                     state.noteOthersWait(ready > 0)

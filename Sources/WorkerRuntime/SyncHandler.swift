@@ -72,10 +72,11 @@ public struct SyncHandler: JobHandler {
                 integrations.forget(job.payload.integration)
                 return Self.unknown(job.payload.integration)
             case .inactive(let status):
-                logger.info(
-                    "job of an inactive integration was dropped",
-                    metadata: ["job.id": "\(job.id)", "integration": "\(found.key)", "status": "\(status)"])
-                return .finished
+                return .deadLetter(
+                    code: "integration_inactive",
+                    reason:
+                        "integration \(found.id) (\(found.key)) is \(status); resume it and replay this job",
+                    detail: "")
             }
         } catch {
             let failure = RunFailure(
@@ -91,16 +92,29 @@ public struct SyncHandler: JobHandler {
         let verdict: RunVerdict
         switch prepare(run) {
         case .success(let ready):
-            verdict = await engine.perform(syncJob, in: run, connector: ready.connector, access: ready.access)
-            { elapsed in
-                if control.isDraining { return .drain }
-                return elapsed >= Self.share && control.othersWait ? .yield : nil
-            }
+            verdict = await engine.perform(
+                syncJob, in: run, connector: ready.connector, access: ready.access,
+                stop: { elapsed in
+                    if control.isDraining { return .drain }
+                    return elapsed >= Self.share && control.othersWait ? .yield : nil
+                },
+                progressed: { await noteProgress(of: job) })
         case .failure(let failure):
             verdict = await engine.abandon(run, failure)
         }
         log(verdict, job, run)
         return outcome(verdict, of: job)
+    }
+
+    /// A job that gets further is no poison, however many workers died with it before.
+    private func noteProgress(of job: ClaimedJob) async {
+        guard job.recoveries > 0 else { return }
+        do throws(QueueError) {
+            _ = try await queue.progressed(job.lease)
+        } catch {
+            logger.warning(
+                "the job's progress was not noted", metadata: ["job.id": "\(job.id)", "error": "\(error)"])
+        }
     }
 
     private func prepare(

@@ -19,7 +19,10 @@ final class WorkerState: Sendable {
         var lastClaim = ContinuousClock.now
         var isConnected = false
         var idleWait: Task<Void, Never>?
-        var slotWaiter: CheckedContinuation<Void, Never>?
+        var slotWaiters: [CheckedContinuation<Void, Never>] = []
+        /// The last claim was as large as a claim can be.
+        var isBusy = false
+        var busyWaiter: CheckedContinuation<Void, Never>?
         var counters: [String: Int] = [:]
     }
 
@@ -67,13 +70,13 @@ final class WorkerState: Sendable {
 
     /// Frees the slots of jobs that are over.
     func remove(_ leases: [LeaseHandle]) {
-        let waiter = box.withLock { state in
+        let waiters = box.withLock { state in
             for lease in leases { state.running[lease.id] = nil }
-            let waiter = state.slotWaiter
-            state.slotWaiter = nil
-            return waiter
+            let waiters = state.slotWaiters
+            state.slotWaiters = []
+            return waiters
         }
-        waiter?.resume()
+        for waiter in waiters { waiter.resume() }
     }
 
     /// The leases that want to be renewed now; those that count as lost are cancelled and left out.
@@ -121,14 +124,44 @@ final class WorkerState: Sendable {
 
     /// Starts no more claims, and ends the wait for work.
     func drain() {
-        let (idle, waiter) = box.withLock { state in
+        let (idle, waiters) = box.withLock { state in
             state.isDraining = true
-            let result = (state.idleWait, state.slotWaiter)
-            state.slotWaiter = nil
-            return result
+            let waiters = state.slotWaiters + [state.busyWaiter].compactMap { $0 }
+            state.slotWaiters = []
+            state.busyWaiter = nil
+            return (state.idleWait, waiters)
         }
         idle?.cancel()
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Ends the wait for work: there may be some.
+    func endIdleWait() {
+        box.withLock { $0.idleWait }?.cancel()
+    }
+
+    var isBusy: Bool { box.withLock { $0.isBusy } }
+
+    func noteBusy(_ value: Bool) {
+        let waiter = box.withLock { state in
+            state.isBusy = value
+            let waiter = value ? state.busyWaiter : nil
+            if value { state.busyWaiter = nil }
+            return waiter
+        }
         waiter?.resume()
+    }
+
+    /// Waits until a claim was as large as a claim can be, or the worker drains.
+    func untilBusy() async {
+        await withCheckedContinuation { continuation in
+            let isNow = box.withLock { state in
+                if state.isDraining || state.isBusy { return true }
+                state.busyWaiter = continuation
+                return false
+            }
+            if isNow { continuation.resume() }
+        }
     }
 
     /// Runs a wait that `drain` may end early.
@@ -148,7 +181,7 @@ final class WorkerState: Sendable {
         await withCheckedContinuation { continuation in
             let isNow = box.withLock { state in
                 if state.isDraining || state.running.count < concurrency { return true }
-                state.slotWaiter = continuation
+                state.slotWaiters.append(continuation)
                 return false
             }
             if isNow { continuation.resume() }

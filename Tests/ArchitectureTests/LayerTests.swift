@@ -12,7 +12,7 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
     ("engine", ["SyncEngine"]),
     ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
-    ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep"]),
+    ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench"]),
 ]
 
 /// Plain values that every target above the C modules may use, the other foundations included.

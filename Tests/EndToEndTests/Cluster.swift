@@ -41,7 +41,7 @@ struct Cluster {
             let pool = PostgresPool(
                 configuration: try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed))
             _ = try await Migrator(pool: pool).migrate()
-            try processes.startWork()
+            try await processes.startWork()
             let redis = RedisClient(
                 configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed),
                 logger: Logger(label: "redis"))

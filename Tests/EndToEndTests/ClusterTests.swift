@@ -50,7 +50,7 @@ import Testing
             for _ in 0..<12 {
                 try await ContinuousClock().sleep(for: .milliseconds(300))
                 _ = cluster.processes.killWorker()
-                try cluster.processes.startWorker()
+                try await cluster.processes.startWorker()
             }
             try await cluster.until(
                 "integrations i WHERE NOT EXISTS (SELECT 1 FROM lockstep.sync_log l "
@@ -79,7 +79,7 @@ import Testing
             try await cluster.until("sync_log WHERE status = 'running'", is: 1)
 
             let stopped = try #require(cluster.processes.signalWorker(SIGSTOP))
-            try cluster.processes.startWorker()
+            try await cluster.processes.startWorker()
             try await cluster.until("sync_log WHERE status = 'superseded'", is: 1, within: .seconds(30))
             #expect(cluster.processes.signal(stopped, SIGCONT))
             try await cluster.until("sync_log WHERE status = 'succeeded'", is: 1)
@@ -106,7 +106,7 @@ import Testing
             #expect(await cluster.processes.exit(of: name) == .code(0))
             #expect(
                 try await cluster.count("sync_log WHERE status = 'yielded' AND error_code = 'drained'") == 2)
-            try cluster.processes.startWorker()
+            try await cluster.processes.startWorker()
             try await cluster.until("sync_log WHERE status = 'succeeded'", is: 2)
 
             #expect(try await cluster.differences("stripe", users: 2) == 0)

@@ -24,7 +24,7 @@ struct DemoScenario {
         var logger = Logger(label: "lockstep")
         logger.logLevel = .error
         _ = try await Migrator(pool: pool).migrate()
-        try cluster.startWork()
+        try await cluster.startWork()
         output.step("scheduler and workers run")
 
         let redis = RedisClient(

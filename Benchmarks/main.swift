@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DevCluster
+import Foundation
+import Logging
+import Observability
+
+// Usage: lockstep-bench [a] [b] [c] [--records N]. Prints each figure beside the limit measured in the same run.
+
+LineLogHandler.bootstrap(format: .text, level: .error)
+var parts: Set<String> = []
+var records = 1_000_000
+var arguments = Array(CommandLine.arguments.dropFirst())
+while !arguments.isEmpty {
+    let argument = arguments.removeFirst()
+    switch argument {
+    case "a", "b", "c": parts.insert(argument)
+    case "--records":
+        guard let text = arguments.first, let number = Int(text), number >= 5_000, number % 5_000 == 0 else {
+            print("--records: a multiple of 5,000")
+            exit(64)
+        }
+        arguments.removeFirst()
+        records = number
+    default:
+        print("unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [--records N]")
+        exit(64)
+    }
+}
+if parts.isEmpty { parts = ["a", "b", "c"] }
+
+let environment = try await BenchEnvironment.start()
+do {
+    if parts.contains("a") { try await QueueBench(url: environment.cluster.servers.redisURL).run() }
+    if parts.contains("b") { try await SyncBench(environment: environment, records: records).run() }
+    if parts.contains("c") { try await FleetBench(environment: environment).run() }
+} catch {
+    print("benchmark failed: \(error)")
+    await environment.stop()
+    exit(1)
+}
+await environment.stop()
