@@ -88,7 +88,10 @@ struct Usage {
 
 /// Lines of a report: a figure beside its limit.
 enum Report {
-    static func title(_ text: String) { print("\n\(text)") }
+    static func title(_ text: String) {
+        print("\n\(text)")
+        fflush(nil)
+    }
 
     static func line(
         _ name: String, _ value: Double, _ unit: String, limit: Double? = nil, target: String = ""

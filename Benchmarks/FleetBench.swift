@@ -113,7 +113,7 @@ struct FleetBench {
     private func pgbench() async throws -> Double {
         let script = "/tmp/lockstep-bench-\(getpid()).sql"
         let text = """
-            \\set n random(0, \(Self.integrations - 1))
+            \\set n :client_id * \(Self.integrations / 8) + random(0, \(Self.integrations / 8 - 1))
             SELECT fence AS f, sync_id AS s, integration_id AS i
             FROM lockstep.begin_run('pgbench', 1, 'pgbench', 'incremental', NULL, NULL, 'f_' || :n, 'bench', 'default')
             LIMIT 1 \\gset

@@ -154,11 +154,13 @@ struct QueueBench {
         let consuming = Task { try await consumer.run() }
         try await ContinuousClock().sleep(for: .seconds(1))
         func commands() async throws -> Double {
-            let info = try await redis.command(["INFO", "stats"]).text ?? ""
-            let line = info.split(whereSeparator: \.isNewline).first {
-                $0.hasPrefix("total_commands_processed:")
+            // Commands that clients send; those inside scripts have statistics of their own names.
+            let info = try await redis.command(["INFO", "commandstats"]).text ?? ""
+            let names = ["evalsha", "eval", "blmove", "client|unblock"].map { "cmdstat_\($0):calls=" }
+            return info.split(whereSeparator: \.isNewline).reduce(0) { sum, line in
+                guard let name = names.first(where: { line.hasPrefix($0) }) else { return sum }
+                return sum + (Double(line.dropFirst(name.count).prefix { $0 != "," }) ?? 0)
             }
-            return line.flatMap { Double($0.dropFirst("total_commands_processed:".count)) } ?? 0
         }
         let before = try await commands()
         try await ContinuousClock().sleep(for: .seconds(20))

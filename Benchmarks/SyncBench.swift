@@ -91,7 +91,7 @@ struct SyncBench {
         let rows = try await environment.pool.query(
             """
             SELECT count(*), count(*) FILTER (WHERE data->>'v' = '1'),
-                   bool_and(right(external_id, 9)::bigint % 10 = 0 = (data->>'v' = '1'))
+                   bool_and((right(external_id, 9)::bigint % 10 = 0) = (data->>'v' = '1'))
             FROM lockstep.records WHERE integration_id = $1 AND deleted_at IS NULL
             """, [.int(id)], deadline: .seconds(120))
         guard rows.int(0, 0) == Int64(records), rows.int(0, 1) == Int64(records / 10), rows.bool(0, 2) == true

@@ -87,12 +87,13 @@ $$;
 -- Reply: for each record that has to be written its 0-based position times 4, plus 0 to add it, 1 to update it,
 -- 2 to delete it, 3 to keep a tombstone of an unknown id.
 --
--- The planner does not know how long the arrays are; left alone, it reads the whole table for a page of it.
+-- The planner does not know how long the arrays are, and of a table that just grew not how large it is. Left alone, it
+-- reads the whole stream for a page of it: the LIMIT makes each record a look-up by the primary key, whatever it thinks.
 CREATE FUNCTION lockstep.diff_batch(
     p_integration_id bigint, p_fence bigint, p_stream text, p_generation bigint, p_partition text,
     p_page bigint, p_ids text[], p_hashes bytea[], p_versions bigint[], p_tombstones boolean[]
 ) RETURNS integer[] LANGUAGE plpgsql
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+SET enable_seqscan = off AS $$
 DECLARE
     changed integer[];
     seen bigint[];
@@ -117,8 +118,12 @@ BEGIN
                END AS write
         FROM unnest(p_ids, p_hashes, p_versions, p_tombstones) WITH ORDINALITY
             AS incoming (id, hash, version, tombstone, position)
-        LEFT JOIN lockstep.records stored ON stored.integration_id = p_integration_id
-            AND stored.stream = p_stream AND stored.external_id = incoming.id COLLATE "C"
+        LEFT JOIN LATERAL (
+            SELECT r.seq, r.version, r.content_hash, r.deleted_at, r.deleted_by FROM lockstep.records r
+            WHERE r.integration_id = p_integration_id AND r.stream = p_stream
+                AND r.external_id = incoming.id COLLATE "C"
+            LIMIT 1
+        ) stored ON true
     ) verdicts;
 
     IF p_generation IS NOT NULL AND seen IS NOT NULL THEN

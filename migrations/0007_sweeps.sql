@@ -80,7 +80,7 @@ BEGIN
     SELECT p_sweep_id, r.external_id
     FROM lockstep.records r
     LEFT JOIN (
-        SELECT DISTINCT unnest(seqs) AS seq FROM lockstep.sync_seen
+        SELECT unnest(seqs) AS seq FROM lockstep.sync_seen
         WHERE integration_id = p_integration_id AND stream = target.stream
             AND generation = target.generation AND partition = target.partition
     ) seen ON seen.seq = r.seq

@@ -40,7 +40,9 @@ public final class HTTPClient: Service, Sendable {
     public func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
         let loop = try loop.get()
         let prepared = try PreparedRequest(request)
-        guard !Task.isCancelled else { throw HTTPError(.cancelled, "the task was cancelled before the request") }
+        guard !Task.isCancelled else {
+            throw HTTPError(.cancelled, "the task was cancelled before the request")
+        }
         let id = loop.makeID()
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

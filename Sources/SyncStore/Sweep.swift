@@ -73,15 +73,16 @@ extension SyncStore {
                 StoreSQL.deleteOrphans,
                 [
                     .int(run.integrationID), .int(run.fence), .text(stream), .text(parent),
-                    .int(run.syncID), .int(Self.markLimit),
+                    .int(run.syncID), .int(Self.orphanLimit),
                 ], deadline: Self.sweepDeadline)
             let deleted = rows.int(0, 0) ?? 0
             total += deleted
-            if deleted < Self.markLimit { return total }
+            if deleted < Self.orphanLimit { return total }
         }
     }
 
     /// Rows of one marking transaction: it holds the integration's row, and a reader must not wait long for that.
-    private static let markLimit: Int64 = 50_000
+    private static let markLimit: Int64 = 200_000
+    private static let orphanLimit: Int64 = 50_000
     private static let sweepDeadline: Duration = .seconds(300)
 }

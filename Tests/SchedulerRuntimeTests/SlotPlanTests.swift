@@ -2,10 +2,10 @@
 
 import Cron
 import Model
-@testable import SyncStore
 import Testing
 
 @testable import SchedulerRuntime
+@testable import SyncStore
 
 @Suite struct `A slot plan` {
     private static func schedule(
