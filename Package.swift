@@ -157,6 +157,7 @@ let testTargets: [Target] = [
             "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
         ]),
     tests("SchedulerRuntimeTests", ["Cron", "Model", "SchedulerRuntime", "SyncStore"]),
+    tests("SandboxTests", ["Sandbox", "Model", log, nioCore, nioPosix, nioHTTP1]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log]),

@@ -24,8 +24,8 @@ struct FleetBench {
     func run() async throws {
         Report.title("(c) empty incremental syncs, end to end")
         let ids = try await connect()
-        let limit = try await pgbench()
-        Report.line("limit: pgbench, the same two transactions", limit, "syncs/s")
+        let limit = try await twoTransactions()
+        Report.line("limit: the same two transactions alone", limit, "syncs/s")
 
         let settings = try ClusterSettings.load(
             environment.cluster.environment, requiring: [.database, .keys])
@@ -109,38 +109,41 @@ struct FleetBench {
         }
     }
 
-    /// The same two statements of an empty sync, from pgbench with as many connections.
-    private func pgbench() async throws -> Double {
-        let script = "/tmp/lockstep-bench-\(getpid()).sql"
-        let text = """
-            \\set n :client_id * \(Self.integrations / 8) + random(0, \(Self.integrations / 8 - 1))
-            SELECT fence AS f, sync_id AS s, integration_id AS i
-            FROM lockstep.begin_run('pgbench', 1, 'pgbench', 'incremental', NULL, NULL, 'f_' || :n, 'bench', 'default')
-            LIMIT 1 \\gset
-            SELECT lockstep.checkpoint(:i, :f, :s, '{changes}', '{""}', '{1700000000}', '{1700000000}', '{NULL}', '{NULL}',
-                '{idle}', '{1}', '{NULL}', '{1}', '{has_more_false}', '{f}', '{1,1,60,0,0,0,0,0,0,0}', 'succeeded',
-                NULL, NULL, NULL)
-            """
-        try text.write(toFile: script, atomically: true, encoding: .utf8)
-        defer { unlink(script) }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        let url = environment.cluster.servers.databaseURL
-        // One connection for each integration at a time: two runs of one integration would overtake each other.
-        process.arguments = [
-            "pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", "5", "-f", script, url,
-        ]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let report = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard let line = report.split(separator: "\n").first(where: { $0.hasPrefix("tps = ") }),
-            let rate = Double(line.dropFirst(6).prefix { $0 != " " })
-        else { throw BenchFailure("pgbench gave no rate:\n\(report)") }
-        _ = try await environment.pool.query("DELETE FROM lockstep.sync_log WHERE worker = 'pgbench'")
-        _ = try await environment.pool.query("DELETE FROM lockstep.sync_state")
+    /// The same two statements of an empty sync, and nothing else, on eight connections. Each has integrations of its own:
+    /// two runs of one integration would overtake each other.
+    private func twoTransactions() async throws -> Double {
+        let (lanes, each) = (8, 1_000)
+        let share = Self.integrations / lanes
+        let pool = environment.pool
+        let start = Usage.now()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in 0..<lanes {
+                group.addTask {
+                    for number in 0..<each {
+                        let user = "f_\(lane * share + number % share)"
+                        let run = try await pool.query(
+                            """
+                            SELECT integration_id, fence, sync_id FROM lockstep.begin_run($1, 1, 'limit', 'incremental',
+                                NULL, NULL, $2, 'bench', 'default') LIMIT 1
+                            """, [.text("limit-\(lane)-\(number)"), .text(user)])
+                        guard let id = run.int(0, 0), let fence = run.int(0, 1), let sync = run.int(0, 2)
+                        else {
+                            throw BenchFailure("begin_run gave no run")
+                        }
+                        _ = try await pool.query(
+                            """
+                            SELECT lockstep.checkpoint($1, $2, $3, '{changes}', '{""}', '{1700000000}', '{1700000000}',
+                                '{NULL}', '{NULL}', '{idle}', '{1}', '{NULL}', '{1}', '{has_more_false}', '{f}',
+                                '{1,1,60,0,0,0,0,0,0,0}', 'succeeded', NULL, NULL, NULL)
+                            """, [.int(id), .int(fence), .int(sync)])
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let rate = Double(lanes * each) / Usage.now().seconds(since: start)
+        _ = try await pool.query("DELETE FROM lockstep.sync_log WHERE worker = 'limit'")
+        _ = try await pool.query("DELETE FROM lockstep.sync_state")
         return rate
     }
 }

@@ -1,128 +1,199 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Model
+
 /// Google Calendar's lists of calendars and events, with sync tokens
 /// (https://developers.google.com/workspace/calendar/api/guides/sync).
-///
-/// Tokens are numbers in plain sight: `p.AFTER.START` for a page, `q.AFTER.START` for a page of changes, `s.START.ERA` for a
-/// sync; START is the number of the newest change when the enumeration began.
-enum GoogleCalendarAPI {
-    /// Sync tokens of an earlier era are expired.
-    static func answer(
-        _ request: SandboxRequest, user: Int, store: inout ObjectStore, era: Int
-    ) -> SandboxResponse {
-        // /google-calendar/calendar/v3/…
-        let segments = Array(request.segments.dropFirst())
-        guard request.method == "GET", segments.count >= 4, segments[0] == "calendar", segments[1] == "v3"
-        else {
-            return failure(404, "notFound", "Not Found")
-        }
-        if segments[2...] == ["users", "me", "calendarList"] {
-            return list(request, CollectionKey(user: user, stream: .calendars, parent: 0), &store, nil)
-        }
-        guard segments.count == 5, segments[2] == "calendars", segments[4] == "events" else {
-            return failure(404, "notFound", "Not Found")
-        }
-        let calendars = CollectionKey(user: user, stream: .calendars, parent: 0)
-        let states = store.objects(calendars)
-        guard
-            let number = states.indices.first(where: {
-                !states[$0].isDeleted && ObjectBytes.identifier(calendars, $0) == segments[3]
-            })
-        else { return failure(404, "notFound", "Not Found") }
-        return list(
-            request, CollectionKey(user: user, stream: .events, parent: number), &store, era)
-    }
+struct GoogleCalendarAPI {
+    let store: ObjectStore
+    let bytes: ObjectBytes
+    let eras: TokenEras
+    var twist: PageTwist?
 
     private static let forbiddenWithSyncToken = [
         "iCalUID", "orderBy", "privateExtendedProperty", "q", "sharedExtendedProperty", "timeMin", "timeMax",
         "updatedMin",
     ]
+    /// Filters of the real service that change what a list holds. To ignore one would be to answer wrongly.
+    private static let notServed = [
+        "iCalUID", "orderBy", "privateExtendedProperty", "q", "sharedExtendedProperty", "timeMin", "timeMax",
+        "eventTypes", "minAccessRole", "fields",
+    ]
 
-    /// `era` is nil for a list without sync tokens.
-    private static func list(
-        _ request: SandboxRequest, _ key: CollectionKey, _ store: inout ObjectStore, _ era: Int?
-    ) -> SandboxResponse {
-        let limit = request.query["maxResults"].map { Int($0) ?? 0 } ?? 250
-        guard limit >= 1 else { return failure(400, "invalidParameter", "Invalid value for maxResults") }
-        let pageToken = request.query["pageToken"].map { $0.split(separator: ".").map(String.init) }
-        if let token = request.query["syncToken"], let era {
-            if let parameter = forbiddenWithSyncToken.first(where: { request.query[$0] != nil }) {
-                return failure(400, "invalidParameter", "Sync token cannot be combined with \(parameter)")
-            }
-            let parts = token.split(separator: ".")
-            guard parts.count == 3, parts[0] == "s", let since = Int64(parts[1]), Int(parts[2]) == era else {
-                return failure(
-                    410, "fullSyncRequired", "Sync token is no longer valid, a full sync is required.")
-            }
-            return changes(since: since, pageToken, min(limit, 2_500), key, &store, era)
+    /// `/google-calendar/calendar/v3/…` for a user whose token is right.
+    func answer(_ request: SandboxRequest, user: Int) -> SandboxResponse {
+        let segments = request.segments.dropFirst()
+        guard request.method == "GET", segments.count >= 4, segments.prefix(2) == ["calendar", "v3"] else {
+            return GoogleRefusal.notFound.response
         }
-        var after = -1
-        var started = store.sequence
-        if let pageToken {
-            guard pageToken.count == 3, pageToken[0] == "p", let index = Int(pageToken[1]),
-                let start = Int64(pageToken[2])
-            else { return failure(400, "invalidParameter", "Invalid page token value.") }
-            (after, started) = (index, start)
-        }
-        let states = store.objects(key)
-        var items: [String] = []
-        var index = after + 1
-        var last = after
-        while index < states.count, items.count < min(limit, 2_500) {
-            if !states[index].isDeleted {
-                items.append(ObjectBytes.json(key, index, states[index]))
-                last = index
+        let calendars = store[CollectionKey(user: user, stream: .calendars)]
+        do throws(GoogleRefusal) {
+            if request.segments[3...] == ["users", "me", "calendarList"] {
+                return try list(request.query, calendars)
             }
-            index += 1
+            guard (5...6).contains(segments.count), request.segments[3] == "calendars",
+                request.segments[5] == "events",
+                let number = bytes.index(of: request.segments[4], in: calendars), calendars.isLive(number)
+            else { throw GoogleRefusal.notFound }
+            let events = store[CollectionKey(user: user, stream: .events, parent: number)]
+            guard segments.count == 6 else { return try list(request.query, events) }
+            guard let index = bytes.index(of: request.segments[6], in: events) else {
+                throw GoogleRefusal.notFound
+            }
+            return SandboxResponse(json: bytes.json(events, index))
+        } catch {
+            return error.response
         }
-        let hasMore = states[index...].contains { !$0.isDeleted }
-        let next =
-            hasMore
-            ? ",\"nextPageToken\":\"p.\(last).\(started)\""
-            : era.map { ",\"nextSyncToken\":\"s.\(started).\($0)\"" } ?? ""
-        return page(key, items, next)
     }
 
-    /// What changed, deletions as cancelled events.
-    private static func changes(
-        since: Int64, _ pageToken: [String]?, _ limit: Int, _ key: CollectionKey, _ store: inout ObjectStore,
-        _ era: Int
-    ) -> SandboxResponse {
-        var after = since
-        var started = store.sequence
-        if let pageToken {
-            guard pageToken.count == 3, pageToken[0] == "q", let sequence = Int64(pageToken[1]),
-                let start = Int64(pageToken[2])
-            else { return failure(400, "invalidParameter", "Invalid page token value.") }
-            (after, started) = (sequence, start)
+    private func list(
+        _ query: [String: String], _ collection: Collection
+    ) throws(GoogleRefusal) -> SandboxResponse {
+        let limit = try pageSize(query, collection.key)
+        let begun = try begin(query, collection.key)
+        try checkFilters(query)
+        var place = begun
+        if twist == .firstAgain {
+            (place.position, place.page) = (place.kind == .changes ? place.since : -1, 1)
         }
-        let states = store.objects(key)
-        let changed = states.indices
-            .filter { states[$0].changedAt > after }
-            .sorted { states[$0].changedAt < states[$1].changedAt }
-        let shown = changed.prefix(limit)
-        let items = shown.map { ObjectBytes.json(key, $0, states[$0]) }
-        let next =
-            changed.count > limit
-            ? ",\"nextPageToken\":\"q.\(shown.last.map { states[$0].changedAt } ?? after).\(started)\""
-            : ",\"nextSyncToken\":\"s.\(started).\(era)\""
-        return page(key, items, next)
+        let indices: [Int]
+        if twist == .empty {
+            indices = []
+            place.page += 1
+        } else if place.kind == .changes {
+            indices = changes(&place, collection, limit)
+        } else {
+            indices = everything(&place, collection, limit, updatedMin: try updatedMin(query))
+        }
+        return page(collection, indices, next: twist == .repeated ? begun : place)
     }
 
-    private static func page(_ key: CollectionKey, _ items: [String], _ next: String) -> SandboxResponse {
-        let kind = key.stream == .calendars ? "calendar#calendarList" : "calendar#events"
+    /// The next objects, and moves the place behind them; a place without a next page becomes that of a sync
+    /// token.
+    private func everything(
+        _ place: inout PageToken, _ collection: Collection, _ limit: Int, updatedMin: Int64?
+    ) -> [Int] {
+        var shown: [Int] = []
+        for index in (place.position + 1)..<max(place.position + 1, collection.count) {
+            let isShown =
+                updatedMin.map { collection.updated(index) >= $0 }
+                ?? (place.showsDeleted || collection.isLive(index))
+            guard isShown else { continue }
+            if shown.count == limit {
+                place.page += 1
+                return shown
+            }
+            shown.append(index)
+            place.position = index
+        }
+        end(&place)
+        return shown
+    }
+
+    /// What changed since the last time and before this enumeration began, oldest change first. What changes
+    /// now comes next time.
+    private func changes(_ place: inout PageToken, _ collection: Collection, _ limit: Int) -> [Int] {
+        let changes = collection.changes(after: place.position, upTo: place.started)
+        let shown = changes.prefix(limit)
+        if changes.count > limit, let last = shown.last {
+            place.position = last.sequence
+            place.page += 1
+        } else {
+            end(&place)
+        }
+        return shown.map { Int($0.index) }
+    }
+
+    private func end(_ place: inout PageToken) {
+        place = PageToken(kind: .sync, era: place.era, started: place.started)
+    }
+
+    private func page(_ collection: Collection, _ indices: [Int], next place: PageToken) -> SandboxResponse {
+        let key = collection.key
+        var place = place
+        place.era = eras.era(place.kind == .sync ? .sync : .page, user: key.user)
+        let name = place.kind == .sync ? "nextSyncToken" : "nextPageToken"
+        let items = indices.map { bytes.json(collection, $0) }.joined(separator: ",")
         return SandboxResponse(
-            json:
-                "{\"kind\":\"\(kind)\",\"etag\":\"\\\"p3\\\"\"\(next),\"items\":[\(items.joined(separator: ","))]}"
-        )
+            json: "{\(head(collection)),\"\(name)\":\"\(place.text(key, seed: seed))\",\"items\":[\(items)]}")
     }
 
-    static func failure(_ status: Int, _ reason: String, _ message: String) -> SandboxResponse {
-        SandboxResponse(
-            status: status,
-            json: """
-                {"error":{"errors":[{"domain":"calendar","reason":"\(reason)","message":"\(message)"}],\
-                "code":\(status),"message":"\(message)"}}
-                """)
+    private func head(_ collection: Collection) -> String {
+        let key = collection.key
+        let version = "\"etag\":\"\\\"p3\(collection.journal.last?.sequence ?? 0)\\\"\""
+        guard key.stream == .events else { return "\"kind\":\"calendar#calendarList\",\(version)" }
+        let updated = Collection.epoch + Int64(collection.journal.last?.sequence ?? 0)
+        return """
+            "kind":"calendar#events",\(version),\
+            "summary":"\(bytes.id(CollectionKey(user: key.user, stream: .calendars), key.parent))",\
+            "description":"","updated":"\(Timestamp(seconds: updated).rfc3339Milliseconds)",\
+            "timeZone":"Europe/Berlin",\
+            "accessRole":"owner","defaultReminders":[]
+            """
+    }
+
+    private var seed: UInt64 { store.configuration.seed }
+
+    /// Where the enumeration stands that the request goes on with or begins.
+    private func begin(_ query: [String: String], _ key: CollectionKey) throws(GoogleRefusal) -> PageToken {
+        var since: Int?
+        if let text = query["syncToken"] {
+            if let name = Self.forbiddenWithSyncToken.first(where: { query[$0] != nil }) {
+                throw GoogleRefusal.invalid(name, "Sync token cannot be combined with \(name).", "badRequest")
+            }
+            if query["showDeleted"] == "false" {
+                throw GoogleRefusal.invalid(
+                    "showDeleted", "Sync token cannot be combined with showDeleted=false.", "badRequest")
+            }
+            guard let token = PageToken(text, key, seed: seed), token.kind == .sync,
+                token.era == eras.era(.sync, user: key.user),
+                store.sequence - token.started <= store.configuration.syncTokenLifetime ?? .max
+            else { throw GoogleRefusal.fullSyncRequired }
+            since = token.started
+        }
+        let isDeletedShown = query["showDeleted"] == "true"
+        guard let text = query["pageToken"] else {
+            guard let since else {
+                return PageToken(kind: .full, era: 0, started: store.sequence, showsDeleted: isDeletedShown)
+            }
+            return PageToken(
+                kind: .changes, era: 0, started: store.sequence, since: since, position: since)
+        }
+        guard let token = PageToken(text, key, seed: seed), token.kind != .sync,
+            token.era == eras.era(.page, user: key.user),
+            token.kind == .changes ? since == nil || token.since == since : since == nil,
+            token.kind == .changes || token.showsDeleted == isDeletedShown,
+            store.sequence - token.started <= store.configuration.pageTokenLifetime ?? .max
+        else { throw GoogleRefusal.invalid("pageToken", "Invalid page token value.", "invalid") }
+        return token
+    }
+
+    private func pageSize(_ query: [String: String], _ key: CollectionKey) throws(GoogleRefusal) -> Int {
+        let (usual, most) = key.stream == .calendars ? (100, 250) : (250, 2_500)
+        guard let text = query["maxResults"] else { return usual }
+        guard let value = Int(text), value >= 1, value <= Int(Int32.max) else {
+            throw GoogleRefusal.invalid(
+                "maxResults", "Invalid value '\(text)'. Values must be within the range: [1, \(most)]",
+                "invalidParameter")
+        }
+        return min(value, most)
+    }
+
+    private func checkFilters(_ query: [String: String]) throws(GoogleRefusal) {
+        if let name = Self.notServed.first(where: { query[$0] != nil }) {
+            throw GoogleRefusal.invalid(name, "The sandbox does not serve \(name).", "invalidParameter")
+        }
+        if query["singleEvents"] == "true" {
+            throw GoogleRefusal.invalid(
+                "singleEvents", "The sandbox does not expand recurring events.", "invalidParameter")
+        }
+    }
+
+    private func updatedMin(_ query: [String: String]) throws(GoogleRefusal) -> Int64? {
+        guard let text = query["updatedMin"] else { return nil }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw GoogleRefusal.invalid("updatedMin", "Bad Request", "badRequest")
+        }
+        return time.seconds
     }
 }

@@ -9,10 +9,46 @@ public struct SandboxConfiguration: Sendable {
     public var seed: UInt64 = 1
     /// Users `u_1` … `u_N`. Their keys are `sk_test_u_1` at Stripe and `ya29.u_1` at Google Calendar.
     public var users = 20
-    /// Objects of each stream of each user at the start; calendars have two, whatever this says.
+    /// When not empty, the users by name instead; their keys are `sk_test_NAME` and `ya29.NAME`.
+    public var names: [String] = []
+    /// Objects of each stream of each user at the start; events of each calendar.
     public var objects = 200
+    /// Other numbers than `objects`, by the name of the stream. A user has two calendars unless this says
+    /// otherwise.
+    public var objectsByStream: [String: Int] = [:]
     /// Random edits per second while it runs, over all users; 0 for none.
     public var editsPerSecond = 0
+    /// How many changes, anywhere in the sandbox, a sync token survives; nil: it expires only on demand.
+    ///
+    /// Changes are the sandbox's time, so a run with tokens that expire can be repeated.
+    public var syncTokenLifetime: Int?
+    /// How many changes a page token survives; nil: it expires only on demand.
+    public var pageTokenLifetime: Int?
+    /// Requests that the ledger remembers; older ones are counted and forgotten.
+    public var ledgerCapacity = 200_000
 
     public init() {}
+
+    /// A user by number, from 1; nil when there is none of that name.
+    func user(named name: some StringProtocol) -> Int? {
+        if !names.isEmpty { return names.firstIndex { $0 == name }.map { $0 + 1 } }
+        guard name.hasPrefix("u_"), let number = Int(name.dropFirst(2)), (1...max(1, users)).contains(number),
+            name == "u_\(number)"
+        else { return nil }
+        return number
+    }
+
+    func name(ofUser user: Int) -> String { names.isEmpty ? "u_\(user)" : names[user - 1] }
+
+    var userCount: Int { names.isEmpty ? max(1, users) : names.count }
+
+    /// Objects of a collection before the first edit. A calendar that an edit adds is empty.
+    func initialCount(of key: CollectionKey) -> Int {
+        let calendars = max(0, objectsByStream[SandboxStream.calendars.rawValue] ?? 2)
+        switch key.stream {
+        case .calendars: return calendars
+        case .events where key.parent >= calendars: return 0
+        default: return max(0, objectsByStream[key.stream.rawValue] ?? objects)
+        }
+    }
 }

@@ -7,13 +7,23 @@ import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
 
-/// A provider that behaves like Stripe and Google Calendar, with data from a seed, edits and faults on demand.
+/// A provider that behaves like Stripe and Google Calendar, with data from a seed, edits and faults on
+/// demand.
 ///
-/// Services are below `/stripe` and `/google-calendar`; `/_control` makes edits and faults, and tells what there is.
+/// Services are below `/stripe` and `/google-calendar`; `/_control` makes edits and faults, and tells what
+/// there is;
+/// `/bench` serves prepared bytes.
 public final class SandboxServer: Service, Sendable {
+    private enum Phase {
+        case starting([CheckedContinuation<Int?, Never>])
+        case listening(port: Int)
+        case ended
+    }
+
     private let configuration: SandboxConfiguration
     private let logger: Logger
     private let started: @Sendable (Int) -> Void
+    private let phase = LockedBox(Phase.starting([]))
 
     /// `started` gets the port when the sandbox listens.
     public init(
@@ -25,13 +35,49 @@ public final class SandboxServer: Service, Sendable {
         self.started = started
     }
 
+    /// The port while it listens, else nil.
+    public var boundPort: Int? {
+        phase.withLock { if case .listening(let port) = $0 { port } else { nil } }
+    }
+
+    /// Waits until it listens, and returns the port. Throws when it ended before that.
+    public func waitForPort() async throws(SandboxError) -> Int {
+        let port: Int? = await withCheckedContinuation { continuation in
+            let known: Int?? = phase.withLock { phase in
+                switch phase {
+                case .starting(let waiters):
+                    phase = .starting(waiters + [continuation])
+                    return nil
+                case .listening(let port): return .some(port)
+                case .ended: return .some(nil)
+                }
+            }
+            if let known { continuation.resume(returning: known) }
+        }
+        guard let port else { throw SandboxError(.stopped, "the sandbox does not run") }
+        return port
+    }
+
     /// Serves until the process shuts down or the task is cancelled.
     public func run() async throws {
         // One thread: the state is behind one lock, and the machine is shared with what is tested.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let state = LockedBox(SandboxState(configuration))
         do {
-            let channel = try await ServerBootstrap(group: group)
+            try await serve(on: group)
+        } catch {
+            enter(.ended)
+            try await group.shutdownGracefully()
+            throw error
+        }
+        enter(.ended)
+        try await group.shutdownGracefully()
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+        let state = LockedBox(SandboxState(configuration))
+        let channel: any Channel
+        do {
+            channel = try await ServerBootstrap(group: group)
                 .serverChannelOption(ChannelOptions.backlog, value: 1_024)
                 .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
                 .childChannelInitializer { channel in
@@ -42,16 +88,27 @@ public final class SandboxServer: Service, Sendable {
                 }
                 .childChannelOption(ChannelOptions.socketOption(.tcp_nodelay), value: 1)
                 .bind(host: configuration.host, port: configuration.port).get()
-            let port = channel.localAddress?.port ?? configuration.port
-            logger.info("sandbox listens", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
-            started(port)
-            await cancelWhenGracefulShutdown { await self.editUntilCancelled(state) }
-            try await channel.close()
         } catch {
-            try await group.shutdownGracefully()
-            throw error
+            throw SandboxError(
+                .cannotListen, "cannot listen on \(configuration.host):\(configuration.port): \(error)",
+                underlying: error)
         }
-        try await group.shutdownGracefully()
+        let port = channel.localAddress?.port ?? configuration.port
+        logger.info("sandbox listens", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+        enter(.listening(port: port))
+        started(port)
+        await cancelWhenGracefulShutdown { await self.editUntilCancelled(state) }
+        try await channel.close()
+    }
+
+    private func enter(_ next: Phase) {
+        let waiters = phase.withLock { phase -> [CheckedContinuation<Int?, Never>] in
+            defer { phase = next }
+            guard case .starting(let waiters) = phase else { return [] }
+            return waiters
+        }
+        let port: Int? = if case .listening(let port) = next { port } else { nil }
+        for waiter in waiters { waiter.resume(returning: port) }
     }
 
     /// Makes the configured edits; ends when the task is cancelled.
@@ -63,101 +120,7 @@ public final class SandboxServer: Service, Sendable {
             } catch {
                 return
             }
-            if rate > 0 { state.withLock { $0.editSomewhere() } }
+            if rate > 0 { state.withLock { $0.store.editSomewhere() } }
         }
-    }
-}
-
-/// One connection: collects a request, asks the state, writes the response.
-private final class SandboxHandler: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    private let state: LockedBox<SandboxState>
-    private var head: HTTPRequestHead?
-
-    init(state: LockedBox<SandboxState>) {
-        self.state = state
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head): self.head = head
-        case .body: break
-        case .end:
-            guard let head else { return }
-            self.head = nil
-            let request = SandboxRequest(
-                method: head.method.rawValue, uri: head.uri,
-                authorization: head.headers.first(name: "Authorization"))
-            let response = state.withLock { $0.answer(request, at: .now()) }
-            deliver(response, to: head, context)
-        }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The client went away or speaks no HTTP; there is nobody to answer.
-        context.close(promise: nil)
-    }
-
-    private func deliver(
-        _ response: SandboxResponse, to head: HTTPRequestHead, _ context: ChannelHandlerContext
-    ) {
-        switch response.delivery {
-        case .hang: return
-        case .reset:
-            // Closing with a linger time of zero sends RST.
-            let loopContext = NIOLoopBound(context, eventLoop: context.eventLoop)
-            (context.channel as? any SocketOptionProvider)?
-                .setSoLinger(linger(l_onoff: 1, l_linger: 0))
-                .whenComplete { _ in loopContext.value.close(promise: nil) }
-        case .delayed(let milliseconds):
-            let loopContext = NIOLoopBound(context, eventLoop: context.eventLoop)
-            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-            context.eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) {
-                handler.value.write(response, to: head, loopContext.value)
-            }
-        case .normal, .truncated: write(response, to: head, context)
-        }
-    }
-
-    private func write(
-        _ response: SandboxResponse, to head: HTTPRequestHead, _ context: ChannelHandlerContext
-    ) {
-        var headers = HTTPHeaders(response.headers)
-        headers.add(name: "Content-Length", value: String(response.body.count))
-        headers.add(name: "Date", value: HTTPDateText.now())
-        let isKept = head.isKeepAlive && response.delivery != .truncated
-        if !isKept { headers.add(name: "Connection", value: "close") }
-        let responseHead = HTTPResponseHead(
-            version: head.version, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
-        context.write(wrapOutboundOut(.head(responseHead)), promise: nil)
-        guard response.delivery == .truncated else {
-            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
-            let loopContext = NIOLoopBound(context, eventLoop: context.eventLoop)
-            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
-                if !isKept { loopContext.value.close(promise: nil) }
-            }
-            return
-        }
-        let half = ByteBuffer(bytes: response.body.prefix(response.body.count / 2))
-        let loopContext = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(half)))).whenComplete { _ in
-            loopContext.value.close(promise: nil)
-        }
-    }
-}
-
-/// The `Date` header (RFC 9110, section 5.6.7).
-private enum HTTPDateText {
-    static func now() -> String {
-        let seconds = Timestamp.now().seconds
-        let days = seconds / 86_400
-        let (year, month, day) = CivilDate.date(days: days)
-        let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        return "\(weekdays[Int(days % 7)]), \(two(Int64(day))) \(months[month - 1]) \(year) "
-            + "\(two(seconds / 3_600 % 24)):\(two(seconds / 60 % 60)):\(two(seconds % 60)) GMT"
     }
 }

@@ -1,91 +1,192 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Stripe's list endpoints: newest first, `starting_after`, `has_more` (https://docs.stripe.com/api/pagination).
-enum StripeAPI {
-    static func answer(_ request: SandboxRequest, user: Int, store: inout ObjectStore) -> SandboxResponse {
-        // /stripe/v1/{resource}[/{id}]
-        let segments = Array(request.segments.dropFirst())
-        guard request.method == "GET" else {
-            return failure(405, "method_not_allowed", "Only GET is served.")
-        }
-        guard segments.count >= 2, segments[0] == "v1", let stream = SandboxStream(rawValue: segments[1]),
-            stream.service == "stripe"
+/// Stripe's list and retrieve endpoints: newest first, `starting_after`, `has_more`
+/// (https://docs.stripe.com/api/pagination).
+struct StripeAPI {
+    let store: ObjectStore
+    let bytes: ObjectBytes
+    var twist: PageTwist?
+
+    private static let parameters: Set<String> = ["limit", "starting_after", "ending_before", "created"]
+    private static let bounds = ["gt", "gte", "lt", "lte"]
+
+    /// `/stripe/v1/{resource}[/{id}]` for a user whose key is right.
+    func answer(_ request: SandboxRequest, user: Int) -> SandboxResponse {
+        let segments = request.segments.dropFirst()
+        guard request.method == "GET", (2...3).contains(segments.count), segments.first == "v1",
+            let stream = SandboxStream(rawValue: request.segments[2]), stream.service == .stripe
         else {
-            return failure(404, "resource_missing", "Unrecognized request URL (GET: \(request.path)).")
+            return Self.failure(
+                404, nil, "Unrecognized request URL (\(request.method): /\(segments.joined(separator: "/")))."
+            )
         }
-        let key = CollectionKey(user: user, stream: stream, parent: 0)
-        return segments.count == 2
-            ? list(request, key, &store) : object(segments[2], key, &store)
+        let collection = store[CollectionKey(user: user, stream: stream)]
+        do throws(Refusal) {
+            return segments.count == 2
+                ? try list(request.query, collection) : try object(request.segments[3], collection)
+        } catch {
+            return error.response
+        }
     }
 
-    private static func list(
-        _ request: SandboxRequest, _ key: CollectionKey, _ store: inout ObjectStore
-    ) -> SandboxResponse {
-        let limit = request.query["limit"].map { Int($0) ?? 0 } ?? 10
-        guard (1...100).contains(limit) else {
-            return failure(400, "parameter_invalid_integer", "This value must be between 1 and 100.", "limit")
+    private struct Refusal: Error {
+        let response: SandboxResponse
+
+        init(_ status: Int, _ code: String?, _ message: String, _ parameter: String?) {
+            response = failure(status, code, message, parameter)
         }
-        let states = store.objects(key)
-        var index = states.count - 1
-        if let after = request.query["starting_after"] {
-            guard let found = find(after, key, states) else {
-                let resource = String(key.stream.rawValue.dropLast())
-                return failure(400, "resource_missing", "No such \(resource): '\(after)'", "starting_after")
-            }
-            index = found - 1
+    }
+
+    private func list(_ query: [String: String], _ collection: Collection) throws(Refusal) -> SandboxResponse
+    {
+        try checkNames(query)
+        let limit = try integer("limit", in: query) ?? 10
+        guard limit >= 1 else {
+            throw Refusal(
+                400, "parameter_invalid_integer", "This value must be greater than or equal to 1.", "limit")
         }
-        var items: [String] = []
-        while index >= 0, items.count <= limit {
-            let state = states[index]
-            if !state.isDeleted, matches(state.created, request.query) {
-                items.append(ObjectBytes.json(key, index, state))
+        guard limit <= 100 else {
+            throw Refusal(
+                400, "parameter_invalid_integer",
+                "This value must be less than or equal to 100 (it currently is '\(limit)').", "limit")
+        }
+        var (low, high) = try createdRange(query, collection)
+        if let id = query["ending_before"] {
+            guard query["starting_after"] == nil else {
+                throw Refusal(
+                    400, nil, "You may only specify one of these parameters: ending_before, starting_after.",
+                    nil)
             }
+            low = max(low, try position(of: id, collection, "ending_before") + 1)
+            return older(collection, low, high, limit)
+        }
+        if let id = query["starting_after"] {
+            let position = try position(of: id, collection, "starting_after")
+            switch twist {
+            case .firstAgain: break
+            case .repeated: return repeated(collection, endingAt: position, limit)
+            case .empty, nil: high = min(high, position)
+            }
+        }
+        if twist == .empty { return page(collection, [], hasMore: true) }
+        var items: [Int] = []
+        var index = high - 1
+        while index >= low, items.count <= limit {
+            if collection.isLive(index) { items.append(index) }
             index -= 1
         }
-        let hasMore = items.count > limit
-        return SandboxResponse(
+        return page(collection, items.prefix(limit), hasMore: items.count > limit)
+    }
+
+    /// The page before an object: the oldest of what is newer, still newest first.
+    private func older(_ collection: Collection, _ low: Int, _ high: Int, _ limit: Int) -> SandboxResponse {
+        var items: [Int] = []
+        var index = low
+        while index < high, items.count <= limit {
+            if collection.isLive(index) { items.append(index) }
+            index += 1
+        }
+        return page(collection, items.prefix(limit).reversed(), hasMore: items.count > limit)
+    }
+
+    /// The page that the client just had: its last object is the one that it asked to go on after.
+    private func repeated(_ collection: Collection, endingAt position: Int, _ limit: Int) -> SandboxResponse {
+        let items = (position..<collection.count).lazy.filter(collection.isLive).prefix(limit)
+        return page(collection, items.reversed(), hasMore: true)
+    }
+
+    private func page(
+        _ collection: Collection, _ items: some Sequence<Int>, hasMore: Bool
+    ) -> SandboxResponse {
+        SandboxResponse(
             json: """
-                {"object":"list","url":"/v1/\(key.stream.rawValue)","has_more":\(hasMore),\
-                "data":[\(items.prefix(limit).joined(separator: ","))]}
+                {"object":"list","url":"/v1/\(collection.key.stream.rawValue)","has_more":\(hasMore),\
+                "data":[\(items.map { bytes.json(collection, $0) }.joined(separator: ","))]}
                 """)
     }
 
-    private static func object(_ id: String, _ key: CollectionKey, _ store: inout ObjectStore)
-        -> SandboxResponse
-    {
-        let states = store.objects(key)
-        for (index, state) in states.enumerated() where ObjectBytes.identifier(key, index) == id {
-            guard state.isDeleted else { return SandboxResponse(json: ObjectBytes.json(key, index, state)) }
-            let kind = key.stream.rawValue.dropLast()
-            return SandboxResponse(json: "{\"id\":\"\(id)\",\"object\":\"\(kind)\",\"deleted\":true}")
+    private func object(_ id: String, _ collection: Collection) throws(Refusal) -> SandboxResponse {
+        let index = bytes.index(of: id, in: collection)
+        if let index, collection.isLive(index) { return SandboxResponse(json: bytes.json(collection, index)) }
+        // Of what is deleted, Stripe remembers customers.
+        guard index != nil, collection.key.stream == .customers else {
+            throw missing(id, collection, 404, "id")
         }
-        return failure(404, "resource_missing", "No such object: '\(id)'", "id")
+        return SandboxResponse(json: #"{"id":"\#(id)","object":"customer","deleted":true}"#)
     }
 
-    /// A deleted object is no valid place to go on from.
-    private static func find(_ id: String, _ key: CollectionKey, _ states: [ObjectState]) -> Int? {
-        states.indices.reversed().first { index in
-            !states[index].isDeleted && ObjectBytes.identifier(key, index) == id
+    private func position(
+        of id: String, _ collection: Collection, _ parameter: String
+    ) throws(Refusal) -> Int {
+        // A deleted object is no place to go on from.
+        guard let index = bytes.index(of: id, in: collection), collection.isLive(index) else {
+            throw missing(id, collection, 400, parameter)
         }
+        return index
     }
 
-    private static func matches(_ created: Int64, _ query: [String: String]) -> Bool {
-        func bound(_ name: String) -> Int64? { query["created[\(name)]"].flatMap { Int64($0) } }
-        if let value = bound("gte"), created < value { return false }
-        if let value = bound("gt"), created <= value { return false }
-        if let value = bound("lte"), created > value { return false }
-        if let value = bound("lt"), created >= value { return false }
-        return true
+    private func missing(
+        _ id: String, _ collection: Collection, _ status: Int, _ parameter: String
+    ) -> Refusal {
+        Refusal(status, "resource_missing", "No such \(collection.key.stream.noun): '\(id)'", parameter)
     }
 
+    private func checkNames(_ query: [String: String]) throws(Refusal) {
+        let known = Self.parameters.union(Self.bounds.map { "created[\($0)]" })
+        guard let unknown = query.keys.sorted().first(where: { !known.contains($0) }) else { return }
+        throw Refusal(400, "parameter_unknown", "Received unknown parameter: \(unknown)", unknown)
+    }
+
+    /// The numbers of the objects that were created in the range asked for.
+    private func createdRange(
+        _ query: [String: String], _ collection: Collection
+    ) throws(Refusal) -> (low: Int, high: Int) {
+        var (first, end) = (Int.min, Int.max)
+        if let exact = try integer("created", in: query) { (first, end) = (exact, exact + 1) }
+        if let value = try integer("created[gte]", in: query) { first = max(first, value) }
+        if let value = try integer("created[gt]", in: query) { first = max(first, value + 1) }
+        if let value = try integer("created[lt]", in: query) { end = min(end, value) }
+        if let value = try integer("created[lte]", in: query) { end = min(end, value + 1) }
+        return (
+            collection.firstIndex(createdAtOrAfter: Int64(first)),
+            collection.firstIndex(createdAtOrAfter: Int64(end))
+        )
+    }
+
+    private func integer(_ name: String, in query: [String: String]) throws(Refusal) -> Int? {
+        guard let text = query[name] else { return nil }
+        // The bound keeps sums of what is asked for in range.
+        guard let value = Int(text), (-(1 << 53)...1 << 53).contains(value) else {
+            throw Refusal(400, "parameter_invalid_integer", "Invalid integer: \(text)", name)
+        }
+        return value
+    }
+
+    /// Stripe's error body; the type follows from the status.
     static func failure(
-        _ status: Int, _ code: String, _ message: String, _ parameter: String? = nil
+        _ status: Int, _ code: String?, _ message: String, _ parameter: String? = nil
     ) -> SandboxResponse {
-        let param = parameter.map { ",\"param\":\"\($0)\"" } ?? ""
+        let type = status >= 500 ? "api_error" : status == 402 ? "card_error" : "invalid_request_error"
+        let codeText = code.map { code in
+            let page = code.split(separator: "_").joined(separator: "-")
+            return #""code":"\#(code)","doc_url":"https://stripe.com/docs/error-codes/\#(page)","#
+        }
+        let parameterText = parameter.map { "\"param\":\(JSONText.quoted($0))," }
         return SandboxResponse(
             status: status,
             json: """
-                {"error":{"type":"invalid_request_error","code":"\(code)","message":"\(message)"\(param)}}
+                {"error":{\(codeText ?? "")"message":\(JSONText.quoted(message)),\
+                \(parameterText ?? "")"type":"\(type)"}}
                 """)
+    }
+
+    /// The refusal of a key that is missing or wrong.
+    static func unauthorized(_ key: String?) -> SandboxResponse {
+        var response = failure(
+            401, nil,
+            key.map { "Invalid API Key provided: \($0.prefix(8))****" }
+                ?? "You did not provide an API key. Provide it as 'Authorization: Bearer YOUR_SECRET_KEY'.")
+        response.headers.append(("WWW-Authenticate", "Bearer realm=\"Stripe\""))
+        return response
     }
 }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A request to a sandbox's control: what to send, without the sending.
+public struct SandboxControlRequest: Sendable, Equatable {
+    public let method: String
+    /// Path and query, to be put behind the sandbox's address.
+    public let target: String
+    /// JSON, or empty.
+    public let body: [UInt8]
+
+    private init(
+        _ method: String, _ path: String, query: [(String, String?)] = [], body: [(String, Value?)] = []
+    ) {
+        self.method = method
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Self.encoded($0))" } }
+        target = "/_control/\(path)" + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
+        let members = body.compactMap { name, value in value.map { "\"\(name)\":\($0.json)" } }
+        self.body = members.isEmpty ? [] : Array("{\(members.joined(separator: ","))}".utf8)
+    }
+
+    private enum Value {
+        case text(String)
+        case number(Int)
+
+        var json: String {
+            switch self {
+            case .text(let text): JSONText.quoted(text)
+            case .number(let number): "\(number)"
+            }
+        }
+    }
+
+    /// Makes, changes and deletes objects that the seed picks; events in each calendar.
+    ///
+    /// Without a user, of all users; without a service or stream, of all but the calendars.
+    public static func edit(
+        user: String? = nil, service: String? = nil, stream: String? = nil, creates: Int = 0,
+        updates: Int = 0,
+        deletes: Int = 0
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "edit",
+            body: [
+                ("user", user.map(Value.text)), ("service", service.map(Value.text)),
+                ("stream", stream.map(Value.text)), ("creates", .number(creates)),
+                ("updates", .number(updates)),
+                ("deletes", .number(deletes)),
+            ])
+    }
+
+    /// Makes sync tokens expire: of one user, or of all.
+    public static func expireSyncTokens(user: String? = nil) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "expire", body: [("tokens", .text("sync")), ("user", user.map(Value.text))])
+    }
+
+    /// Makes page tokens expire: of one user, or of all.
+    public static func expirePageTokens(user: String? = nil) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "expire", body: [("tokens", .text("page")), ("user", user.map(Value.text))])
+    }
+
+    /// Makes requests fail: those that match, after the first `skip` of them, `times` times.
+    ///
+    /// `kind` is one of `status`, `hang`, `reset`, `truncated`, `html`, `repeated_token`, `empty_next`,
+    /// `stale_page`, `slow`;
+    /// `page` counts the pages of an enumeration from 1.
+    public static func fault(
+        kind: String, user: String? = nil, service: String? = nil, stream: String? = nil, page: Int? = nil,
+        skip: Int = 0, times: Int = 1, status: Int? = nil, retryAfter: String? = nil, body: String? = nil,
+        milliseconds: Int? = nil
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "faults",
+            body: [
+                ("kind", .text(kind)), ("user", user.map(Value.text)), ("service", service.map(Value.text)),
+                ("stream", stream.map(Value.text)), ("page", page.map(Value.number)), ("skip", .number(skip)),
+                ("times", .number(times)), ("status", status.map(Value.number)),
+                ("retry_after", retryAfter.map(Value.text)), ("body", body.map(Value.text)),
+                ("milliseconds", milliseconds.map(Value.number)),
+            ])
+    }
+
+    /// Forgets the faults that wait.
+    public static let clearFaults = SandboxControlRequest("DELETE", "faults")
+
+    /// Refuses a user's keys.
+    public static func revoke(user: String) -> SandboxControlRequest {
+        SandboxControlRequest("POST", "revoke", body: [("user", .text(user))])
+    }
+
+    /// Accepts a user's keys again.
+    public static func restore(user: String) -> SandboxControlRequest {
+        SandboxControlRequest("POST", "restore", body: [("user", .text(user))])
+    }
+
+    /// Lists live objects, a line `{"external_id":"…","data":…}` each, now or after a change.
+    public static func objects(user: String, stream: String, at change: Int? = nil) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "GET", "objects", query: [("user", user), ("stream", stream), ("at", change.map { "\($0)" })])
+    }
+
+    /// Lists the changes of objects after a number, a line each.
+    public static func changes(after number: Int = 0) -> SandboxControlRequest {
+        SandboxControlRequest("GET", "changes", query: [("after", "\(number)")])
+    }
+
+    /// Lists the requests after a number, a line each.
+    public static func ledger(after number: Int = 0) -> SandboxControlRequest {
+        SandboxControlRequest("GET", "ledger", query: [("after", "\(number)")])
+    }
+
+    /// Counts of requests, changes and faults.
+    public static let stats = SandboxControlRequest("GET", "stats")
+
+    private static func encoded(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"):
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                result += "%" + (digits.utf8.count == 1 ? "0" : "") + digits
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+
+/// `/_control`: edits, faults, expiry, and what the sandbox knows.
+extension SandboxState {
+    mutating func control(_ request: SandboxRequest) -> SandboxResponse {
+        do throws(ControlRefusal) {
+            switch (request.method, request.segments.dropFirst().joined(separator: "/")) {
+            case ("POST", "edit"): return try edit(request)
+            case ("POST", "faults"): return try addFault(request)
+            case ("DELETE", "faults"):
+                faults.clear()
+                return SandboxResponse(json: #"{"faults":0}"#)
+            case ("POST", "expire"): return try expire(request)
+            case ("POST", "revoke"): return try revoke(request, true)
+            case ("POST", "restore"): return try revoke(request, false)
+            case ("GET", "objects"): return try objects(request)
+            case ("GET", "changes"): return try changes(request)
+            case ("GET", "ledger"): return try requests(request)
+            case ("GET", "stats"): return stats()
+            default:
+                throw ControlRefusal(
+                    """
+                    there are POST edit, faults, expire, revoke, restore, DELETE faults, and GET objects, \
+                    changes, ledger, stats
+                    """)
+            }
+        } catch {
+            return error.response
+        }
+    }
+
+    private mutating func edit(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(
+            request, allowed: ["user", "service", "stream", "id", "creates", "updates", "deletes"])
+        let users = try parameters.user(configuration).map { $0...$0 } ?? 1...configuration.userCount
+        let service = try parameters.service()
+        let stream = try parameters.stream()
+        let range = 0...1_000_000
+        let edit = ObjectStore.Edit(
+            creates: try parameters.integer("creates", in: range) ?? 0,
+            updates: try parameters.integer("updates", in: range) ?? 0,
+            deletes: try parameters.integer("deletes", in: range) ?? 0)
+        if let id = parameters.text("id") {
+            guard let stream else { throw ControlRefusal("'id' needs a stream") }
+            return try self.edit(id, stream, users.lowerBound, edit)
+        }
+        let streams =
+            stream.map { [$0] } ?? SandboxStream.edited.filter { service == nil || $0.service == service }
+        let keys = users.flatMap { user in
+            streams.flatMap { store.collections(user: user, stream: $0).map(\.key) }
+        }
+        let most = keys.count * (edit.creates + edit.updates + edit.deletes)
+        guard store.sequence + most <= ObjectStore.changeLimit else {
+            throw ControlRefusal("the sandbox remembers \(ObjectStore.changeLimit) changes at most")
+        }
+        let edited = keys.reduce(0) { $0 + store.edit($1, edit) }
+        return SandboxResponse(json: #"{"changes":\#(store.sequence),"edited":\#(edited)}"#)
+    }
+
+    private mutating func edit(
+        _ id: String, _ stream: SandboxStream, _ user: Int, _ edit: ObjectStore.Edit
+    ) throws(ControlRefusal) -> SandboxResponse {
+        guard edit.creates == 0, edit.updates + edit.deletes == 1 else {
+            throw ControlRefusal("with 'id', either 'updates' or 'deletes' is 1")
+        }
+        for collection in store.collections(user: user, stream: stream) {
+            guard let index = bytes.index(of: id, in: collection) else { continue }
+            let isDone = store.edit(collection.key, object: index, edit.deletes == 1 ? .deleted : .updated)
+            return SandboxResponse(json: #"{"changes":\#(store.sequence),"edited":\#(isDone ? 1 : 0)}"#)
+        }
+        throw ControlRefusal("the user has no such object; with 'id', 'user' is needed too")
+    }
+
+    private mutating func addFault(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(
+            request,
+            allowed: [
+                "kind", "service", "stream", "user", "page", "request", "skip", "times", "status",
+                "retry_after",
+                "body", "milliseconds",
+            ])
+        guard let kind = parameters.text("kind").flatMap(Fault.Kind.init(name:)) else {
+            throw ControlParameters.oneOf("kind", Fault.Kind.allCases.map(\.rawValue))
+        }
+        var fault = Fault(kind: kind)
+        fault.service = try parameters.service()
+        fault.stream = try parameters.stream()
+        fault.user = try parameters.user(configuration)
+        fault.page = try parameters.integer("page", in: 1...1_000_000_000)
+        fault.status = try parameters.integer("status", in: 200...599) ?? 500
+        fault.retryAfter = parameters.text("retry_after")
+        fault.body = parameters.text("body")
+        fault.milliseconds = try parameters.integer("milliseconds", in: 0...3_600_000) ?? 1_000
+        // The nth matching request is the one before which n - 1 pass.
+        let number = try parameters.integer("request", in: 1...1_000_000_000)
+        fault.skip = try parameters.integer("skip") ?? number.map { $0 - 1 } ?? 0
+        fault.times = try parameters.integer("times", in: 1...1_000_000_000) ?? 1
+        guard fault.retryAfter.map(Self.isHeaderValue) ?? true else {
+            throw ControlRefusal("'retry_after' is no header value")
+        }
+        guard faults.add(fault) else { throw ControlRefusal("\(FaultPlan.limit) faults wait already") }
+        return SandboxResponse(json: #"{"faults":\#(faults.faults.count)}"#)
+    }
+
+    private static func isHeaderValue(_ text: String) -> Bool {
+        text.utf8.allSatisfy { (0x20..<0x7F).contains($0) }
+    }
+
+    private mutating func expire(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(request, allowed: ["user", "tokens"])
+        let kinds: [TokenEras.Kind]
+        switch parameters.text("tokens") {
+        case nil, "sync": kinds = [.sync]
+        case "page": kinds = [.page]
+        case "all": kinds = [.sync, .page]
+        default: throw ControlParameters.oneOf("tokens", ["sync", "page", "all"])
+        }
+        let user = try parameters.user(configuration)
+        for kind in kinds {
+            if let user { eras.expire(kind, user: user) } else { eras.expire(kind) }
+        }
+        return SandboxResponse(json: #"{"changes":\#(store.sequence)}"#)
+    }
+
+    private mutating func revoke(
+        _ request: SandboxRequest, _ isRevoked: Bool
+    ) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(request, allowed: ["user"])
+        let users = try parameters.user(configuration).map { $0...$0 } ?? 1...configuration.userCount
+        if isRevoked { revoked.formUnion(users) } else { revoked.subtract(users) }
+        return SandboxResponse(json: #"{"revoked":\#(revoked.count)}"#)
+    }
+
+    private func objects(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(request, allowed: ["user", "service", "stream", "at"])
+        guard let user = try parameters.user(configuration) else { throw ControlRefusal("'user' is needed") }
+        guard let stream = try parameters.stream() else { throw ControlRefusal("'stream' is needed") }
+        let moment = try parameters.integer("at", in: 0...store.sequence)
+        var response = SandboxResponse(contentType: "application/x-ndjson")
+        response.headers.append(("Sandbox-Change", "\(moment ?? store.sequence)"))
+        response.listing = ObjectListing(
+            store.collections(user: user, stream: stream, at: moment), bytes: bytes)
+        return response
+    }
+
+    private func changes(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(request, allowed: ["after", "limit"])
+        let changes = store.changes(
+            after: try parameters.integer("after") ?? 0, limit: try parameters.integer("limit") ?? 10_000)
+        return Self.lines(
+            changes.map { key, change in
+                """
+                {"number":\(change.sequence),"user":\(JSONText.quoted(configuration.name(ofUser: key.user))),\
+                "stream":"\(key.stream.rawValue)",\
+                "external_id":\(JSONText.quoted(bytes.externalID(key, Int(change.index)))),\
+                "kind":"\(change.kind.name)"}
+                """
+            })
+    }
+
+    private func requests(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
+        let parameters = try ControlParameters(request, allowed: ["after", "limit"])
+        let entries = ledger.after(
+            try parameters.integer("after") ?? 0, limit: try parameters.integer("limit") ?? 10_000)
+        var response = Self.lines(entries.map(\.json))
+        response.headers.append(("Sandbox-Forgotten", "\(ledger.dropped)"))
+        return response
+    }
+
+    private func stats() -> SandboxResponse {
+        SandboxResponse(
+            json: """
+                {"requests":\(ledger.total),"forgotten":\(ledger.dropped),"bench_requests":\(bench.requests),\
+                "changes":\(store.sequence),"users":\(configuration.userCount),\
+                "objects":\(configuration.objects),"faults":\(faults.faults.count),\
+                "faults_met":\(faults.hits),"seed":\(configuration.seed)}
+                """)
+    }
+
+    private static func lines(_ lines: [String]) -> SandboxResponse {
+        SandboxResponse(
+            contentType: "application/x-ndjson", body: ByteBuffer(string: lines.map { $0 + "\n" }.joined()))
+    }
+}
