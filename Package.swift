@@ -158,6 +158,12 @@ let testTargets: [Target] = [
         ]),
     tests("SchedulerRuntimeTests", ["Cron", "Model", "SchedulerRuntime", "SyncStore"]),
     tests("SandboxTests", ["Sandbox", "Model", log, nioCore, nioPosix, nioHTTP1]),
+    tests(
+        "DeclarativeConnectorsTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
+            "PageScanner",
+        ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log]),

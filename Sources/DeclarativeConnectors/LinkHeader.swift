@@ -31,7 +31,12 @@ enum LinkHeader {
     }
 
     private static func relations(_ parameters: Substring) -> [String] {
-        for parameter in parameters.split(separator: ";") {
+        var isQuoted = false
+        let parts = parameters.split { character in
+            if character == "\"" { isQuoted.toggle() }
+            return character == ";" && !isQuoted
+        }
+        for parameter in parts {
             let halves = parameter.split(separator: "=", maxSplits: 1)
             guard halves.count == 2, trimmed(halves[0]).lowercased() == "rel" else { continue }
             let value = trimmed(halves[1]).filter { $0 != "\"" }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BuiltinConnectors
+import ConnectorKit
+import Testing
+
+@testable import DeclarativeConnectors
+
+@Suite struct `A manifest` {
+    private static func manifest(_ stream: String, head: String = "base_url: https://api.example.com")
+        -> String
+    {
+        "lockstep: 1\nservice: demo\n\(head)\nstreams:\n  items:\n\(stream)"
+    }
+
+    private static let good = """
+            path: /items
+            records: /data
+            id: /id
+            page: { kind: none }
+        """
+
+    private static func problems(_ text: String) -> [String] {
+        do throws(ManifestError) {
+            _ = try ManifestLoader.load(text, file: "demo.yaml")
+            return []
+        } catch {
+            return error.problems.map(\.description)
+        }
+    }
+
+    @Test func `that ships loads`() throws {
+        let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+
+        #expect(registry.services == ["google-calendar", "stripe"])
+        #expect(
+            registry.connector(for: "stripe")?.streams.map(\.name) == ["customers", "products", "invoices"])
+        #expect(registry.connector(for: "google-calendar")?.streams.last?.parent?.stream == "calendars")
+    }
+
+    @Test(arguments: [
+        ("recrods: /data", "did you mean 'records'?"),
+        ("page: { kind: tokn }", "did you mean 'token'?"),
+        ("page: { kind: token }", "streams.items.page.token: is missing"),
+        ("records: data", "it begins with '/'"),
+        ("path: /x/${secrets.key}", "'${secrets.key}' is unknown"),
+        ("path: /x/${parent.id}", "${parent.id} needs a parent"),
+        ("path: items", "has to begin with '/'"),
+        ("absence: sometimes", "allowed: never, full_run, two_runs"),
+        ("max_pages: 0", "a whole number from 1 to 10000000"),
+        ("parent: { stream: later, values: { id: /id } }", "not a stream that stands before this one"),
+        ("incremental: { kind: sync_token, parameter: s }", "streams.items.incremental.token: is missing"),
+        (
+            "version: { pointer: /v, format: iso }",
+            "allowed: integer, epoch_seconds, epoch_milliseconds, rfc3339"
+        ),
+    ])
+    func `says what is wrong, where, and what is allowed`(line: String, expected: String) {
+        let key = line.prefix { $0 != ":" }
+        let rest = Self.good.split(separator: "\n").filter { !$0.contains(" \(key):") }.joined(
+            separator: "\n")
+
+        let found = Self.problems(Self.manifest("    \(line)\n" + rest))
+
+        #expect(found.contains { $0.contains(expected) }, "\(found)")
+        #expect(found.allSatisfy { $0.hasPrefix("demo.yaml:") })
+    }
+
+    @Test func `with several problems tells all of them with their lines`() {
+        let text = Self.manifest(
+            "    path: items\n    records: data\n    id: /id\n    page: { kind: none }",
+            head: "base_url: ftp://x/\nextra: 1")
+
+        let found = Self.problems(text)
+
+        #expect(found.contains { $0.hasPrefix("demo.yaml:3: base_url:") })
+        #expect(found.contains { $0.hasPrefix("demo.yaml:4: extra: unknown key") })
+        #expect(found.contains { $0.hasPrefix("demo.yaml:7: streams.items.path:") })
+        #expect(found.contains { $0.hasPrefix("demo.yaml:8: streams.items.records:") })
+    }
+
+    @Test(arguments: ["", "[]", "a: [", "lockstep: 2"])
+    func `that is none is refused`(text: String) {
+        #expect(!Self.problems(text).isEmpty)
+    }
+}
