@@ -2,6 +2,8 @@
 
 SWIFT ?= swift
 JOBS_FLAGS ?=
+# The flags of scripts/test, so that CI does not build everything twice.
+DEBUG_FLAGS = $(JOBS_FLAGS) $(if $(CI),-Xswiftc -warnings-as-errors)
 
 .PHONY: bench build demo test lint format bootstrap
 
@@ -13,7 +15,7 @@ build: bootstrap
 
 # Installs, builds, starts a whole cluster, uses it, kills a worker, verifies. On a terminal it stays until Ctrl-C.
 demo: bootstrap
-	$(SWIFT) build $(JOBS_FLAGS)
+	$(SWIFT) build $(DEBUG_FLAGS)
 	.build/debug/lockstep dev --demo
 
 test: bootstrap
