@@ -35,10 +35,14 @@ struct BenchEnvironment {
     func stop() async {
         await pool.close()
         await cluster.stop()
-        do {
-            try FileManager.default.removeItem(atPath: "/tmp/lockstep-bench-\(getpid())")
-        } catch {
-            print("could not remove the benchmark's directory: \(error)")
+        let directory = "/tmp/lockstep-bench-\(getpid())"
+        for path in [directory, DevCluster.scratch(of: directory)]
+        where FileManager.default.fileExists(atPath: path) {
+            do {
+                try FileManager.default.removeItem(atPath: path)
+            } catch {
+                print("could not remove \(path): \(error)")
+            }
         }
     }
 

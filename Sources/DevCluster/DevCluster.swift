@@ -37,12 +37,18 @@ public final class DevCluster: Sendable {
     private let scheduler = LockedBox<ChildProcess?>(nil)
     private let workers = LockedBox<[ChildProcess]>([])
 
+    /// Where the sockets of a cluster in this directory are, and when this process is root Postgres' data as well. Who
+    /// removes the one removes the other.
+    public static func scratch(of directory: String) -> String {
+        "/tmp/lockstep-\(getuid())-\(shortName(of: directory))"
+    }
+
     /// Starts the servers and the sandbox. `keys` is the value of `LOCKSTEP_KEYS`.
     public static func start(
         _ configuration: Configuration, keys: SecretString
     ) async throws(DevClusterError) -> DevCluster {
         var environment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"]
-        let sockets = "/tmp/lockstep-\(getuid())-\(shortName(of: configuration.directory))"
+        let sockets = scratch(of: configuration.directory)
         let servers = try await PrivateServers.start(
             directory: configuration.directory, sockets: sockets, environment: environment)
         let sandboxLog = "\(configuration.directory)/sandbox.log"

@@ -57,11 +57,22 @@ struct Cluster {
             await pool.close()
         } catch {
             await processes.stop()
-            try? FileManager.default.removeItem(atPath: directory)
+            remove(directory)
             throw error
         }
         await processes.stop()
-        try FileManager.default.removeItem(atPath: directory)
+        remove(directory)
+    }
+
+    private static func remove(_ directory: String) {
+        for path in [directory, DevCluster.scratch(of: directory)]
+        where FileManager.default.fileExists(atPath: path) {
+            do {
+                try FileManager.default.removeItem(atPath: path)
+            } catch {
+                Issue.record("\(path) could not be removed: \(error)")
+            }
+        }
     }
 
     /// The directory of the programs that this build made.

@@ -104,8 +104,10 @@ private final class DevWork: Service {
 enum DemoData {
     /// Removes what an earlier demo left.
     static func clear(_ directory: String) throws {
-        guard FileManager.default.fileExists(atPath: directory) else { return }
-        try FileManager.default.removeItem(atPath: directory)
+        for path in [directory, DevCluster.scratch(of: directory)]
+        where FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.removeItem(atPath: path)
+        }
     }
 
     /// The key of this directory's credentials; made once.
