@@ -5,7 +5,7 @@ JOBS_FLAGS ?=
 # The flags of scripts/test, so that CI does not build everything twice.
 DEBUG_FLAGS = $(JOBS_FLAGS) $(if $(CI),-Xswiftc -warnings-as-errors)
 
-.PHONY: bench build demo test test-localstripe lint format bootstrap
+.PHONY: bench build demo image test test-localstripe lint format bootstrap
 
 bootstrap:
 	scripts/bootstrap
@@ -21,10 +21,16 @@ demo: bootstrap
 test: bootstrap
 	scripts/test
 
-# Against a server nobody here wrote; needs python3-venv and the package index.
-test-localstripe: bootstrap
+# Against a server nobody here wrote; installs it from the package index.
+test-localstripe:
+	scripts/bootstrap python3-venv curl
 	$(SWIFT) build $(DEBUG_FLAGS)
 	scripts/test-localstripe
+
+# Builds the images of docker/ without a container engine, and runs one sync with them. Needs root and a release build.
+image:
+	scripts/bootstrap buildah debootstrap
+	scripts/image
 
 lint:
 	scripts/lint

@@ -86,7 +86,7 @@ public final class SandboxServer: Service, Sendable {
                         try channel.pipeline.syncOperations.addHandler(SandboxHandler(state: state))
                     }
                 }
-                .childChannelOption(ChannelOptions.socketOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .bind(host: configuration.host, port: configuration.port).get()
         } catch {
             throw SandboxError(
