@@ -29,7 +29,7 @@ test-localstripe:
 
 # Builds the images of docker/ without a container engine, and runs one sync with them. Needs root and a release build.
 image:
-	scripts/bootstrap buildah debootstrap
+	scripts/bootstrap buildah debootstrap python3
 	scripts/image
 
 lint:

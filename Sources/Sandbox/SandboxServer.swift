@@ -86,7 +86,6 @@ public final class SandboxServer: Service, Sendable {
                         try channel.pipeline.syncOperations.addHandler(SandboxHandler(state: state))
                     }
                 }
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .bind(host: configuration.host, port: configuration.port).get()
         } catch {
             throw SandboxError(
