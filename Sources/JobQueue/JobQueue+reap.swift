@@ -18,8 +18,12 @@ extension JobQueue {
     /// Recovers up to 100 jobs whose leases ran out, or that have none, and repairs what lost keys left
     /// behind. Jobs that took too many workers with them become dead letters.
     ///
-    /// Every worker calls this all the time; it costs one command when there is nothing to do.
-    public func reap() async throws(QueueError) -> ReapReply {
+    /// Every worker calls this all the time; it costs one command when there is nothing to do. `beforeBurying` is called
+    /// with the id of each job that is about to become a dead letter; when it is false, the job is kept and comes back
+    /// after a lease.
+    public func reap(
+        beforeBurying: (String) async -> Bool = { _ in true }
+    ) async throws(QueueError) -> ReapReply {
         let reply = try await eval(
             .reap,
             [
@@ -32,7 +36,7 @@ extension JobQueue {
         var result = ReapReply(recovered: Int(recovered), hasMore: more == 1, waitingInInboxes: Int(waiting))
         for row in poison {
             guard let envelope = row.bytes.flatMap(Envelope.init) else { throw .unexpected("reap") }
-            result.problems.append(await bury(poison: envelope))
+            if await beforeBurying(envelope.id) { result.problems.append(await bury(poison: envelope)) }
         }
         return result
     }

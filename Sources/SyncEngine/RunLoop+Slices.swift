@@ -94,7 +94,9 @@ extension RunLoop {
         var ended: (by: String, isFull: Bool)?
         if case .end(let condition) = page.continuation { ended = (condition.rawValue, isFull) }
         pending.note(state, counters: SyncCounters(page), ended: ended)
-        if pending.isDue(configuration, now: .now) { try await flush(&lane) }
+        let isProof = job.isRecovered && !hasToldProgress
+        if isProof || pending.isDue(configuration, now: .now) { try await flush(&lane) }
+        if isProof { try await settle(&lane) }
         return ended != nil
     }
 

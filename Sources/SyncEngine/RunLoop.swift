@@ -28,7 +28,7 @@ struct RunLoop {
     /// Whether a page of this run was handed to the writer.
     private(set) var madeProgress = false
     private var metKnownRecord = false
-    private var hasToldProgress = false
+    private(set) var hasToldProgress = false
 
     init(
         job: SyncJob, run: OpenRun, connector: any Connector, access: ProviderAccess, store: SyncStore,

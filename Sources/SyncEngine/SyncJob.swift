@@ -14,10 +14,14 @@ public struct SyncJob: Sendable {
     public let kind: Kind
     /// The streams to read; nil for all. A name that the connector does not have fails the run.
     public let streams: [String]?
+    /// Whether a worker died with this job. Its first page is then written at once: a job that gets further is told from
+    /// one that kills its workers.
+    public let isRecovered: Bool
 
-    public init(kind: Kind, streams: [String]?) {
+    public init(kind: Kind, streams: [String]?, isRecovered: Bool = false) {
         self.kind = kind
         self.streams = streams
+        self.isRecovered = isRecovered
     }
 }
 

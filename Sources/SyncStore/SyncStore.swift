@@ -63,6 +63,12 @@ public struct SyncStore: Sendable {
             [.int(id), .text(status), .text(kind), .text(title), .text(detail)])
     }
 
+    /// Ends the log rows that dead workers left running of a job that no run will continue. A worker that is not dead after
+    /// all cannot commit any more.
+    public func closeRuns(ofJob id: String) async throws(StoreError) {
+        _ = try await query(StoreSQL.closeRuns, [.text(id)])
+    }
+
     func query(
         _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil
     ) async throws(StoreError) -> PostgresRows {

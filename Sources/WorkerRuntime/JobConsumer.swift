@@ -209,10 +209,10 @@ public final class JobConsumer: Service, Sendable {
                     try await queue.heartbeat(worker: name)
                     nextHeartbeat = .now.advanced(by: Self.heartbeatInterval)
                 }
-                var reply = try await queue.reap()
+                var reply = try await queue.reap(beforeBurying: abandon)
                 while reply.hasMore, !Task.isCancelled {
                     note(reply)
-                    reply = try await queue.reap()
+                    reply = try await queue.reap(beforeBurying: abandon)
                 }
                 note(reply)
                 // Woken workers that died left ready jobs behind that wake nobody else.
@@ -227,6 +227,18 @@ public final class JobConsumer: Service, Sendable {
                 if !Task.isCancelled { logger.warning("reaping failed", metadata: ["error": "\(error)"]) }
             }
             await Self.sleep(Self.reapInterval)
+        }
+    }
+
+    private func abandon(_ jobID: String) async -> Bool {
+        do {
+            try await handler.abandon(jobID: jobID)
+            return true
+        } catch {
+            logger.warning(
+                "a job that took its workers with it is kept, as its runs cannot be closed yet",
+                metadata: ["job.id": "\(jobID)", "error": "\(error)"])
+            return false
         }
     }
 

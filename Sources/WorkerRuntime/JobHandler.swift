@@ -19,6 +19,15 @@ public enum JobOutcome: Sendable, Equatable {
 public protocol JobHandler: Sendable {
     /// Runs one job to an end. Its task is cancelled when the lease is lost; what it says then is ignored.
     func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome
+
+    /// Closes what dead workers left open of a job, before it becomes a dead letter. When it throws, the job is kept and
+    /// this is asked again after a lease.
+    func abandon(jobID: String) async throws
+}
+
+extension JobHandler {
+    /// A handler that keeps no ledger has nothing to close.
+    public func abandon(jobID: String) async throws {}
 }
 
 /// What a running job may ask its worker.

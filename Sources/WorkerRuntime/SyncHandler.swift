@@ -47,7 +47,7 @@ public struct SyncHandler: JobHandler {
     }
 
     public func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome {
-        guard let syncJob = SyncJob(job.payload) else {
+        guard let syncJob = SyncJob(job) else {
             return .deadLetter(
                 code: "unsupported_type",
                 reason:
@@ -72,6 +72,7 @@ public struct SyncHandler: JobHandler {
                 integrations.forget(job.payload.integration)
                 return Self.unknown(job.payload.integration)
             case .inactive(let status):
+                try await abandon(jobID: job.id)
                 return .deadLetter(
                     code: "integration_inactive",
                     reason:
@@ -84,6 +85,10 @@ public struct SyncHandler: JobHandler {
                 operatorDetail: "\(error)")
             return outcome(.retry(failure, madeProgress: false), of: job)
         }
+    }
+
+    public func abandon(jobID: String) async throws {
+        try await store.closeRuns(ofJob: jobID)
     }
 
     private func perform(
@@ -209,14 +214,17 @@ public struct SyncHandler: JobHandler {
 
 extension SyncJob {
     /// Nil for a type that is not a sync.
-    init?(_ payload: JobPayload) {
+    init?(_ job: ClaimedJob) {
+        let payload = job.payload
+        let kind: Kind
         switch payload.type {
-        case .full: self.init(kind: .full, streams: payload.streams)
-        case .incremental: self.init(kind: .incremental, streams: payload.streams)
+        case .full: kind = .full
+        case .incremental: kind = .incremental
         case .backfill:
             guard let since = payload.since else { return nil }
-            self.init(kind: .backfill(since: since, until: payload.until), streams: payload.streams)
+            kind = .backfill(since: since, until: payload.until)
         case .webhook, .action: return nil
         }
+        self.init(kind: kind, streams: payload.streams, isRecovered: job.recoveries > 0)
     }
 }

@@ -70,6 +70,26 @@ import Testing
         }
     }
 
+    @Test func `of a poison job is kept until what it left open is closed`() async throws {
+        try await withQueue { fixture in
+            try await fixture.push(payload("u1", more: #","id":"poison""#))
+            for _ in 1...2 {
+                _ = try await fixture.mortal.claim(limit: 1)
+                _ = try await fixture.reapUntilRecovered()
+            }
+            _ = try await fixture.mortal.claim(limit: 1)
+            let kept = try await fixture.reapUntilRecovered(fixture.mortal) { _ in false }
+            #expect(kept.problems.isEmpty)
+            #expect(try await fixture.queue.deadLetter(id: "poison") == nil)
+            #expect(try await fixture.claimAll().isEmpty)
+
+            let buried = try await fixture.reapUntilRecovered { $0 == "poison" }
+            #expect(buried.problems.count == 1)
+            #expect(try await fixture.queue.deadLetter(id: "poison")?.code == "poison")
+            try await fixture.expectNothingInFlight()
+        }
+    }
+
     @Test func `of a job that gets further, or is given back, starts the count of deaths anew`() async throws
     {
         try await withQueue { fixture in

@@ -53,10 +53,12 @@ struct QueueFixture: Sendable {
     }
 
     /// Reaps until something was recovered.
-    func reapUntilRecovered() async throws -> ReapReply {
+    func reapUntilRecovered(
+        _ reaper: JobQueue? = nil, beforeBurying: (String) async -> Bool = { _ in true }
+    ) async throws -> ReapReply {
         let limit = ContinuousClock.now + .seconds(5)
         while ContinuousClock.now < limit {
-            let reply = try await queue.reap()
+            let reply = try await (reaper ?? queue).reap(beforeBurying: beforeBurying)
             if reply.recovered > 0 { return reply }
             try await Task.sleep(for: .milliseconds(2))
         }

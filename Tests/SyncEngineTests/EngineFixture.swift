@@ -72,8 +72,9 @@ struct EngineFixture {
     @discardableResult
     func sync(
         _ service: String, user: Int = 1, _ kind: SyncJob.Kind = .full, streams: [String]? = nil,
-        token: String? = nil, pageSize: Int = 50,
-        stop: @escaping @Sendable (Duration) -> StopReason? = { _ in nil }
+        token: String? = nil, pageSize: Int = 50, isRecovered: Bool = false,
+        stop: @escaping @Sendable (Duration) -> StopReason? = { _ in nil },
+        progressed: @escaping @Sendable () async -> Void = {}
     ) async throws -> RunVerdict {
         let type: JobType = kind == .full ? .full : kind == .incremental ? .incremental : .backfill
         let start = try await store.begin(
@@ -84,8 +85,9 @@ struct EngineFixture {
             throw PostgresError(.closed, "the run did not open: \(start)")
         }
         return await engine.perform(
-            SyncJob(kind: kind, streams: streams), in: run, connector: connector,
-            access: access(service, user: user, token: token, pageSize: pageSize), stop: stop)
+            SyncJob(kind: kind, streams: streams, isRecovered: isRecovered), in: run, connector: connector,
+            access: access(service, user: user, token: token, pageSize: pageSize), stop: stop,
+            progressed: progressed)
     }
 
     /// Asks the sandbox's control.

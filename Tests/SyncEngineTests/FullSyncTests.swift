@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Model
 import PostgresClient
 import SyncEngine
 import Testing
@@ -107,6 +108,26 @@ import Testing
                 "SELECT sum(pages)::bigint, max(generation) FROM lockstep.sync_log, lockstep.sync_state")
             #expect(pages.int(0, 0) == 5)
             #expect(pages.int(0, 1) == 1)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `writes its first page at once when a worker died with the job`(isRecovered: Bool) async throws {
+        try await EngineFixture.run(objects: 250) { fixture in
+            _ = try await fixture.integration("stripe")
+            // Asked before each page: how many pages were begun when the first one was committed.
+            let pages = LockedBox(0)
+            let pagesAtProgress = LockedBox(0)
+            let verdict = try await fixture.sync(
+                "stripe", streams: ["customers"], isRecovered: isRecovered,
+                stop: { _ in
+                    pages.withLock { $0 += 1 }
+                    return nil
+                },
+                progressed: { pagesAtProgress.withLock { $0 = pages.withLock { $0 } } })
+            #expect(verdict == .succeeded)
+            #expect(pagesAtProgress.withLock { $0 } == (isRecovered ? 1 : 5))
+            #expect(try await fixture.differences("stripe", "customers") == [])
         }
     }
 

@@ -67,6 +67,23 @@ import Testing
         #expect(try await ledger.count("lockstep.deletions WHERE reason = 'tombstone'") == 1)
     }
 
+    @Test func `a run that was closed because its job became a dead letter writes nothing`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open("poison")
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        try await ledger.store.closeRuns(ofJob: "another")
+        try await ledger.write(makeRecords(0..<3), in: run, writer: writer)
+
+        try await ledger.store.closeRuns(ofJob: "poison")
+
+        await #expect(throws: StoreError.self) {
+            try await ledger.write(makeRecords(3..<5), in: run, writer: writer, page: 1)
+        }
+        #expect(try await ledger.liveIDs().count == 3)
+        let closed = "lockstep.sync_log WHERE status = 'failed' AND error_code = 'worker_died'"
+        #expect(try await ledger.count(closed + " AND completed_at IS NOT NULL") == 1)
+    }
+
     @Test func `a tombstone of an unknown id keeps an older version out`() async throws {
         let ledger = try await Ledger()
         let run = try await ledger.open()
