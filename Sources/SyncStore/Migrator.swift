@@ -35,7 +35,13 @@ public struct Migrator: Sendable {
     /// Applies what is missing, each migration in a transaction of its own, under a lock that a second migrator waits for.
     /// Returns the names of the applied ones. Throws `schemaMismatch` when the database is ahead or was altered.
     public func migrate() async throws(StoreError) -> [String] {
-        _ = try await run { try await $0.query(StoreSQL.createLedger) }
+        // The lock comes first here too: CREATE TABLE IF NOT EXISTS fails when two create the table at once.
+        try await run { pool in
+            try await pool.transaction { connection in
+                _ = try await connection.query(StoreSQL.lockLedger)
+                _ = try await connection.query(StoreSQL.createLedger)
+            }
+        }
         var names: [String] = []
         for file in MigrationFile.all {
             let isNew = try await run { pool in

@@ -37,7 +37,7 @@ import Testing
         }
 
         let names = try await withThrowingTaskGroup(of: [String].self) { group in
-            for _ in 0..<4 { group.addTask { try await migrator.migrate() } }
+            for _ in 0..<8 { group.addTask { try await migrator.migrate() } }
             return try await group.reduce(into: []) { $0 += $1 }
         }
 

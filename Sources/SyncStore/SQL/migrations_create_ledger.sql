@@ -1,10 +1,4 @@
--- The ledger of applied migrations, with the SHA-256 of each file. IF NOT EXISTS alone fails when two migrators begin at
--- the same moment.
-DO $$
-BEGIN
-    CREATE TABLE IF NOT EXISTS public.lockstep_migrations (
-        name text PRIMARY KEY, checksum bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-EXCEPTION WHEN unique_violation OR duplicate_table THEN
-    NULL; -- another migrator made it
-END
-$$
+-- The ledger of applied migrations, with the SHA-256 of each file. Run it under the migrators' lock: two that create a
+-- table at the same moment fail, IF NOT EXISTS or not.
+CREATE TABLE IF NOT EXISTS public.lockstep_migrations (
+    name text PRIMARY KEY, checksum bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
