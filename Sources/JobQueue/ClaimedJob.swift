@@ -20,6 +20,8 @@ public struct ClaimedJob: Sendable {
     public let attempt: Int
     /// How many workers died with this job since it last got further or was given back.
     public let recoveries: Int
+    /// Whether the next death of its worker makes it poison.
+    public internal(set) var isSuspect = false
     public let queue: Queue
     /// When the job was enqueued, or first seen if it was pushed by hand, by the clock of Redis.
     public let enqueuedAt: Timestamp

@@ -39,10 +39,19 @@ enum JobID {
 /// What tells the lease of one claim from every other one: 15 hex digits, which a Swift string holds without
 /// memory.
 enum LeaseToken {
-    static func make() -> String {
-        var generator = SystemRandomNumberGenerator()
-        let random: UInt64 = generator.next()
-        let digits = String(random >> 4, radix: 16)
-        return String(repeating: "0", count: 15 - digits.utf8.count) + digits
+    /// A token of 15 hex digits: the first 7 are the claimant's, so that scripts can tell deaths of one process from
+    /// those of many.
+    static func make(of claimant: String) -> String {
+        claimant + hex(UInt64(UInt32.random(in: 0...(.max))), digits: 8)
+    }
+
+    /// The 7 hex digits of one process.
+    static func claimant() -> String {
+        hex(UInt64.random(in: 0..<(1 << 28)), digits: 7)
+    }
+
+    private static func hex(_ number: UInt64, digits: Int) -> String {
+        let text = String(number, radix: 16)
+        return String(repeating: "0", count: digits - text.utf8.count) + text
     }
 }

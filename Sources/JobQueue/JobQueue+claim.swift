@@ -10,16 +10,20 @@ extension JobQueue {
     ///
     /// A reply without jobs may have `taken` some; claim again at once then. Each job's lease began before
     /// this call returns: count it from before the call.
-    public func claim(limit: Int) async throws(QueueError) -> ClaimReply {
+    ///
+    /// A suspect is a job that becomes poison with the next death of its worker. A worker runs one of them at a time, so
+    /// that a poison job takes no others to the dead letters with it: pass false for `takesSuspect` while one runs.
+    public func claim(limit: Int, takesSuspect: Bool = true) async throws(QueueError) -> ClaimReply {
         precondition(limit > 0, "a claim without free slots takes nothing")
         let ids = JobID.candidates()
         let page = try ClaimPage(
             await eval(
                 .claim,
                 [
-                    RedisArgument(LeaseToken.make()), RedisArgument(leaseMilliseconds),
+                    RedisArgument(LeaseToken.make(of: claimant)), RedisArgument(leaseMilliseconds),
                     RedisArgument(min(limit, Self.batchLimit)), RedisArgument(ids.prefix),
-                    RedisArgument(ids.first),
+                    RedisArgument(ids.first), RedisArgument(configuration.poisonLimit - 1),
+                    RedisArgument(takesSuspect ? 1 : 0),
                 ] + configuration.queues.map { RedisArgument($0.rawValue) }))
 
         var reply = ClaimReply()
@@ -31,7 +35,9 @@ extension JobQueue {
         var aside = Aside()
         for (envelope, verdict) in page.rows {
             switch ClaimDecision(envelope, verdict, now: page.now) {
-            case .run(let job): reply.jobs.append(job)
+            case .run(var job):
+                job.isSuspect = job.recoveries >= configuration.poisonLimit - 1
+                reply.jobs.append(job)
             case .park(let lease, let waitKey): aside.parked.append((lease, waitKey))
             case .delay(let lease, let time): aside.delayed.append((lease, time))
             case .drop(let lease): aside.dropped.append(lease)

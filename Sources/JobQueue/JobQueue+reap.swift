@@ -27,7 +27,7 @@ extension JobQueue {
         let reply = try await eval(
             .reap,
             [
-                RedisArgument(LeaseToken.make()), RedisArgument(leaseMilliseconds),
+                RedisArgument(LeaseToken.make(of: claimant)), RedisArgument(leaseMilliseconds),
                 RedisArgument(configuration.poisonLimit),
             ])
         guard let fields = reply.array, fields.count == 4, let recovered = fields[0].int,

@@ -29,6 +29,8 @@ public struct JobQueue: Sendable {
     public let configuration: JobQueueConfiguration
     let redis: RedisClient
     let keys: QueueKeys
+    /// What the tokens of this process's leases begin with.
+    let claimant = LeaseToken.claimant()
 
     public init(redis: RedisClient, configuration: JobQueueConfiguration = JobQueueConfiguration()) {
         precondition(configuration.lease >= .milliseconds(10), "a lease needs a length")

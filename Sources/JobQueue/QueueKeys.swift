@@ -14,7 +14,7 @@ struct QueueKeys: Sendable {
         let names =
             Queue.allCases.map { "queue:\($0.rawValue)" } + Queue.allCases.map { "inbox:\($0.rawValue)" } + [
                 "jobs", "leases", "running", "delayed", "paused", "dead", "parked:order", "parked:jobs",
-                "parked:kinds", "parked:counts", "counters", "workers",
+                "parked:kinds", "parked:counts", "counters", "workers", "deaths",
             ]
         declared = names.map { RedisArgument("\(prefix):\($0)") }
     }

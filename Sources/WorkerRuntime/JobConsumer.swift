@@ -75,7 +75,9 @@ public final class JobConsumer: Service, Sendable {
             }
             let requestedAt = ContinuousClock.now
             do throws(QueueError) {
-                let reply = try await queue.claim(limit: min(free, JobQueue.batchLimit))
+                let reply = try await queue.claim(
+                    limit: min(free, JobQueue.batchLimit),
+                    takesSuspect: !isSecond && !state.holdsSuspect)
                 state.noteClaim(succeeded: true)
                 report(reply.problems)
                 for job in reply.jobs { start(job, requestedAt: requestedAt) }
@@ -125,10 +127,10 @@ public final class JobConsumer: Service, Sendable {
     private func start(_ job: ClaimedJob, requestedAt: ContinuousClock.Instant) {
         state.count("claimed")
         let lease = LeaseState(length: queue.configuration.lease, requestedAt: requestedAt)
-        state.add(job.lease, lease)
+        state.add(job, lease)
         // Awaited by `waitForJobs`, which waits until its slot is free; a handle of its own lets a lost lease cancel it.
         let task = Task {
-            let outcome = await handler.handle(job, control: JobControl(worker: state))
+            let outcome = await handler.handle(job, control: JobControl(worker: state, lease: job.lease))
             await end(job, outcome)
         }
         state.attach(task, to: job.lease)

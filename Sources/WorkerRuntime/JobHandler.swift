@@ -33,9 +33,11 @@ extension JobHandler {
 /// What a running job may ask its worker.
 public struct JobControl: Sendable {
     private let worker: WorkerState
+    private let lease: LeaseHandle
 
-    init(worker: WorkerState) {
+    init(worker: WorkerState, lease: LeaseHandle) {
         self.worker = worker
+        self.lease = lease
     }
 
     /// Whether the worker shuts down.
@@ -43,4 +45,7 @@ public struct JobControl: Sendable {
 
     /// Whether jobs wait that this worker has no slot for.
     public var othersWait: Bool { worker.othersWait }
+
+    /// Tells the worker that the queue has noted the job's progress: another suspect may run.
+    public func noteProgress() { worker.clear(lease) }
 }

@@ -103,7 +103,7 @@ public struct SyncHandler: JobHandler {
                     if control.isDraining { return .drain }
                     return elapsed >= Self.share && control.othersWait ? .yield : nil
                 },
-                progressed: { await noteProgress(of: job) })
+                progressed: { await noteProgress(of: job, control) })
         case .failure(let failure):
             verdict = await engine.abandon(run, failure)
         }
@@ -112,10 +112,10 @@ public struct SyncHandler: JobHandler {
     }
 
     /// A job that gets further is no poison, however many workers died with it before.
-    private func noteProgress(of job: ClaimedJob) async {
+    private func noteProgress(of job: ClaimedJob, _ control: JobControl) async {
         guard job.recoveries > 0 else { return }
         do throws(QueueError) {
-            _ = try await queue.progressed(job.lease)
+            if try await queue.progressed(job.lease) { control.noteProgress() }
         } catch {
             logger.warning(
                 "the job's progress was not noted", metadata: ["job.id": "\(job.id)", "error": "\(error)"])

@@ -8,12 +8,15 @@ final class WorkerState: Sendable {
     struct Running {
         var lease: LeaseHandle
         var state: LeaseState
+        /// See `JobQueue.claim`.
+        var isSuspect: Bool
         /// Nil until the task is made.
         var task: Task<Void, Never>?
     }
 
     private struct State {
         var running: [String: Running] = [:]
+        var suspects = 0
         var isDraining = false
         var othersWait = false
         var lastClaim = ContinuousClock.now
@@ -59,8 +62,23 @@ final class WorkerState: Sendable {
 
     // MARK: - Jobs
 
-    func add(_ lease: LeaseHandle, _ state: LeaseState) {
-        box.withLock { $0.running[lease.id] = Running(lease: lease, state: state) }
+    func add(_ job: ClaimedJob, _ lease: LeaseState) {
+        box.withLock { state in
+            state.running[job.id] = Running(lease: job.lease, state: lease, isSuspect: job.isSuspect)
+            if job.isSuspect { state.suspects += 1 }
+        }
+    }
+
+    /// Whether a job runs that becomes poison when this worker dies.
+    var holdsSuspect: Bool { box.withLock { $0.suspects > 0 } }
+
+    /// Notes that a job got further: it is no suspect any more.
+    func clear(_ lease: LeaseHandle) {
+        box.withLock { state in
+            guard state.running[lease.id]?.isSuspect == true else { return }
+            state.running[lease.id]?.isSuspect = false
+            state.suspects -= 1
+        }
     }
 
     /// Keeps the task of a job that still runs; a short job may be over by now.
@@ -71,7 +89,9 @@ final class WorkerState: Sendable {
     /// Frees the slots of jobs that are over.
     func remove(_ leases: [LeaseHandle]) {
         let waiters = box.withLock { state in
-            for lease in leases { state.running[lease.id] = nil }
+            for lease in leases {
+                if state.running.removeValue(forKey: lease.id)?.isSuspect == true { state.suspects -= 1 }
+            }
             let waiters = state.slotWaiters
             state.slotWaiters = []
             return waiters

@@ -70,6 +70,66 @@ import Testing
         }
     }
 
+    @Test func `of a poison job takes no other job to the dead letters with it`() async throws {
+        try await withQueue { fixture in
+            let others = (1...7).map { "other\($0)" }
+            for id in others.prefix(3) + ["poison"] + others.suffix(4) {
+                try await fixture.push(payload(id, more: ",\"id\":\"\(id)\""))
+            }
+            // Each worker runs what it may until the poison job is among it, and dies then.
+            var configuration = fixture.mortal.configuration
+            configuration.lease = .milliseconds(200)
+            let worker = JobQueue(redis: fixture.redis, configuration: configuration)
+            var deaths = 0
+            while try await fixture.queue.deadLetters().total == 0 {
+                let jobs = try await worker.claim(limit: 10).jobs
+                #expect(jobs.filter(\.isSuspect).count <= 1)
+                if jobs.contains(where: { $0.id == "poison" }) {
+                    deaths += 1
+                    _ = try await fixture.reapUntilRecovered()
+                } else {
+                    #expect(deaths < 3)
+                    for job in jobs { #expect(try await worker.finish(job.lease)) }
+                }
+            }
+            #expect(deaths == 3)
+            #expect(try await fixture.queue.deadLetters().letters.map(\.id) == ["poison"])
+
+            let deadline = ContinuousClock.now.advanced(by: .seconds(20))
+            while try await fixture.counter("finished") < others.count, ContinuousClock.now < deadline {
+                for job in try await fixture.queue.claim(limit: 10).jobs {
+                    #expect(try await fixture.queue.finish(job.lease))
+                }
+            }
+            #expect(try await fixture.counter("finished") == others.count)
+            try await fixture.expectNothingInFlight()
+        }
+    }
+
+    @Test func `of a job that was there at few of many deaths is no poison until it died often`() async throws
+    {
+        try await withQueue { fixture in
+            try await fixture.push(payload("u1", more: #","id":"unlucky""#))
+            func diesWithAWorker() async throws -> ReapReply {
+                let worker = JobQueue(redis: fixture.redis, configuration: fixture.mortal.configuration)
+                #expect(try await worker.claim(limit: 1).jobs.map(\.id) == ["unlucky"])
+                return try await fixture.reapUntilRecovered()
+            }
+            // Others die without it: 40 claimants that lost jobs a moment ago.
+            let now = try await fixture.redis.command(["TIME"]).array?.first?.int ?? 0
+            for number in 0..<40 {
+                _ = try await fixture.redis.command(
+                    [
+                        "ZADD", fixture.key("deaths"), RedisArgument(now * 1000),
+                        RedisArgument("other\(number)"),
+                    ])
+            }
+            for _ in 1...11 { #expect(try await diesWithAWorker().problems.isEmpty) }
+            #expect(try await diesWithAWorker().problems.count == 1)
+            #expect(try await fixture.queue.deadLetter(id: "unlucky")?.code == "poison")
+        }
+    }
+
     @Test func `of a poison job is kept until what it left open is closed`() async throws {
         try await withQueue { fixture in
             try await fixture.push(payload("u1", more: #","id":"poison""#))

@@ -62,6 +62,9 @@ import Testing
         let ids = (0..<1_000).map { _ in JobID.make() }
         #expect(Set(ids).count == 1_000)
         #expect(ids.allSatisfy { $0.utf8.count == 36 && $0.dropFirst(14).first == "7" })
-        #expect(LeaseToken.make() != LeaseToken.make())
+        let claimant = LeaseToken.claimant()
+        let tokens = (0..<4).map { _ in LeaseToken.make(of: claimant) }
+        #expect(Set(tokens).count == 4)
+        #expect(tokens.allSatisfy { $0.utf8.count == 15 && $0.hasPrefix(claimant) })
     }
 }

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Purpose: promotes due jobs, then takes ready jobs in the order of the queues and records a lease for each.
 -- ARGV:    token of the leases, lease ms, how many jobs may run, first 24 characters of new ids, number of
---          which the first one's last 12 hex digits are made, names of the queues…
+--          which the first one's last 12 hex digits are made, recoveries that make a suspect, how many
+--          suspects may run, names of the queues…
 -- Reply:   { now ms, ms of the next due job or -1, { keys of a wrong type }, { queues worth waiting for },
 --            { envelope, verdict, envelope, verdict, … } }
 --          verdict: run      the job holds its integration
@@ -12,12 +13,15 @@
 --                   none     no integration can be read from it, so its payload is not valid
 --          The caller answers every verdict but run with park, finish or deadletter.
 -- Invariants: a job leaves its list only together with its entry in jobs and leases. At most 100 jobs and
---          about 1 MiB per call. A list of the wrong type is reported and left alone.
+--          about 1 MiB per call. A list of the wrong type is reported and left alone. A suspect, a job that one
+--          more death makes poison, waits while its worker runs another one: else the poison job among them
+--          would make the rest look like poison too.
 
 local wrong = wrong_key({ JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', DELAYED, 'zset', PAUSED, 'set' })
 if wrong then return wrong end
 
 local token, lease, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local suspicious, suspects = tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = now_ms()
 local now_text, deadline = int(now), int(now + lease)
 local problems, usable = {}, {}
@@ -90,7 +94,7 @@ local function pauses(key)
     return 'user:' .. user, 'service:' .. service
 end
 
-local taken, inFlight, granted, bytes = {}, {}, 0, 0
+local taken, inFlight, granted, bytes, held_back = {}, {}, 0, 0, 0
 local jobsArgs, leaseArgs, runningArgs, rows = {}, {}, {}, {}
 local hasPauses = redis.call('SCARD', PAUSED) > 0
 
@@ -137,8 +141,18 @@ local function record(job, result)
     bytes = bytes + #envelope
 end
 
+-- Whether a job that could run has to wait for its turn as a suspect.
+local function holds_back(job, result)
+    if result ~= 'run' or tonumber(job.recoveries) < suspicious then return false end
+    suspects = suspects - 1
+    if suspects >= 0 then return false end
+    redis.call('ZADD', DELAYED, int(now + LIMIT.turn), queued(job))
+    held_back = held_back + 1
+    return true
+end
+
 local function take(list, queue)
-    while granted < limit and #rows < 2 * LIMIT.batch and bytes < LIMIT.reply do
+    while granted < limit and #rows < 2 * LIMIT.batch and bytes < LIMIT.reply and held_back < LIMIT.batch do
         local count = math.min(limit - granted, LIMIT.batch - #rows / 2)
         local popped = redis.call('RPOP', list, count)
         if not popped then return end
@@ -156,7 +170,8 @@ local function take(list, queue)
         for i, job in ipairs(batch) do
             local first, second = i * 2 - 1, i * 2
             local pause = isPaused[first] == 1 and names[first] or isPaused[second] == 1 and names[second]
-            record(job, verdict(job, flying[i], holders[i], pause))
+            local result = verdict(job, flying[i], holders[i], pause)
+            if not holds_back(job, result) then record(job, result) end
         end
         if #popped < count then return end
     end
@@ -164,7 +179,7 @@ end
 
 promote()
 local open = {}
-for i = 6, #ARGV do
+for i = 8, #ARGV do
     local queue = ARGV[i]
     if READY[queue] and not (hasPauses and redis.call('SISMEMBER', PAUSED, 'queue:' .. queue) == 1) then
         if usable[INBOX[queue]] ~= false then

@@ -15,6 +15,7 @@
 --   16   parked:counts            hash     wait key -> number of parked jobs
 --   17   counters                 hash     coalesced, recovered, …
 --   18   workers                  zset     worker id -> last heartbeat, ms
+--   19   deaths                   zset     claimant that lost jobs -> last time, ms
 --
 -- Envelope: v1 <token> <state> <id> <attempts> <recoveries> <queue> <enqueued ms> <size>
 --           <bytes of lock key> <bytes of bound key> LF
@@ -30,9 +31,9 @@ local READY = { high = KEYS[1], default = KEYS[2], low = KEYS[3] }
 local INBOX = { high = KEYS[4], default = KEYS[5], low = KEYS[6] }
 local JOBS, LEASES, RUNNING, DELAYED, PAUSED = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local DEAD, ORDER, PARKED, KINDS, COUNTS = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
-local COUNTERS, WORKERS = KEYS[17], KEYS[18]
+local COUNTERS, WORKERS, DEATHS = KEYS[17], KEYS[18], KEYS[19]
 
-local LIMIT = { batch = 100, payload = 65536, kept = 4194304, reply = 1048576 }
+local LIMIT = { batch = 100, payload = 65536, kept = 4194304, reply = 1048576, turn = 500 }
 
 local function now_ms()
     local time = redis.call('TIME')

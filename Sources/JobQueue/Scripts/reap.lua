@@ -3,17 +3,36 @@
 -- ARGV:    token and lease ms for jobs that are handed out here, recoveries after which a job is poison.
 -- Reply:   { jobs recovered, 1 if there is more to do, ready jobs in inboxes, { envelopes of poison jobs } }
 --          A poison job has a lease of the caller, who makes a dead letter of it.
--- Invariants: a recovery is counted apart from the attempts. At most 100 jobs per call.
+-- Invariants: a recovery is counted apart from the attempts. At most 100 jobs per call. A job that was there
+--          at few of the deaths is not their cause: where workers die for other reasons, jobs are recovered as
+--          often as it takes, up to four times the poison limit.
 
-local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set' })
+local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set', DEATHS, 'zset' })
 if wrong then return wrong end
 
 local token, lease, poisonous = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
 local recovered, poison = 0, {}
+local deaths_in_all
 
 local function free(key, id)
     if key ~= '' and holder_of(key) == id then redis.call('HDEL', RUNNING, key) end
+end
+
+-- Each claimant counts once, for as long as it takes a job to die four times the poison limit.
+local function note_death(job)
+    redis.call('ZADD', DEATHS, int(now), job.token:sub(1, 7))
+    deaths_in_all = nil
+end
+
+local function is_poison(deaths)
+    if deaths < poisonous then return false end
+    if deaths >= 4 * poisonous then return true end
+    if not deaths_in_all then
+        redis.call('ZREMRANGEBYSCORE', DEATHS, '-inf', int(now - 8 * poisonous * lease))
+        deaths_in_all = redis.call('ZCARD', DEATHS)
+    end
+    return deaths * 3 >= deaths_in_all
 end
 
 local function recover(id, envelope)
@@ -22,8 +41,11 @@ local function recover(id, envelope)
     if is_wrong(list, 'list') then return end
     recovered = recovered + 1
     local deaths = job and tonumber(job.recoveries) + 1
-    if job then job.recoveries = int(deaths) end
-    if job and deaths >= poisonous then
+    if job then
+        job.recoveries = int(deaths)
+        note_death(job)
+    end
+    if job and is_poison(deaths) then
         job.token = token
         local renewed = build(job)
         redis.call('HSET', JOBS, id, renewed)
