@@ -139,7 +139,8 @@ let benchmarks: [Target] = [
 ]
 
 let testTargets: [Target] = [
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+        name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("ArchitectureTests", []),
     tests("ModelTests", ["Model"]),
     tests("CronTests", ["Cron", "Model"]),
@@ -162,7 +163,7 @@ let testTargets: [Target] = [
         "DeclarativeConnectorsTests",
         [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
-            "PageScanner",
+            "PageScanner", log,
         ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),

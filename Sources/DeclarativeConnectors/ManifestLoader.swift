@@ -84,7 +84,8 @@ public enum ManifestLoader {
         case .basic:
             guard let username = auth.template("username", required: true) else { return nil }
             let password =
-                auth.has("password") ? auth.template("password") : auth.template(from: "", "password")
+                auth.has("password")
+                ? auth.template("password", mayBeEmpty: true) : auth.template(from: "", "password")
             return password.map { .basic(username: username, password: $0) }
         case .header, .query:
             guard let name = auth.text("name", required: true),

@@ -62,12 +62,12 @@ struct MappingReader {
         problems.add(values[key] ?? node, keyPath(key), message)
     }
 
-    func text(_ key: String, required: Bool = false) -> String? {
+    func text(_ key: String, required: Bool = false, mayBeEmpty: Bool = false) -> String? {
         guard let value = values[key] else {
             if required { complain(key, "is missing") }
             return nil
         }
-        guard let text = value.scalar?.string, !text.isEmpty else {
+        guard let text = value.scalar?.string, mayBeEmpty || !text.isEmpty else {
             complain(key, "has to be text")
             return nil
         }
@@ -141,8 +141,8 @@ struct MappingReader {
         return pointers.count == list.count && !pointers.isEmpty ? pointers : nil
     }
 
-    func template(_ key: String, required: Bool = false) -> Template? {
-        text(key, required: required).flatMap { template(from: $0, key) }
+    func template(_ key: String, required: Bool = false, mayBeEmpty: Bool = false) -> Template? {
+        text(key, required: required, mayBeEmpty: mayBeEmpty).flatMap { template(from: $0, key) }
     }
 
     func template(from text: String, _ key: String) -> Template? {

@@ -59,7 +59,8 @@ struct RequestTemplate: Sendable {
     /// A request to a URL that the provider gave. It has to stay with the provider: another host would get the
     /// credential.
     func request(toGivenURL url: String) throws(ConnectorError) -> HTTPRequest {
-        let resolved = url.hasPrefix("/") ? URLText.origin(of: baseURL) + url : url
+        let isOnThisHost = url.hasPrefix("/") && !url.hasPrefix("//")
+        let resolved = isOnThisHost ? URLText.origin(of: baseURL) + url : url
         guard URLText.origin(of: resolved) == URLText.origin(of: baseURL) else {
             throw ConnectorError(
                 .contractViolation, code: "foreign_next_url",

@@ -3,6 +3,7 @@
 import HTTPTransport
 import Logging
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @Suite struct `Connections` {

@@ -2,6 +2,7 @@
 
 import Foundation
 import HTTPTransport
+import TestSupport
 import Testing
 
 @Suite struct `A request fails` {

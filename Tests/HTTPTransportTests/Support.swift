@@ -2,6 +2,7 @@
 
 import HTTPTransport
 import Logging
+import TestSupport
 import Testing
 
 /// A client that may talk to the given servers, and to nothing else that is not public.

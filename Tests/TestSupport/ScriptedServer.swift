@@ -6,22 +6,22 @@ import Model
 
 /// An HTTP/1.1 server on a free port of 127.0.0.1 that answers with the exact bytes a test asks for, and
 /// remembers what it was sent.
-final class ScriptedServer: Sendable {
-    struct Request: Sendable {
-        let method: String
-        let target: String
-        let headers: [(name: String, value: String)]
-        let body: [UInt8]
+public final class ScriptedServer: Sendable {
+    public struct Request: Sendable {
+        public let method: String
+        public let target: String
+        public let headers: [(name: String, value: String)]
+        public let body: [UInt8]
         /// The number of the connection and of the request on it, each from 0.
-        let connection: Int
-        let index: Int
+        public let connection: Int
+        public let index: Int
 
-        func header(_ name: String) -> String? {
+        public func header(_ name: String) -> String? {
             headers.first { $0.name.lowercased() == name.lowercased() }?.value
         }
     }
 
-    enum Step: Sendable {
+    public enum Step: Sendable {
         case send([UInt8])
         /// Sends until the peer closes the connection.
         case sendForever([UInt8])
@@ -31,33 +31,33 @@ final class ScriptedServer: Sendable {
         /// Closes with a TCP reset.
         case reset
 
-        static func send(_ text: String) -> Step { .send(Array(text.utf8)) }
+        public static func send(_ text: String) -> Step { .send(Array(text.utf8)) }
 
         /// A whole response with a length.
-        static func reply(
+        public static func reply(
             _ status: String = "200 OK", headers: String = "", body: [UInt8] = Array("{}".utf8)
         ) -> Step {
             .send(Array("HTTP/1.1 \(status)\r\nContent-Length: \(body.count)\r\n\(headers)\r\n".utf8) + body)
         }
     }
 
-    struct Log: Sendable {
-        var accepted = 0
-        var ended = 0
-        var requests: [Request] = []
+    public struct Log: Sendable {
+        public var accepted = 0
+        public var ended = 0
+        public var requests: [Request] = []
     }
 
-    let port: Int
+    public let port: Int
     private let listener: Int32
     private let handler: @Sendable (Request) -> [Step]
     private let state = LockedBox(Log())
 
-    var log: Log { state.withLock { $0 } }
-    var origin: String { "127.0.0.1:\(port)" }
+    public var log: Log { state.withLock { $0 } }
+    public var origin: String { "127.0.0.1:\(port)" }
 
-    func url(_ target: String = "/") -> String { "http://\(origin)\(target)" }
+    public func url(_ target: String = "/") -> String { "http://\(origin)\(target)" }
 
-    init(_ handler: @escaping @Sendable (Request) -> [Step]) throws {
+    public init(_ handler: @escaping @Sendable (Request) -> [Step]) throws {
         self.handler = handler
         // Not for child processes of other tests, which would keep the connections open.
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
