@@ -64,7 +64,7 @@ struct Cluster {
         remove(directory)
     }
 
-    private static func remove(_ directory: String) {
+    static func remove(_ directory: String) {
         for path in [directory, DevCluster.scratch(of: directory)]
         where FileManager.default.fileExists(atPath: path) {
             do {
@@ -76,7 +76,7 @@ struct Cluster {
     }
 
     /// The directory of the programs that this build made.
-    private static var programs: String {
+    static var programs: String {
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
     }
 
