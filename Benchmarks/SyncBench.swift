@@ -18,7 +18,7 @@ struct SyncBench {
 
     func run() async throws {
         Report.title("(b) full sync of \(records) records of \(Self.recordBytes) bytes in pages of 1,000")
-        let limits = try await UpsertLimit(pool: environment.pool, records: min(records, 300_000)).measure()
+        let limits = try await UpsertLimit(pool: environment.pool, records: records).measure()
         Report.line("limit: COPY and upsert of 5,000, empty table", limits.empty, "records/s")
         Report.line("limit: COPY and upsert of 5,000, full table", limits.full, "records/s")
         let fetch = try await fetchLimit()

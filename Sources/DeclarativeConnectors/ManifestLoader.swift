@@ -58,6 +58,8 @@ public enum ManifestLoader {
         }
         let auth = root.has("auth") ? authentication(root) : nil
         let headers = root.templates("headers")
+        checkNoParent(root, "auth", auth?.templates ?? [])
+        checkNoParent(root, "headers", headers.map(\.value))
         let errors = errorRules(root)
         let streams = StreamLoader(root: root).load()
         guard let service, let baseURL else { return nil }
@@ -72,6 +74,23 @@ public enum ManifestLoader {
         case header
         case query
         case basic
+
+        /// The keys with a meaning for this kind.
+        var keys: [String] {
+            switch self {
+            case .bearer: ["token"]
+            case .header, .query: ["name", "value"]
+            case .basic: ["username", "password"]
+            }
+        }
+    }
+
+    /// A credential and a header belong to the integration as a whole: no parent's value is at hand for them.
+    private static func checkNoParent(_ root: MappingReader, _ key: String, _ templates: [Template]) {
+        for place in templates.flatMap(\.places) where place.namespace == .parent {
+            root.complain(
+                key, "\(place.text) is not allowed here; it may stand in a child stream's path and query")
+        }
     }
 
     private static func authentication(_ root: MappingReader) -> Manifest.Authentication? {
@@ -79,6 +98,7 @@ public enum ManifestLoader {
         guard let auth = root.mapping("auth", keys: keys),
             let kind = auth.word("kind", AuthKind.self, required: true)
         else { return nil }
+        auth.complainUnless(kind.keys, for: kind.rawValue)
         switch kind {
         case .bearer: return auth.template("token", required: true).map { .bearer($0) }
         case .basic:
@@ -108,6 +128,10 @@ public enum ManifestLoader {
                     problems: root.problems),
                 let errorClass = rule.word("class", ErrorClass.self, required: true)
             else { return nil }
+            if errorClass == .staleWorker {
+                rule.complain(
+                    "class", "'stale_worker' is the engine's own; no response of a provider means it")
+            }
             let pointer = rule.pointer("pointer")
             if !rule.has("status"), pointer == nil {
                 rule.complain("status", "a rule needs a status, a pointer, or both")

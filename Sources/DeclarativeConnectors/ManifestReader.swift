@@ -56,6 +56,14 @@ struct MappingReader {
 
     func node(_ key: String) -> Node? { values[key] }
 
+    /// Notes keys that have no meaning together with this `kind`: somebody expects something of them.
+    func complainUnless(_ keys: [String], for kind: String) {
+        for key in values.keys.sorted() where key != "kind" && !keys.contains(key) {
+            let allowed = keys.isEmpty ? "no other keys" : keys.joined(separator: ", ")
+            complain(key, "means nothing for kind '\(kind)', which takes: \(allowed)")
+        }
+    }
+
     func keyPath(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     func complain(_ key: String, _ message: String) {

@@ -18,6 +18,20 @@ struct PageRuleLoader {
         case offset
         case lastID = "last_id"
         case none
+
+        /// The keys with a meaning for this kind.
+        var keys: [String] {
+            let size = ["size_parameter", "size"]
+            switch self {
+            case .none: return size
+            case .linkHeader: return ["more"] + size
+            case .nextURL: return ["url", "more"] + size
+            case .token: return ["token", "parameter", "more"] + size
+            case .pageNumber: return ["parameter", "first", "more", "total", "short_page_ends"] + size
+            case .offset: return ["parameter", "more", "total", "short_page_ends"] + size
+            case .lastID: return ["parameter", "more", "short_page_ends"] + size
+            }
+        }
     }
 
     func load() -> PageRule {
@@ -28,6 +42,7 @@ struct PageRuleLoader {
         guard let page = stream.mapping("page", keys: keys, required: true),
             let kind = page.word("kind", Kind.self, required: true)
         else { return .single }
+        page.complainUnless(kind.keys, for: kind.rawValue)
         let more = page.pointer("more")
         let total = page.pointer("total")
         let size = page.integer("size", in: 1...100_000)
@@ -75,6 +90,16 @@ struct IncrementalRuleLoader {
         case syncToken = "sync_token"
         case sortedDescending = "sorted_desc_until"
         case none
+
+        /// The keys with a meaning for this kind.
+        var keys: [String] {
+            switch self {
+            case .none: []
+            case .syncToken: ["token", "parameter"]
+            case .sortedDescending: ["cursor", "format", "since_parameter", "until_parameter"]
+            case .timeParameter: ["parameter", "cursor", "format", "until_parameter", "order", "lag_seconds"]
+            }
+        }
     }
 
     func load() -> (IncrementalRule, ScalarRule?) {
@@ -84,6 +109,7 @@ struct IncrementalRuleLoader {
         ]
         guard let rule = stream.mapping("incremental", keys: keys) else { return (.none, nil) }
         guard let kind = rule.word("kind", Kind.self, required: true) else { return (.none, nil) }
+        rule.complainUnless(kind.keys, for: kind.rawValue)
         switch kind {
         case .none: return (.none, nil)
         case .syncToken:

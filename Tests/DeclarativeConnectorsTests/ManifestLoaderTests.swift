@@ -42,6 +42,15 @@ import Testing
         ("recrods: /data", "did you mean 'records'?"),
         ("page: { kind: tokn }", "did you mean 'token'?"),
         ("page: { kind: token }", "streams.items.page.token: is missing"),
+        (
+            "page: { kind: token, token: /t, parameter: p, first: 0 }",
+            "first: means nothing for kind 'token', which takes: token, parameter, more"
+        ),
+        ("page: { kind: none, more: /more }", "more: means nothing for kind 'none'"),
+        (
+            "incremental: { kind: sync_token, token: /t, parameter: s, order: ascending }",
+            "order: means nothing for kind 'sync_token'"
+        ),
         ("records: data", "it begins with '/'"),
         ("path: /x/${secrets.key}", "'${secrets.key}' is unknown"),
         ("path: /x/${parent.id}", "${parent.id} needs a parent"),
@@ -64,6 +73,17 @@ import Testing
 
         #expect(found.contains { $0.contains(expected) }, "\(found)")
         #expect(found.allSatisfy { $0.hasPrefix("demo.yaml:") })
+    }
+
+    @Test(arguments: [
+        (#"auth: { kind: bearer, token: "${parent.id}" }"#, "auth: ${parent.id} is not allowed here"),
+        (#"headers: { X-Team: "${parent.id}" }"#, "headers: ${parent.id} is not allowed here"),
+        ("auth: { kind: bearer, token: t, username: u }", "means nothing for kind 'bearer'"),
+        ("errors: [ { status: 418, class: stale_worker } ]", "'stale_worker' is the engine's own"),
+    ])
+    func `says what is wrong at the top level`(line: String, expected: String) {
+        let found = Self.problems(Self.manifest(Self.good, head: "base_url: https://a.example\n\(line)"))
+        #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 
     @Test func `with several problems tells all of them with their lines`() {
