@@ -4,6 +4,7 @@
 public struct MigrationFile: Sendable {
     /// The file's name without `.sql`.
     public let name: String
+    /// The file's text: statements that run in one transaction.
     public let sql: String
 
     /// All migrations, in the order in which they are applied.

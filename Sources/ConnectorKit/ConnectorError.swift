@@ -17,6 +17,7 @@ public struct ConnectorError: Error, Sendable {
     /// The HTTP status, when there was a response.
     public let status: Int?
 
+    /// `code` is a word for programs; `retryAfter` is what the provider asked for.
     public init(
         _ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String,
         retryAfter: Duration? = nil, status: Int? = nil
@@ -31,5 +32,6 @@ public struct ConnectorError: Error, Sendable {
 }
 
 extension ConnectorError: CustomStringConvertible {
+    /// Class, code and detail in one line, for logs.
     public var description: String { "\(errorClass.rawValue) (\(code)): \(operatorDetail)" }
 }

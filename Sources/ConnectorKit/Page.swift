@@ -10,6 +10,7 @@ public struct Cursor: Sendable, Hashable {
     /// sequences; nil for opaque tokens, where the latest one wins.
     public let order: Int64?
 
+    /// `order` compares cursors; nil for one that only its provider can compare.
     public init(text: String, order: Int64?) {
         self.text = text
         self.order = order
@@ -18,8 +19,10 @@ public struct Cursor: Sendable, Hashable {
 
 /// Where an enumeration goes on: opaque text that the strategy that made it can read, in this process or another.
 public struct PagePosition: Sendable, Hashable {
+    /// What the strategy that gave it understands; opaque to everybody else.
     public let text: String
 
+    /// A position as a strategy wrote it, or as it was stored.
     public init(text: String) {
         self.text = text
     }
@@ -47,12 +50,16 @@ public enum PageContinuation: Sendable, Hashable {
 
 /// One response, scanned: records as slices of the body, and where to go from here.
 public struct Page: Sendable {
+    /// The body with the places of its records.
     public let scanned: ScannedPage
+    /// Whether there is a next page, or why there is none.
     public let continuation: PageContinuation
     /// The cursor this page shows, if any. The engine decides when it becomes the stream's cursor.
     public let cursor: Cursor?
+    /// What the page cost.
     public let cost: RequestCost
 
+    /// A page that a strategy has read and judged.
     public init(
         scanned: ScannedPage, continuation: PageContinuation, cursor: Cursor?, cost: RequestCost
     ) {
@@ -65,10 +72,12 @@ public struct Page: Sendable {
 
 /// What a page cost.
 public struct RequestCost: Sendable, Equatable {
+    /// Requests, repeated ones included.
     public var apiCalls: Int
     /// Bytes of the decoded bodies.
     public var bytes: Int
 
+    /// `bytes` counts response bodies after decompression.
     public init(apiCalls: Int, bytes: Int) {
         self.apiCalls = apiCalls
         self.bytes = bytes

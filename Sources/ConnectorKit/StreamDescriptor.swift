@@ -15,6 +15,7 @@ public struct StreamDescriptor: Sendable {
     /// The most pages one enumeration may have before it counts as a pagination loop.
     public let maxPages: Int
 
+    /// A description that the engine plans by.
     public init(
         name: String, parent: ParentBinding? = nil, absence: AbsencePolicy, cursorOrder: CursorOrder,
         maxPages: Int
@@ -34,6 +35,7 @@ public struct ParentBinding: Sendable {
     /// Names that the child's requests use, and where in the parent's record their values are.
     public let values: [String: JSONPointer]
 
+    /// `values` says where a child's values are in the parent's record.
     public init(stream: String, values: [String: JSONPointer]) {
         self.stream = stream
         self.values = values
@@ -67,6 +69,7 @@ public struct StreamSlice: Sendable, Hashable {
     /// The values bound from the parent's record.
     public let values: [String: String]
 
+    /// A slice with the values that its requests need.
     public init(partition: String, values: [String: String]) {
         self.partition = partition
         self.values = values

@@ -17,6 +17,7 @@ public protocol Connector: Sendable {
 
 /// What a strategy needs to talk to the provider on behalf of one integration.
 public struct ProviderAccess: Sendable {
+    /// The client that requests go through; it guards addresses, sizes and times.
     public let http: HTTPClient
     /// The secret fields of the integration's credential, such as `api_key`.
     public let secrets: [String: SecretString]
@@ -25,6 +26,7 @@ public struct ProviderAccess: Sendable {
     /// Where to send requests instead of the connector's own base URL; the operator sets it for a sandbox or a proxy.
     public let baseURL: String?
 
+    /// Access with a client, opened secrets and the integration's own configuration.
     public init(
         http: HTTPClient, secrets: [String: SecretString], configuration: [String: String], baseURL: String?
     ) {

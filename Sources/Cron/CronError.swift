@@ -4,6 +4,7 @@
 public struct CronError: Error, Sendable, Equatable {
     /// What is wrong, for programs. New codes may be added.
     public struct Code: Sendable, Hashable {
+        /// The word as it stands in the expression.
         public let name: String
 
         private init(_ name: String) { self.name = name }
@@ -24,6 +25,7 @@ public struct CronError: Error, Sendable, Equatable {
         public static let unreadableTimeZone = Code("unreadable_time_zone")
     }
 
+    /// What is wrong, for programs.
     public let code: Code
     /// The field as a person calls it, for example `day of month`; nil when the whole text is meant.
     public let field: String?
@@ -38,5 +40,6 @@ public struct CronError: Error, Sendable, Equatable {
 }
 
 extension CronError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }

@@ -149,5 +149,6 @@ public struct CronExpression: Sendable, Hashable {
 }
 
 extension CronExpression: CustomStringConvertible {
+    /// The expression as it was written.
     public var description: String { text }
 }

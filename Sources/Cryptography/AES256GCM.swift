@@ -97,6 +97,7 @@ public final class AES256GCM: Sendable {
 }
 
 extension AES256GCM: CustomStringConvertible {
+    /// A placeholder, never the key.
     public var description: String { "<AES-256-GCM key>" }
 }
 

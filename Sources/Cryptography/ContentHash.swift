@@ -29,10 +29,12 @@ public struct ContentHash: Sendable, Hashable {
     /// The 16 bytes as an array, where speed does not matter.
     public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
 
+    /// Whether all bytes are the same.
     public static func == (left: ContentHash, right: ContentHash) -> Bool {
         left.storage == right.storage
     }
 
+    /// Feeds the bytes.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(storage.0)
         hasher.combine(storage.1)
@@ -40,6 +42,7 @@ public struct ContentHash: Sendable, Hashable {
 }
 
 extension ContentHash: CustomStringConvertible {
+    /// The bytes as hex digits.
     public var description: String { Hex.encode(bytes) }
 }
 
@@ -48,6 +51,7 @@ public final class ContentHasher {
     private let digester = Digester()
     private let output: UnsafeMutablePointer<UInt8>
 
+    /// A hasher with an OpenSSL context of its own.
     public init() {
         output = .allocate(capacity: SHA256.byteCount)
         output.initialize(repeating: 0, count: SHA256.byteCount)

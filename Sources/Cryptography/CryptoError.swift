@@ -18,10 +18,12 @@ public struct CryptoError: Error, Sendable, Equatable {
         public static let unavailable = Code("unavailable")
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// One sentence for the operator.
     public let message: String
 
+    /// An error without secrets in its message.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
@@ -29,9 +31,11 @@ public struct CryptoError: Error, Sendable, Equatable {
 }
 
 extension CryptoError.Code: CustomStringConvertible {
+    /// The word as programs see it.
     public var description: String { name }
 }
 
 extension CryptoError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }

@@ -7,6 +7,7 @@ import Foundation
 public struct ConnectorRegistry: Sendable {
     private let connectors: [String: any Connector]
 
+    /// A registry of these; of two with the same service the later one counts.
     public init(_ connectors: [any Connector]) {
         self.connectors = Dictionary(
             connectors.map { ($0.service, $0) }, uniquingKeysWith: { _, later in later })
@@ -48,5 +49,6 @@ public struct ConnectorRegistry: Sendable {
     /// The services, in order.
     public var services: [String] { connectors.keys.sorted() }
 
+    /// The connector of a service; nil when there is none.
     public func connector(for service: String) -> (any Connector)? { connectors[service] }
 }

@@ -9,10 +9,13 @@ import PageScanner
 public struct ManifestConnector: Connector {
     let manifest: Manifest
 
+    /// The service's name, as the manifest says it.
     public var service: String { manifest.service }
 
+    /// The streams in the order of the manifest, parents before their children.
     public var streams: [StreamDescriptor] { manifest.streams.map(\.descriptor) }
 
+    /// Throws class `config` for an unknown stream, and for places that the integration has no value for.
     public func strategy(
         for stream: String, access: ProviderAccess
     ) throws(ConnectorError) -> any SyncStrategy {

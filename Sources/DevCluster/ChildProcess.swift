@@ -24,7 +24,9 @@ public final class ChildProcess: Sendable {
         var waiters: [CheckedContinuation<Exit, Never>] = []
     }
 
+    /// The name that log lines and errors use.
     public let name: String
+    /// The process id; it may be another process's after this one ended.
     public let processID: Int32
     private let state = LockedBox(State())
 
@@ -53,6 +55,7 @@ public final class ChildProcess: Sendable {
     /// Whether it still runs.
     public var isRunning: Bool { state.withLock { $0.exit == nil } }
 
+    /// Sends a signal, unless the process has ended.
     public func signal(_ number: Int32) {
         guard isRunning else { return }
         kill(processID, number)
@@ -198,11 +201,14 @@ private final class Launch: Sendable {
 
 /// A dev cluster that cannot be started, and why.
 public struct DevClusterError: Error, CustomStringConvertible {
+    /// What could not be started or stopped, and why.
     public let message: String
 
+    /// An error with a message for the person at the terminal.
     public init(_ message: String) {
         self.message = message
     }
 
+    /// The message.
     public var description: String { message }
 }

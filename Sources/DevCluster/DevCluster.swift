@@ -16,19 +16,25 @@ public final class DevCluster: Sendable {
         public var directory: String
         /// The directory of Lockstep's own programs.
         public var programs: String
+        /// How many workers start.
         public var workers = 2
+        /// How many users the sandbox has.
         public var sandboxUsers = 20
+        /// The sandbox's objects for each user and large stream.
         public var sandboxObjects = 200
+        /// What the sandbox's objects are made of: the same seed makes the same objects.
         public var seed: UInt64 = 1
         /// The lease of the workers: how long a dead one's jobs wait.
         public var lease = "30s"
 
+        /// `directory` keeps data and logs; `programs` is where the executables are.
         public init(directory: String, programs: String) {
             self.directory = directory
             self.programs = programs
         }
     }
 
+    /// Redis and Postgres.
     public let servers: PrivateServers
     /// The environment that every process of the cluster has.
     public let environment: [String: String]

@@ -8,9 +8,13 @@
 
 /// A Redis and a Postgres of this cluster alone: files below one directory, Unix sockets, no port.
 public struct PrivateServers: Sendable {
+    /// The Redis, on a Unix socket.
     public let redis: ChildProcess
+    /// The Postgres, on a Unix socket.
     public let postgres: ChildProcess
+    /// The value for REDIS_URL.
     public let redisURL: String
+    /// The value for DATABASE_URL.
     public let databaseURL: String
 
     /// Starts both servers and returns when they answer. Data of an earlier start in the same directory is kept.

@@ -21,5 +21,6 @@ public struct HTTPClientConfiguration: Sendable {
     /// A file of PEM certificates to trust instead of the system's.
     public var certificateAuthorities: String?
 
+    /// The defaults: public addresses only, and the limits that stand at each property.
     public init() {}
 }

@@ -43,12 +43,14 @@ public struct HTTPError: Error, Sendable, Equatable {
         public static let unavailable = Code("unavailable")
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// One sentence for the operator.
     public let message: String
     /// Whether bytes of the request left this process. False means that the peer cannot have acted on it.
     public let requestWasSent: Bool
 
+    /// `requestWasSent` says whether the server may have acted on the request.
     public init(_ code: Code, _ message: String, requestWasSent: Bool = false) {
         self.code = code
         self.message = message
@@ -62,5 +64,6 @@ extension HTTPError.Code: CustomStringConvertible {
 }
 
 extension HTTPError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }

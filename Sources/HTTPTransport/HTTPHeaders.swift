@@ -18,6 +18,7 @@ public struct HTTPHeaders: Sendable {
     private var bytes: [UInt8] = []
     private var fields: [Field] = []
 
+    /// No headers.
     public init() {}
 
     /// Headers with these fields, for tests and stand-ins.
@@ -100,5 +101,6 @@ extension UInt8 {
 extension HTTPHeaders: CustomStringConvertible, CustomReflectable {
     /// The number of fields only: values may be secret.
     public var description: String { "\(count) header fields" }
+    /// Nothing, so that `dump` shows no credential.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }

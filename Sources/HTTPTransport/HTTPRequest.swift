@@ -10,6 +10,7 @@ public struct HTTPRequest: Sendable {
     /// The fields to send. Those that frame the message (`Host`, `Content-Length` and the like) are refused,
     /// because the client writes them.
     public var headers: [(name: String, value: String)]
+    /// The bytes to send; nil for none.
     public var body: [UInt8]?
     /// The limit for the whole exchange, from the call to the last byte.
     public var timeout: Duration = .seconds(60)
@@ -23,6 +24,7 @@ public struct HTTPRequest: Sendable {
     /// was used before: when such a connection turns out dead, libcurl sends the request again on a new one.
     public var isRepeatable: Bool
 
+    /// A request; what it may not contain is found when it is sent.
     public init(
         method: String = "GET", url: String, headers: [(name: String, value: String)] = [],
         body: [UInt8]? = nil
@@ -55,6 +57,7 @@ public struct HTTPRequest: Sendable {
 extension HTTPRequest: CustomStringConvertible, CustomReflectable {
     /// The method only: URL, headers and body may hold secrets.
     public var description: String { "\(method) request" }
+    /// Nothing, so that `dump` shows no credential.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 

@@ -6,7 +6,9 @@ public struct HTTPResponse: Sendable {
     /// place.
     public static let spareBodyCapacity = 64
 
+    /// The status code, 100 to 599.
     public let status: Int
+    /// The headers, repeated ones included.
     public let headers: HTTPHeaders
     /// The decoded body. Its array has at least `spareBodyCapacity` bytes of capacity beyond its count.
     public let body: [UInt8]
@@ -25,5 +27,6 @@ public struct HTTPResponse: Sendable {
 extension HTTPResponse: CustomStringConvertible, CustomReflectable {
     /// Status and size only: the rest may be secret.
     public var description: String { "status \(status), \(body.count) bytes" }
+    /// Nothing, so that `dump` shows no content.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }

@@ -12,7 +12,9 @@ public struct LeaseHandle: Sendable, Hashable {
 
 /// A job that this worker may run now.
 public struct ClaimedJob: Sendable {
+    /// Proves to the queue that this worker holds the job.
     public let lease: LeaseHandle
+    /// What the job asks for.
     public let payload: JobPayload
     /// The payload as it was pushed.
     public let payloadBytes: ArraySlice<UInt8>
@@ -22,6 +24,7 @@ public struct ClaimedJob: Sendable {
     public let recoveries: Int
     /// Whether the next death of its worker makes it poison.
     public internal(set) var isSuspect = false
+    /// The queue it came from, and goes back to when it is retried.
     public let queue: Queue
     /// When the job was enqueued, or first seen if it was pushed by hand, by the clock of Redis.
     public let enqueuedAt: Timestamp

@@ -7,15 +7,21 @@ public import Model
 /// As JSON: `payload` is the object itself when the payload is a JSON object, else its text as a string;
 /// bytes that are not UTF-8 are in `payload_base64`.
 public struct DeadLetter: Sendable {
+    /// The id of the job that could not succeed.
     public let id: String
+    /// The payload as it was pushed, or its start when it was too large to keep.
     public let payload: [UInt8]
     /// A word for programs, such as `unknown_field` or `poison`.
     public let code: String
     /// One sentence that says what to change.
     public let reason: String
+    /// What else is known, such as the place in the payload; may be empty.
     public let detail: String
+    /// The queue that a replay pushes the payload to.
     public let queue: Queue
+    /// How many attempts were made; 0 for a payload that never was a job.
     public let attempts: Int
+    /// When it became a dead letter, by the clock of Redis.
     public let failedAt: Timestamp
     /// The element of the list, by which the letter is found again.
     let element: [UInt8]

@@ -4,8 +4,10 @@ public import RedisClient
 
 /// A Redis that may lose what it acknowledged; a process refuses to take work from it.
 public struct LossyRedis: Error, CustomStringConvertible {
+    /// What is wrong with the Redis, and what to change.
     public let message: String
 
+    /// The message, as operators read it.
     public var description: String { message }
 }
 

@@ -16,18 +16,24 @@ public struct JobPayload: Sendable, Equatable {
     /// How many streams one job may name.
     public static let maxStreams = 100
 
+    /// The integration to work on, by id or by name.
     public var integration: IntegrationReference
+    /// What is to be done.
     public var type: JobType
     /// The streams to sync; nil for all.
     public var streams: [String]?
+    /// The start of the range of a backfill; nil for other types.
     public var since: Timestamp?
+    /// The end of the range of a backfill; nil for no end.
     public var until: Timestamp?
     /// The id that the payload brings along; a job without one gets a UUIDv7.
     public var id: String?
+    /// The job does not start before this time; nil for at once.
     public var notBefore: Timestamp?
     /// The row of the webhook event or of the action.
     public var ref: Int64?
 
+    /// A payload of already checked values; `parse` checks those of other people.
     public init(
         integration: IntegrationReference, type: JobType, streams: [String]? = nil, since: Timestamp? = nil,
         until: Timestamp? = nil, id: String? = nil, notBefore: Timestamp? = nil, ref: Int64? = nil

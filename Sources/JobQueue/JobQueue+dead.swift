@@ -7,6 +7,7 @@ import RedisClient
 public struct DeadLetterPage: Sendable {
     /// How many there are in all.
     public var total = 0
+    /// The page, the newest first.
     public var letters: [DeadLetter] = []
     /// Elements of the part that are not dead letters; somebody else wrote them.
     public var foreign = 0

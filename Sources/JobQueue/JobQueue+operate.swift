@@ -7,10 +7,15 @@ import RedisClient
 public struct QueueStatistics: Sendable {
     /// Ready jobs, those in the inboxes included.
     public var ready: [Queue: Int] = [:]
+    /// Jobs that workers hold; nil when the key has the wrong type.
     public var inFlight: Int?
+    /// Jobs that become ready later; nil when the key has the wrong type.
     public var delayed: Int?
+    /// Jobs that wait for an integration or for the end of a pause; nil when the key has the wrong type.
     public var parked: Int?
+    /// Dead letters; nil when the key has the wrong type.
     public var dead: Int?
+    /// Workers that gave a sign of life within a day; nil when the key has the wrong type.
     public var workers: Int?
     /// The members of the set of pauses.
     public var paused: [String] = []

@@ -11,6 +11,7 @@ public struct ReapReply: Sendable {
     public var hasMore = false
     /// Ready jobs in the inboxes: somebody was woken for them and did not come. An idle worker should claim.
     public var waitingInInboxes = 0
+    /// What a person should hear of; none of it keeps other jobs from running.
     public var problems: [QueueProblem] = []
 }
 

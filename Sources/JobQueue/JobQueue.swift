@@ -14,6 +14,7 @@ public struct JobQueueConfiguration: Sendable {
     /// The number of dead workers after which a job counts as poison.
     public var poisonLimit = 3
 
+    /// The defaults: 30 s leases, all queues in their order, poison at the third death.
     public init() {}
 }
 
@@ -26,12 +27,14 @@ public struct JobQueue: Sendable {
     /// How many jobs a script handles at most; longer lists are sent in several calls.
     public static let batchLimit = 100
 
+    /// What this process was told at its start.
     public let configuration: JobQueueConfiguration
     let redis: RedisClient
     let keys: QueueKeys
     /// What the tokens of this process's leases begin with.
     let claimant = LeaseToken.claimant()
 
+    /// A queue on that Redis; nothing is sent yet.
     public init(redis: RedisClient, configuration: JobQueueConfiguration = JobQueueConfiguration()) {
         precondition(configuration.lease >= .milliseconds(10), "a lease needs a length")
         self.redis = redis

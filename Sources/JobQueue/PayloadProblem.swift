@@ -20,6 +20,7 @@ public struct PayloadProblem: Error, Sendable, Hashable {
         case unsupportedVersion = "unsupported_version"
     }
 
+    /// What is wrong, as a word for programs; it stands in the dead letter.
     public let code: Code
     /// One sentence that says what to change.
     public let reason: String
@@ -45,5 +46,6 @@ public struct PayloadProblem: Error, Sendable, Hashable {
 }
 
 extension PayloadProblem: CustomStringConvertible {
+    /// Reason and detail in one line.
     public var description: String { "\(reason) (\(detail))" }
 }

@@ -22,9 +22,11 @@ public struct QueueError: Error, Sendable {
         case cancelled
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// One sentence for the operator.
     public let message: String
+    /// The failure of Redis behind it, if there is one.
     public let underlying: RedisError?
 
     init(_ code: Code, _ message: String, underlying: RedisError? = nil) {
@@ -35,6 +37,7 @@ public struct QueueError: Error, Sendable {
 }
 
 extension QueueError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }
 

@@ -15,6 +15,7 @@ public final class LockedBox<Value>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var value: Value
 
+    /// A box that owns `value` from now on.
     public init(_ value: sending Value) {
         self.value = value
         mutex = .allocate(capacity: 1)

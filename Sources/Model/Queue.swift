@@ -6,6 +6,7 @@ public enum Queue: String, Sendable, CaseIterable, Hashable, Comparable {
     case `default`
     case low
 
+    /// Whether workers take from the left queue first.
     public static func < (left: Queue, right: Queue) -> Bool { left.rank < right.rank }
 
     private var rank: Int {

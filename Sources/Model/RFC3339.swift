@@ -60,6 +60,7 @@ extension Timestamp {
         self.init(microseconds: (days * 86_400 + ofDay) * 1_000_000 + fraction)
     }
 
+    /// Nil for text that is no date and time with an offset as RFC 3339, section 5.6 says.
     public init?(rfc3339 text: String) {
         self.init(rfc3339: text.utf8)
     }

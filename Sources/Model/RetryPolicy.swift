@@ -15,6 +15,7 @@ public struct RetryPolicy: Sendable, Equatable {
     /// 8 attempts, waits up to 2 s, 4 s, … 10 min.
     public static let standard = RetryPolicy(maxAttempts: 8, base: .seconds(2), cap: .seconds(600))
 
+    /// `maxAttempts` counts the first attempt too; delays grow from `base` up to `cap`.
     public init(maxAttempts: Int, base: Duration, cap: Duration) {
         precondition(
             maxAttempts >= 1 && base > .zero && cap >= base, "a policy needs attempts and a rising wait")

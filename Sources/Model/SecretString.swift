@@ -4,6 +4,7 @@
 public struct SecretString: Sendable, Hashable {
     private let value: String
 
+    /// Wraps a value that must not reach logs or error messages.
     public init(_ value: String) {
         self.value = value
     }
@@ -16,7 +17,10 @@ public struct SecretString: Sendable, Hashable {
 }
 
 extension SecretString: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// A placeholder, never the value.
     public var description: String { "<secret>" }
+    /// A placeholder, never the value.
     public var debugDescription: String { "<secret>" }
+    /// Nothing, so that `dump` shows no secret.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }

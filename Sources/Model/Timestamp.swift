@@ -10,16 +10,20 @@
 ///
 /// Waiting uses a monotonic clock instead; this type is for values that leave the process.
 public struct Timestamp: Sendable, Hashable, Comparable {
+    /// Microseconds since 1970-01-01 00:00 UTC, negative before.
     public let microseconds: Int64
 
+    /// An instant by microseconds since 1970, UTC.
     public init(microseconds: Int64) {
         self.microseconds = microseconds
     }
 
+    /// An instant by seconds since 1970, UTC.
     public init(seconds: Int64) {
         self.init(microseconds: seconds * 1_000_000)
     }
 
+    /// An instant by milliseconds since 1970, UTC.
     public init(milliseconds: Int64) {
         self.init(microseconds: milliseconds * 1_000)
     }
@@ -30,10 +34,12 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     /// Whole milliseconds, rounded down.
     public var milliseconds: Int64 { microseconds.floorDivided(by: 1_000).quotient }
 
+    /// Whether the left instant is earlier.
     public static func < (left: Timestamp, right: Timestamp) -> Bool {
         left.microseconds < right.microseconds
     }
 
+    /// The instant a duration later, or earlier for a negative one; fractions of a microsecond are cut.
     public func advanced(by duration: Duration) -> Timestamp {
         Timestamp(microseconds: microseconds + duration.wholeMicroseconds)
     }

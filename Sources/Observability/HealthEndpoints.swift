@@ -7,10 +7,12 @@ public import ServiceLifecycle
 
 /// What a health question is answered with.
 public struct HealthAnswer: Sendable, Equatable {
+    /// Whether the endpoint answers 200; else 503.
     public let isHealthy: Bool
     /// One line for the person who looks.
     public let reason: String
 
+    /// `reason` is the body of the answer.
     public init(isHealthy: Bool, reason: String) {
         self.isHealthy = isHealthy
         self.reason = reason
@@ -42,6 +44,7 @@ public struct HealthEndpoints: Service {
         self.started = started
     }
 
+    /// Answers until graceful shutdown.
     public func run() async throws {
         let router = Router()
         let (health, readiness, metrics, started) = (health, readiness, metrics, started)

@@ -19,11 +19,15 @@ public enum LogFormat: String, Sendable {
 
 /// Writes each log line to standard error in one `write`, so that lines of many tasks never mix.
 public struct LineLogHandler: LogHandler {
+    /// What every line of this logger says.
     public var metadata: Logger.Metadata = [:]
+    /// Lines of lower levels are dropped.
     public var logLevel: Logger.Level
+    /// Values that are looked up for each line, such as a trace's id.
     public var metadataProvider: Logger.MetadataProvider?
     private let format: LogFormat
 
+    /// A handler that writes to standard error.
     public init(format: LogFormat, level: Logger.Level) {
         self.format = format
         logLevel = level
@@ -34,11 +38,13 @@ public struct LineLogHandler: LogHandler {
         LoggingSystem.bootstrap { _ in LineLogHandler(format: format, level: level) }
     }
 
+    /// One value of the logger's own metadata.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes one line, in one call.
     public func log(event: LogEvent) {
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { _, new in new } }

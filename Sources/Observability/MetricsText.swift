@@ -9,8 +9,10 @@ public struct MetricsText: Sendable {
         case gauge
     }
 
+    /// What was added so far, in Prometheus's text format.
     public private(set) var text = ""
 
+    /// Empty.
     public init() {}
 
     /// Adds one metric with a value for each set of labels. Names and label names are constants of the code.
@@ -25,6 +27,7 @@ public struct MetricsText: Sendable {
         }
     }
 
+    /// Adds one value with its HELP and TYPE lines.
     public mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Int) {
         add(name, kind, help, [([:], Double(value))])
     }

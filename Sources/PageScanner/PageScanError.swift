@@ -16,9 +16,12 @@ public struct PageScanError: Error, Sendable, Equatable {
         case outOfMemory = "out_of_memory"
     }
 
+    /// What is wrong, for programs.
     public let code: Code
+    /// The same for a person, without the content of records.
     public let message: String
 
+    /// An error found while a plan was made or a page was read.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
@@ -26,5 +29,6 @@ public struct PageScanError: Error, Sendable, Equatable {
 }
 
 extension PageScanError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }

@@ -8,6 +8,7 @@ public final class PageScanner: Sendable {
     /// Bytes behind the body that simdjson may read. A body whose array has no room for them is copied first.
     public static let padding = 64
 
+    /// What is looked for.
     public let plan: ScanPlan
     private let state: LockedBox<ScannerState>
 

@@ -23,6 +23,7 @@ public struct ScanPlan: Sendable, Equatable {
     /// A page with more records is refused whole.
     public var maxRecords = 100_000
 
+    /// Pointers are relative: `records` to the document, all others to a record.
     public init(
         records: JSONPointer, id: [JSONPointer], version: ScalarRule? = nil, cursor: ScalarRule? = nil,
         tombstones: [TombstoneRule] = [], envelope: [JSONPointer] = []
@@ -46,9 +47,12 @@ public struct ScalarRule: Sendable, Hashable {
         case rfc3339
     }
 
+    /// Where the value is in a record.
     public let pointer: JSONPointer
+    /// How its text becomes a number.
     public let kind: Kind
 
+    /// A value of this kind at that place.
     public init(pointer: JSONPointer, kind: Kind) {
         self.pointer = pointer
         self.kind = kind
@@ -88,9 +92,12 @@ public struct ScalarRule: Sendable, Hashable {
 
 /// A record is a deletion when this value has this content.
 public struct TombstoneRule: Sendable, Hashable {
+    /// Where the value is in a record.
     public let pointer: JSONPointer
+    /// The value of a deleted record.
     public let equals: JSONScalar
 
+    /// A record is a tombstone when the value at that place is this one.
     public init(pointer: JSONPointer, equals: JSONScalar) {
         self.pointer = pointer
         self.equals = equals

@@ -2,7 +2,9 @@
 
 /// A page after the scan: the body as it came, and where its records are.
 public struct ScannedPage: Sendable {
+    /// The bytes of the page; all ranges are places in it.
     public let body: [UInt8]
+    /// The records, in the order of the page.
     public let records: [ScannedRecord]
     /// Records that cannot be stored; the page goes on without them.
     public let rejected: [RejectedRecord]
@@ -33,6 +35,7 @@ public struct ScannedRecord: Sendable, Equatable {
     private let identifierLength: UInt32
     /// The order of its version; nil when the provider gives none.
     public let version: Int64?
+    /// Whether the record says that its object was deleted.
     public let isTombstone: Bool
 
     init(
@@ -60,6 +63,7 @@ public struct ScannedRecord: Sendable, Equatable {
 public struct ScannedCursor: Sendable, Equatable {
     /// The value as the provider wrote it.
     public let text: String
+    /// What cursors are compared by.
     public let order: Int64
 }
 
@@ -77,12 +81,14 @@ public struct RejectedRecord: Sendable, Equatable {
         case refusedByStore = "refused_by_store"
     }
 
+    /// Why the record cannot be stored.
     public let reason: Reason
     /// Nil when the id could not be read.
     public let externalID: [UInt8]?
     /// Where the record's bytes are in the page's body.
     public let range: Range<Int>
 
+    /// `range` is the record's place in the body; the id is nil when it has none that can be read.
     public init(reason: Reason, externalID: [UInt8]?, range: Range<Int>) {
         self.reason = reason
         self.externalID = externalID

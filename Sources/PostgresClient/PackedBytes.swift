@@ -9,18 +9,22 @@ public struct PackedBytes: Sendable {
     public private(set) var count = 0
     private(set) var hasNull = false
 
+    /// Empty; grows as elements are added.
     public init() {}
 
+    /// Makes room, so that the next elements are added without another allocation.
     public mutating func reserve(elements count: Int, bytes: Int) {
         elements.reserveCapacity(bytes + count * 4)
     }
 
+    /// Adds one element with these bytes.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         elements.appendBigEndian(UInt32(truncatingIfNeeded: bytes.count))
         elements.append(contentsOf: bytes)
         count += 1
     }
 
+    /// Adds one element with these bytes.
     public mutating func append(_ bytes: some Sequence<UInt8>) {
         let start = elements.count
         elements.appendBigEndian(UInt32(0))
@@ -30,6 +34,7 @@ public struct PackedBytes: Sendable {
         count += 1
     }
 
+    /// Adds an element that is NULL in Postgres.
     public mutating func appendNull() {
         elements.appendBigEndian(UInt32.max)
         count += 1

@@ -21,6 +21,7 @@ public actor PostgresConnection {
     private var canceller: OpaquePointer?
     private let operations = LockedBox<UInt64>(0)
 
+    /// The connection's own thread: libpq blocks, and must not block the cooperative pool.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     /// Connects within `configuration.connectTimeout`.

@@ -26,10 +26,12 @@ public struct PostgresError: Error, Sendable, Equatable {
         case invalidInput
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// One sentence for the operator.
     public let message: String
 
+    /// An error of this client's own, without a SQLSTATE.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
@@ -42,6 +44,7 @@ public struct PostgresError: Error, Sendable, Equatable {
 }
 
 extension PostgresError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }
 

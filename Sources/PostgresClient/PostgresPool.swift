@@ -9,6 +9,7 @@ public final class PostgresPool: Sendable {
     private let configuration: PostgresConfiguration
     private let state: LockedBox<PoolState>
 
+    /// A pool that connects when it is first used.
     public init(configuration: PostgresConfiguration) {
         precondition(configuration.maxConnections >= 1, "a pool needs a connection")
         self.configuration = configuration

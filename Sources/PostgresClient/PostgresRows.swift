@@ -20,6 +20,7 @@ public struct PostgresRows: Sendable {
         return Int(String(cString: text)) ?? 0
     }
 
+    /// Whether the field is NULL.
     public func isNull(_ row: Int, _ column: Int) -> Bool {
         PQgetisnull(result.raw, Int32(row), Int32(column)) == 1
     }
@@ -36,10 +37,12 @@ public struct PostgresRows: Sendable {
         } ?? nil
     }
 
+    /// The field of a boolean column; nil for NULL.
     public func bool(_ row: Int, _ column: Int) -> Bool? {
         withValue(row, column) { $0.first.map { $0 != 0 } } ?? nil
     }
 
+    /// The field of a double precision column; nil for NULL and for other types.
     public func double(_ row: Int, _ column: Int) -> Double? {
         withValue(row, column) { bytes in
             bytes.count == 8 ? Double(bitPattern: bytes.bigEndian(UInt64.self)) : nil

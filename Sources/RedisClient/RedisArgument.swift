@@ -9,22 +9,27 @@ public struct RedisArgument: Sendable, ExpressibleByStringLiteral {
 
     private let storage: Storage
 
+    /// An argument of any bytes.
     public init(_ bytes: [UInt8]) {
         storage = .bytes(bytes)
     }
 
+    /// An argument of UTF-8 text.
     public init(_ text: String) {
         storage = .text(text)
     }
 
+    /// A number in decimal digits.
     public init(_ value: Int64) {
         storage = .text(String(value))
     }
 
+    /// A number in decimal digits.
     public init(_ value: Int) {
         storage = .text(String(value))
     }
 
+    /// An argument of UTF-8 text.
     public init(stringLiteral value: String) {
         storage = .text(value)
     }

@@ -18,6 +18,7 @@ public final class RedisClient: Service, Sendable {
     private static let reconnectPolicy = RetryPolicy(
         maxAttempts: .max, base: .milliseconds(50), cap: .seconds(5))
 
+    /// A client that connects when `run` is called.
     public init(configuration: RedisConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger

@@ -10,6 +10,7 @@ public struct RedisConfiguration: Sendable {
         case unixSocket(path: String)
     }
 
+    /// Where the server is.
     public var address: Address
     /// `rediss://`: the certificate is checked against `trustRootsFile` or the system's roots, and against
     /// the host.
@@ -18,7 +19,9 @@ public struct RedisConfiguration: Sendable {
     public var trustRootsFile: String?
     /// The ACL user; nil for the default user.
     public var user: String?
+    /// What AUTH sends; nil for none.
     public var password: SecretString?
+    /// The number of the database, as for SELECT.
     public var database = 0
 
     /// The limit of one attempt to connect, TLS and AUTH included.

@@ -25,10 +25,12 @@ public struct RedisError: Error, Sendable, Equatable {
         case invalidURL
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// One sentence for the operator.
     public let message: String
 
+    /// An error of this client's own.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
@@ -41,6 +43,7 @@ public struct RedisError: Error, Sendable, Equatable {
 }
 
 extension RedisError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }
 

@@ -2,6 +2,7 @@
 
 /// What a sandbox holds and where it listens.
 public struct SandboxConfiguration: Sendable {
+    /// The address to listen on.
     public var host = "127.0.0.1"
     /// 0 for any free port.
     public var port = 0
@@ -27,6 +28,7 @@ public struct SandboxConfiguration: Sendable {
     /// Requests that the ledger remembers; older ones are counted and forgotten.
     public var ledgerCapacity = 200_000
 
+    /// The defaults: this machine only, a free port.
     public init() {}
 
     /// A user by number, from 1; nil when there is none of that name.

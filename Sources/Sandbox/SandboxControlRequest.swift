@@ -2,6 +2,7 @@
 
 /// A request to a sandbox's control: what to send, without the sending.
 public struct SandboxControlRequest: Sendable, Equatable {
+    /// The HTTP method, in capitals.
     public let method: String
     /// Path and query, to be put behind the sandbox's address.
     public let target: String

@@ -42,6 +42,7 @@ public final class SlotScheduler: Service, Sendable {
             ?? (silence > Self.pollInterval * 8 ? "no round for \(silence.components.seconds) s" : nil)
     }
 
+    /// Fires slots until graceful shutdown.
     public func run() async throws {
         try await gate()
         await cancelWhenGracefulShutdown {

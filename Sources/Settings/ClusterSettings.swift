@@ -6,13 +6,17 @@ public import Model
 public struct ClusterSettings: Sendable {
     /// What a process cannot work without.
     public struct Requirements: OptionSet, Sendable {
+        /// The bits of the set.
         public let rawValue: Int
 
+        /// A set by its bits.
         public init(rawValue: Int) {
             self.rawValue = rawValue
         }
 
+        /// DATABASE_URL has to be there.
         public static let database = Requirements(rawValue: 1)
+        /// LOCKSTEP_KEYS has to be there.
         public static let keys = Requirements(rawValue: 2)
     }
 

@@ -8,11 +8,14 @@ public struct EffectiveSetting: Sendable, Equatable {
         case unset = "not set"
     }
 
+    /// The variable's name.
     public let name: String
     /// The value, redacted; empty when there is none.
     public let value: String
+    /// Where the value comes from.
     public let source: Source
 
+    /// `value` has to be redacted already where it is a secret.
     public init(name: String, value: String, source: Source) {
         self.name = name
         self.value = value

@@ -17,6 +17,7 @@ public struct Environment: Sendable {
     public private(set) var effective: [EffectiveSetting] = []
     private let variables: [String: String]
 
+    /// An environment to read settings from; the variables are not checked yet.
     public init(_ variables: [String: String]) {
         self.variables = variables
     }
@@ -77,6 +78,7 @@ public struct Environment: Sendable {
         }
     }
 
+    /// A whole number in a range; anything else is a problem, and the default is returned.
     public mutating func integer(_ name: String, default fallback: Int, in range: ClosedRange<Int>) -> Int {
         let allowed = "a whole number from \(range.lowerBound) to \(range.upperBound)"
         return value(name, default: fallback, allowed: allowed, show: { "\($0)" }) { text in
@@ -84,6 +86,7 @@ public struct Environment: Sendable {
         }
     }
 
+    /// A duration with a unit, such as `30s`; anything else is a problem, and the default is returned.
     public mutating func duration(
         _ name: String, default fallback: Duration, in range: ClosedRange<Duration>
     ) -> Duration {
@@ -105,6 +108,7 @@ public struct Environment: Sendable {
         }
     }
 
+    /// One of a closed set of words; anything else is a problem, and the default is returned.
     public mutating func choice<Value: RawRepresentable & CaseIterable>(
         _ name: String, default fallback: Value
     ) -> Value where Value.RawValue == String {

@@ -7,6 +7,7 @@ public struct ListenAddress: Sendable, Hashable {
     /// 0 lets the system choose a free port.
     public let port: Int
 
+    /// `port` 0 lets the system choose a free one.
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
@@ -31,6 +32,7 @@ public struct ListenAddress: Sendable, Hashable {
 }
 
 extension ListenAddress: CustomStringConvertible {
+    /// `host:port`, with brackets around an IPv6 address.
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 

@@ -38,8 +38,10 @@ public enum SecretFile {
 
     /// Why a file cannot be used.
     public struct Refusal: Error, Sendable, Equatable {
+        /// Why the file cannot be used.
         public let reason: String
 
+        /// An error that names the reason only, never the content.
         public init(reason: String) {
             self.reason = reason
         }

@@ -71,5 +71,6 @@ public struct SettingURL: Sendable, Hashable {
 }
 
 extension SettingURL: CustomStringConvertible {
+    /// The URL without its password.
     public var description: String { redacted }
 }

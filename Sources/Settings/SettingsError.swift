@@ -9,6 +9,7 @@ public struct SettingsProblem: Sendable, Equatable {
     /// The form that is accepted, with an example where it helps.
     public let allowed: String
 
+    /// A problem of one variable.
     public init(name: String, problem: String, allowed: String) {
         self.name = name
         self.problem = problem
@@ -17,6 +18,7 @@ public struct SettingsProblem: Sendable, Equatable {
 }
 
 extension SettingsProblem: CustomStringConvertible {
+    /// Name, problem and allowed form in one line.
     public var description: String { "\(name): \(problem); allowed: \(allowed)" }
 }
 
@@ -30,11 +32,13 @@ public struct SettingsError: Error, Sendable, Equatable {
     /// One line for each problem.
     public var message: String { problems.map(\.description).joined(separator: "\n") }
 
+    /// An error of all problems that were found at once.
     public init(problems: [SettingsProblem]) {
         self.problems = problems
     }
 }
 
 extension SettingsError: CustomStringConvertible {
+    /// One problem a line.
     public var description: String { message }
 }

@@ -16,7 +16,9 @@ public struct EngineConfiguration: Sendable {
     public var triesPerPage = 3
     /// New generations of one slice in one run.
     public var resyncsPerSlice = 3
+    /// When a sweep counts as a mass delete and waits for a person.
     public var massDeleteGuard = MassDeleteGuard.standard
 
+    /// The limits and times that workers use unless a test needs others.
     public init() {}
 }

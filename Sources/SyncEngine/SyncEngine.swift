@@ -10,6 +10,7 @@ public struct SyncEngine: Sendable {
     private let store: SyncStore
     private let configuration: EngineConfiguration
 
+    /// An engine that keeps what it reads in `store`.
     public init(store: SyncStore, configuration: EngineConfiguration = EngineConfiguration()) {
         self.store = store
         self.configuration = configuration

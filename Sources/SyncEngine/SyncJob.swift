@@ -11,6 +11,7 @@ public struct SyncJob: Sendable {
         case backfill(since: Timestamp, until: Timestamp?)
     }
 
+    /// What is read: everything, what changed, or a range of time.
     public let kind: Kind
     /// The streams to read; nil for all. A name that the connector does not have fails the run.
     public let streams: [String]?
@@ -18,6 +19,7 @@ public struct SyncJob: Sendable {
     /// one that kills its workers.
     public let isRecovered: Bool
 
+    /// A job for these streams, or for all of them when `streams` is nil.
     public init(kind: Kind, streams: [String]?, isRecovered: Bool = false) {
         self.kind = kind
         self.streams = streams
@@ -52,12 +54,16 @@ public enum RunVerdict: Sendable, Equatable {
 
 /// Why a run failed, as its log row says it.
 public struct RunFailure: Error, Sendable, Equatable {
+    /// What kind of failure it is, which decides whether the job is tried again.
     public let errorClass: ErrorClass
     /// A stable word for programs.
     public let code: String
+    /// A sentence for the user whose account it is, without technical terms and without secrets.
     public let userMessage: String
+    /// What an operator needs to know; no secrets.
     public let operatorDetail: String
 
+    /// A failure of a run as a whole, not of one page.
     public init(_ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String) {
         self.errorClass = errorClass
         self.code = code

@@ -6,24 +6,33 @@ import PostgresClient
 
 /// What a checkpoint did to the records.
 public struct CheckpointCounts: Sendable, Equatable {
+    /// Records that were not there before, or were deleted.
     public var added = 0
+    /// Records whose content changed.
     public var updated = 0
+    /// Records that became tombstones.
     public var deleted = 0
+    /// Records with the same content hash as before.
     public var unchanged = 0
+    /// Records that were put aside with a reason.
     public var quarantined = 0
 
+    /// All zero.
     public init() {}
 }
 
 /// One transaction of a run: a slice's records, its state, and the end of the run if this is it.
 public struct Checkpoint: Sendable {
+    /// The records of the pages; nil when only the state of slices changes.
     public var batch: RecordBatch?
     /// The slice of the batch, or further slices that only moved.
     public var updates: [SliceUpdate]
+    /// Ends the run in the same transaction; nil while it goes on.
     public var end: RunEnd?
     /// The slice has no records yet: load them with COPY, and compare only if one turns out to be known.
     public var isFirstLoad: Bool
 
+    /// What is committed together, in one transaction.
     public init(
         batch: RecordBatch?, updates: [SliceUpdate], end: RunEnd? = nil, isFirstLoad: Bool = false
     ) {
@@ -44,6 +53,7 @@ public actor CheckpointWriter {
     /// A first load met a known record: the rest of the slice is compared.
     public private(set) var metKnownRecord = false
 
+    /// A writer for one run; it commits under the run's fence.
     public init(store: SyncStore, run: OpenRun) {
         self.store = store
         self.run = run

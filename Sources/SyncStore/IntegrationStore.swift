@@ -5,41 +5,67 @@ public import PostgresClient
 
 /// An integration as an operator sees it.
 public struct IntegrationSummary: Sendable {
+    /// The row's id, which payloads may name.
     public let id: Int64
+    /// User, service and account.
     public let key: IntegrationKey
+    /// `active`, `paused` or `reauth_required`.
     public let status: String
     /// Records that are not deleted.
     public let liveRecords: Int64
+    /// When a run of it last succeeded; nil when none did.
     public let lastSuccess: Timestamp?
 }
 
 /// One stream of an integration as an operator sees it.
 public struct StreamSummary: Sendable {
+    /// The stream's name in its connector.
     public let stream: String
+    /// `idle`, or what an unfinished enumeration does.
     public let phase: String
+    /// The newest generation among its slices.
     public let generation: Int64
+    /// When a run of it last succeeded; nil when none did.
     public let lastSuccess: Timestamp?
+    /// When everything was last read; nil when it never was.
     public let lastFull: Timestamp?
+    /// The number of its slices; 1 for a stream without a parent.
     public let slices: Int64
+    /// Records that are not deleted.
     public let liveRecords: Int64
+    /// Rows in the log of deletions.
     public let deletions: Int64
 }
 
 /// A row of the sync log as an operator sees it.
 public struct RunSummary: Sendable {
+    /// The id of the log row.
     public let id: Int64
+    /// The type of the job, as in its payload.
     public let type: String
+    /// `running`, `succeeded`, `failed` and so on, as in `sync_log`.
     public let status: String
+    /// When the run began.
     public let startedAt: Timestamp
+    /// When it ended; nil while it runs.
     public let completedAt: Timestamp?
+    /// Pages that were committed.
     public let pages: Int64
+    /// Records on these pages.
     public let recordsRead: Int64
+    /// Records that were not there before, or were deleted.
     public let added: Int64
+    /// Records whose content changed.
     public let updated: Int64
+    /// Records that became tombstones.
     public let deleted: Int64
+    /// Records with the same content hash as before.
     public let unchanged: Int64
+    /// A word for programs; nil when nothing went wrong.
     public let errorCode: String?
+    /// A sentence for the user; nil when nothing went wrong.
     public let errorMessage: String?
+    /// What an operator needs to know; nil when nothing went wrong.
     public let errorDetail: String?
 }
 
@@ -47,6 +73,7 @@ public struct RunSummary: Sendable {
 public struct IntegrationStore: Sendable {
     private let store: SyncStore
 
+    /// A store on that database; nothing is sent yet.
     public init(pool: PostgresPool) {
         store = SyncStore(pool: pool)
     }
@@ -106,6 +133,7 @@ public struct IntegrationStore: Sendable {
         return (id, Self.key(rows, 0), rows.text(0, 4) ?? "")
     }
 
+    /// The streams of an integration that were synced before, by name.
     public func streams(of id: Int64) async throws(StoreError) -> [StreamSummary] {
         let rows = try await store.query(StoreSQL.integrationStreams, [.int(id)])
         return (0..<rows.count).map { row in

@@ -20,6 +20,7 @@ public struct Migrator: Sendable {
 
     private let pool: PostgresPool
 
+    /// A migrator of that database; nothing is sent yet.
     public init(pool: PostgresPool) {
         self.pool = pool
     }

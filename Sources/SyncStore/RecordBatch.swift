@@ -16,6 +16,7 @@ public struct RecordBatch: Sendable {
         let hash: ContentHash
     }
 
+    /// The stream of all its records.
     public let stream: String
     /// The parent's external id; empty for a whole stream.
     public let partition: String
@@ -33,6 +34,7 @@ public struct RecordBatch: Sendable {
     public private(set) var recordCount = 0
     private(set) var rejected: [(page: Int32, record: RejectedRecord)] = []
 
+    /// `generation` marks records as seen by a full enumeration; nil leaves that mark alone.
     public init(stream: String, partition: String, generation: Int64?, firstPage: Int64) {
         self.stream = stream
         self.partition = partition
@@ -40,6 +42,7 @@ public struct RecordBatch: Sendable {
         self.firstPage = firstPage
     }
 
+    /// Whether there is nothing to write.
     public var isEmpty: Bool { entries.isEmpty && rejected.isEmpty }
 
     /// Adds the records of a page; `hashes` has the `IdentifierHash` of each.
@@ -119,6 +122,7 @@ public struct RecordBatch: Sendable {
 
 /// 64-bit FNV-1a with a final mix: a fast hash of short ids whose value does not matter outside this process.
 public enum IdentifierHash {
+    /// A short hash of bytes, to find ids in memory; not for storage.
     public static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }

@@ -6,6 +6,7 @@ import PostgresClient
 
 /// A record that is not what the provider has.
 public struct RecordDifference: Sendable {
+    /// In what way a record and its object differ.
     public enum Kind: String, Sendable {
         /// The provider has the object, the ledger has not.
         case missing
@@ -15,12 +16,15 @@ public struct RecordDifference: Sendable {
         case different
     }
 
+    /// The object's id at the provider.
     public let externalID: String
+    /// What is different.
     public let kind: Kind
     /// The record as stored; Postgres orders the members of an object anew.
     public let stored: String?
     /// The object as the provider sends it.
     public let expected: String?
+    /// When the record was last written; nil when there is none.
     public let syncedAt: Timestamp?
 }
 

@@ -4,15 +4,20 @@ public import Model
 
 /// One attempt of a job that asks to start.
 public struct RunRequest: Sendable {
+    /// The job whose attempt this run is.
     public let jobID: String
     /// Counts the claims of the job, from 1.
     public let attempt: Int
     /// The worker's id, for people who read the log.
     public let worker: String
+    /// What the job asked for.
     public let type: JobType
+    /// When the job was enqueued, by the clock of Redis; nil when that is not known.
     public let enqueuedAt: Timestamp?
+    /// The integration to sync, by id or by name.
     public let integration: IntegrationReference
 
+    /// A request to begin a run; nothing is written yet.
     public init(
         jobID: String, attempt: Int, worker: String, type: JobType, enqueuedAt: Timestamp?,
         integration: IntegrationReference
@@ -37,13 +42,17 @@ public enum RunStart: Sendable {
 
 /// A run that holds its integration's fence, until a newer run takes it.
 public struct OpenRun: Sendable {
+    /// The row of the integration.
     public let integrationID: Int64
+    /// Its names.
     public let key: IntegrationKey
     /// The members of the integration's `config`: text as it is, other values as their JSON.
     public let configuration: [String: String]
+    /// The number that commits of this run have to carry; a later run has a greater one.
     public let fence: Int64
     /// The `sync_log` row.
     public let syncID: Int64
+    /// What proves to the provider who asks; nil when none is stored.
     public let credential: StoredCredential?
     /// The states of whole streams; those of child slices are loaded as they are reached.
     public let slices: [SliceState]
@@ -51,8 +60,11 @@ public struct OpenRun: Sendable {
 
 /// A credential as it is stored: ciphertext.
 public struct StoredCredential: Sendable {
+    /// The kind of secret, such as `static`.
     public let kind: String
+    /// Counts up with each new secret; part of what is authenticated.
     public let version: Int64
+    /// The sealed secret, as the vault made it.
     public let ciphertext: [UInt8]
 }
 
@@ -69,23 +81,33 @@ public struct SliceState: Sendable, Equatable {
 
     /// A cursor as stored: its text, and what it is compared by.
     public struct StoredCursor: Sendable, Equatable {
+        /// The cursor as the provider understands it.
         public var text: String
+        /// What cursors are compared by; nil when only the provider can.
         public var order: Int64?
 
+        /// A cursor to be stored with a slice.
         public init(text: String, order: Int64?) {
             self.text = text
             self.order = order
         }
     }
 
+    /// The stream of the slice.
     public let stream: String
     /// The parent's external id; empty for a whole stream.
     public let partition: String
+    /// The cursor that the next incremental run starts from.
     public var cursor: StoredCursor?
+    /// The cursor that becomes valid when this enumeration ends.
     public var pending: StoredCursor?
+    /// Where the slice is in a full sync.
     public var phase: Phase = .idle
+    /// Counts up with each full enumeration; records carry the one that saw them last.
     public var generation: Int64 = 0
+    /// Where an interrupted enumeration goes on; nil for the start.
     public var position: String?
+    /// The number of the last page that was committed.
     public var page: Int64 = 0
 
     /// The state of a slice that was never read.
@@ -105,13 +127,16 @@ public struct RunEnd: Sendable {
         case cancelled
     }
 
+    /// How the run ended.
     public let status: Status
+    /// A word for programs when it did not succeed.
     public let errorCode: String?
     /// For the user.
     public let errorMessage: String?
     /// For the operator.
     public let errorDetail: String?
 
+    /// The end of a run, as its log row tells it.
     public init(
         _ status: Status, errorCode: String? = nil, errorMessage: String? = nil, errorDetail: String? = nil
     ) {
@@ -124,6 +149,7 @@ public struct RunEnd: Sendable {
 
 /// What one slice has to save at a checkpoint.
 public struct SliceUpdate: Sendable {
+    /// The state that the slice has after the commit.
     public let state: SliceState
     /// What was counted since the last checkpoint; additions, updates and tombstones are counted by the store.
     public let counters: SyncCounters
@@ -132,6 +158,7 @@ public struct SliceUpdate: Sendable {
     /// Whether the ended enumeration showed every object.
     public let isFull: Bool
 
+    /// What one commit changes of a slice besides its records.
     public init(state: SliceState, counters: SyncCounters, endedBy: String?, isFull: Bool) {
         self.state = state
         self.counters = counters

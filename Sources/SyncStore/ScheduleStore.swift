@@ -12,16 +12,25 @@ public struct Schedule: Sendable, Equatable {
         case all
     }
 
+    /// The row's id.
     public let id: Int64
+    /// The name that operators know it by.
     public let name: String
+    /// The cron expression, with five or six fields.
     public let cron: String
+    /// An IANA name, such as `Europe/Zurich`.
     public let timeZone: String
+    /// The type of the jobs it makes.
     public let type: JobType
     /// Nil for all services.
     public let service: String?
+    /// Whether it fires.
     public let isEnabled: Bool
+    /// What happens with slots that nobody fired in time.
     public let catchUp: CatchUp
+    /// Jobs of a slot are spread over this many seconds.
     public let spreadSeconds: Int64
+    /// When the row was last changed.
     public let updatedAt: Timestamp
     /// The newest slot that has a row.
     public let lastFire: Timestamp?
@@ -29,13 +38,19 @@ public struct Schedule: Sendable, Equatable {
 
 /// A slot whose jobs are not all enqueued.
 public struct OpenSlot: Sendable, Equatable {
+    /// The schedule that fires.
     public let scheduleID: Int64
+    /// Its name when it fired.
     public let scheduleName: String
+    /// The slot, as the cron expression gives it.
     public let fireAt: Timestamp
     /// Integrations up to this id are enqueued.
     public let lastIntegrationID: Int64
+    /// The type of the jobs.
     public let type: JobType
+    /// Jobs are made for integrations of this service only; nil for all.
     public let service: String?
+    /// Jobs are spread over this many seconds.
     public let spreadSeconds: Int64
 }
 
@@ -43,6 +58,7 @@ public struct OpenSlot: Sendable, Equatable {
 public struct ScheduleStore: Sendable {
     private let store: SyncStore
 
+    /// A store on that database; nothing is sent yet.
     public init(pool: PostgresPool) {
         store = SyncStore(pool: pool)
     }

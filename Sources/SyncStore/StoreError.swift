@@ -26,11 +26,14 @@ public struct StoreError: Error, Sendable {
         case unexpectedReply
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// For the operator; never a stored value.
     public let message: String
+    /// The failure of Postgres behind it, if there is one.
     public let underlying: PostgresError?
 
+    /// An error of the ledger's own, or one with a cause.
     public init(_ code: Code, _ message: String, underlying: PostgresError? = nil) {
         self.code = code
         self.message = message
@@ -73,5 +76,6 @@ extension StoreError {
 }
 
 extension StoreError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }

@@ -9,6 +9,7 @@ public struct MassDeleteGuard: Sendable, Equatable {
     /// The share of the live rows, 0 to 1, above which a sweep is held.
     public var share: Double
 
+    /// A guard that holds sweeps of more than `rows` rows that are more than `share` (0 to 1) of all.
     public init(rows: Int64, share: Double) {
         self.rows = rows
         self.share = share
@@ -22,6 +23,7 @@ public struct MassDeleteGuard: Sendable, Equatable {
 public struct SweepOutcome: Sendable, Equatable {
     /// They wait for a decision or for a second run that agrees.
     public let isHeld: Bool
+    /// How many records became tombstones.
     public let deleted: Int64
 }
 

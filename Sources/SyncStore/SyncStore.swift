@@ -10,6 +10,7 @@ public import PostgresClient
 public struct SyncStore: Sendable {
     let pool: PostgresPool
 
+    /// A store on that database; nothing is sent yet.
     public init(pool: PostgresPool) {
         self.pool = pool
     }

@@ -7,15 +7,20 @@ public import PostgresClient
 public struct WaveProgress: Sendable {
     /// Integrations with a run of the type that started since and succeeded.
     public let succeeded: Int64
+    /// Runs that have not ended.
     public let running: Int64
+    /// Records that are not deleted.
     public let liveRecords: Int64
+    /// Rows in the log of deletions.
     public let deletions: Int64
+    /// Integrations that jobs may work on.
     public let activeIntegrations: Int64
     /// Runs since whose worker died or was overtaken.
     public let superseded: Int64
     /// The time of the server.
     public let now: Timestamp
 
+    /// Reads all of it in one statement.
     public static func read(
         from pool: PostgresPool, type: JobType, since: Timestamp
     ) async throws(StoreError) -> WaveProgress {

@@ -11,6 +11,7 @@ public import Model
 public struct CredentialVault: Sendable {
     private let keys: KeyRing
 
+    /// A vault that seals with the ring's current key and opens with any of them.
     public init(keys: KeyRing) {
         self.keys = keys
     }

@@ -59,6 +59,8 @@ public struct KeyRing: Sendable {
 }
 
 extension KeyRing: CustomStringConvertible, CustomReflectable {
+    /// The number of keys and the current one's id, no key.
     public var description: String { "\(ids.count) keys, current '\(currentID)'" }
+    /// The ids alone, so that `dump` shows no key.
     public var customMirror: Mirror { Mirror(self, children: ["ids": ids]) }
 }

@@ -12,6 +12,7 @@
 /// Both parts authenticate the row that they belong to. The payload does not cover the header, so that
 /// another key can wrap the data key without the secrets being opened.
 public struct SealedCredential: Sendable, Equatable {
+    /// What the `ciphertext` column holds, header and payload.
     public let bytes: [UInt8]
     /// The key that wraps the data key.
     public let keyID: String

@@ -4,6 +4,7 @@
 public struct VaultError: Error, Sendable, Equatable {
     /// What happened, for programs. New codes may be added.
     public struct Code: Sendable, Hashable {
+        /// The word as programs see it.
         public let name: String
 
         private init(_ name: String) { self.name = name }
@@ -22,6 +23,7 @@ public struct VaultError: Error, Sendable, Equatable {
         public static let unavailable = Code("unavailable")
     }
 
+    /// What went wrong, for programs.
     public let code: Code
     /// One line: the problem, and what to do about it.
     public let message: String
@@ -33,5 +35,6 @@ public struct VaultError: Error, Sendable, Equatable {
 }
 
 extension VaultError: CustomStringConvertible {
+    /// The message, as operators read it.
     public var description: String { message }
 }

@@ -40,6 +40,7 @@ public final class JobConsumer: Service, Sendable {
         lane = FinishLane(queue: queue, worker: state, logger: logger)
     }
 
+    /// Runs until graceful shutdown; throws only what the gate throws.
     public func run() async throws {
         try await gate()
         await withGracefulShutdownHandler {

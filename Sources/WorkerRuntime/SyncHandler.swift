@@ -46,6 +46,7 @@ public struct SyncHandler: JobHandler {
         self.logger = logger
     }
 
+    /// Runs a sync job to its end, a page edge or a failure; the log row is closed, except after a lost lease.
     public func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome {
         guard let syncJob = SyncJob(job) else {
             return .deadLetter(
@@ -87,6 +88,7 @@ public struct SyncHandler: JobHandler {
         }
     }
 
+    /// Ends the log rows that dead workers left running, as failed with `worker_died`.
     public func abandon(jobID: String) async throws {
         try await store.closeRuns(ofJob: jobID)
     }

@@ -2,9 +2,13 @@
 
 /// The numbers of a worker, for a metrics endpoint.
 public struct WorkerMetric: Sendable {
+    /// The name that Prometheus sees.
     public let name: String
+    /// One line that says what is counted.
     public let help: String
+    /// Whether it only grows; else it is a gauge.
     public let isCounter: Bool
+    /// The value now.
     public let value: Int
 }
 

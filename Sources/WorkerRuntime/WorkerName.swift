@@ -8,6 +8,7 @@
 
 /// The name of this worker: host, process, and a random part, as process ids are used again.
 public enum WorkerName {
+    /// A new name for this process, for `lockstep:workers` and the sync log.
     public static func make() -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         let isNamed = gethostname(&buffer, buffer.count - 1) == 0

@@ -121,5 +121,6 @@ public final class PostgresServer: Sendable {
 public struct ServerError: Error, CustomStringConvertible {
     let message: String
 
+    /// The message.
     public var description: String { message }
 }

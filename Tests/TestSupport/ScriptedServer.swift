@@ -7,20 +7,28 @@ import Model
 /// An HTTP/1.1 server on a free port of 127.0.0.1 that answers with the exact bytes a test asks for, and
 /// remembers what it was sent.
 public final class ScriptedServer: Sendable {
+    /// What the server was sent.
     public struct Request: Sendable {
+        /// The method, as it came.
         public let method: String
+        /// Path and query, as they came.
         public let target: String
+        /// The headers, in the order in which they came.
         public let headers: [(name: String, value: String)]
+        /// The body, as `Content-Length` says.
         public let body: [UInt8]
-        /// The number of the connection and of the request on it, each from 0.
+        /// The number of the connection, from 0.
         public let connection: Int
+        /// The number of the request on its connection, from 0.
         public let index: Int
 
+        /// The first header of this name, in whatever case.
         public func header(_ name: String) -> String? {
             headers.first { $0.name.lowercased() == name.lowercased() }?.value
         }
     }
 
+    /// What the server does in answer to a request.
     public enum Step: Sendable {
         case send([UInt8])
         /// Sends until the peer closes the connection.
@@ -31,6 +39,7 @@ public final class ScriptedServer: Sendable {
         /// Closes with a TCP reset.
         case reset
 
+        /// Sends text as it is.
         public static func send(_ text: String) -> Step { .send(Array(text.utf8)) }
 
         /// A whole response with a length.
@@ -41,22 +50,31 @@ public final class ScriptedServer: Sendable {
         }
     }
 
+    /// What happened so far.
     public struct Log: Sendable {
+        /// Connections that were accepted.
         public var accepted = 0
+        /// Connections that have ended.
         public var ended = 0
+        /// The requests, in the order in which they were read.
         public var requests: [Request] = []
     }
 
+    /// The port it listens on.
     public let port: Int
     private let listener: Int32
     private let handler: @Sendable (Request) -> [Step]
     private let state = LockedBox(Log())
 
+    /// What happened so far.
     public var log: Log { state.withLock { $0 } }
+    /// Host and port, as a URL and an address policy write them.
     public var origin: String { "127.0.0.1:\(port)" }
 
+    /// The URL of a target.
     public func url(_ target: String = "/") -> String { "http://\(origin)\(target)" }
 
+    /// Listens at once; each request is answered with the steps that the handler returns for it.
     public init(_ handler: @escaping @Sendable (Request) -> [Step]) throws {
         self.handler = handler
         // Not for child processes of other tests, which would keep the connections open.
