@@ -6,20 +6,22 @@ import Model
 enum ClaimDecision {
     /// The worker runs it.
     case run(ClaimedJob)
-    /// It waits for its integration (empty wait key) or for the end of a pause.
+    /// It waits for its integration (empty wait key), for the end of a pause or for a slot under a cap.
     case park(LeaseHandle, waitKey: String)
     /// It is due later, at this time by the clock of Redis.
     case delay(LeaseHandle, until: Timestamp)
     /// The same job is in flight already.
     case drop(LeaseHandle)
+    /// Somebody asked that it shall not run.
+    case cancel(LeaseHandle)
     /// It cannot run, ever.
     case bury(LeaseHandle, draft: [UInt8], reason: String)
 
     /// What the script says about a job.
     enum Verdict: Equatable {
-        case run, busy, same, conflict, none
-        /// The wait key of a pause, `pause:…`.
-        case paused(String)
+        case run, busy, same, conflict, cancelled, none
+        /// The wait key of a pause or a cap, `pause:…` or `cap:…`.
+        case stopped(String)
 
         init?(_ text: String) {
             switch text {
@@ -27,10 +29,11 @@ enum ClaimDecision {
             case "busy": self = .busy
             case "same": self = .same
             case "conflict": self = .conflict
+            case "cancelled": self = .cancelled
             case "none": self = .none
             default:
-                guard text.hasPrefix("pause:") else { return nil }
-                self = .paused(text)
+                guard text.hasPrefix("pause:") || text.hasPrefix("cap:") else { return nil }
+                self = .stopped(text)
             }
         }
     }
@@ -39,10 +42,14 @@ enum ClaimDecision {
     static let newerVersionGrace: Duration = .seconds(600)
     static let newerVersionDelay: Duration = .seconds(10)
 
-    /// Validation comes before everything else: a payload that is not a job is dead-lettered whatever the
+    /// Validation comes before everything but a cancellation: a payload that is not a job is dead-lettered whatever the
     /// queue says.
     init(_ envelope: Envelope, _ verdict: Verdict, now: Timestamp) {
         let lease = LeaseHandle(id: envelope.id, token: envelope.token)
+        if verdict == .cancelled {
+            self = .cancel(lease)
+            return
+        }
         if envelope.size > envelope.payload.count {
             self = .bury(lease, PayloadProblem.cut(size: envelope.size), envelope)
             return
@@ -77,8 +84,9 @@ enum ClaimDecision {
                     attempt: envelope.attempts + 1,
                     recoveries: envelope.recoveries, queue: envelope.queue, enqueuedAt: envelope.enqueuedAt))
         case .busy: .park(lease, waitKey: "")
-        case .paused(let waitKey): .park(lease, waitKey: waitKey)
+        case .stopped(let waitKey): .park(lease, waitKey: waitKey)
         case .same: .drop(lease)
+        case .cancelled: .cancel(lease)
         case .conflict: .bury(lease, .idInUse(payload.id ?? ""), envelope)
         // The script reads less strictly than this code, so this cannot be; the job must not be lost if it
         // is.

@@ -45,6 +45,8 @@ public struct ClaimReply: Sendable {
     public var openQueues: [Queue] = []
     /// How many jobs were taken from the lists, those included that were parked, coalesced or dead-lettered.
     public var taken = 0
+    /// Ready jobs that are in no lane yet; see `sort`.
+    public var unsorted = 0
 }
 
 /// Something that went wrong beside the jobs of a claim or a reap.

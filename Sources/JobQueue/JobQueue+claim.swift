@@ -31,6 +31,7 @@ extension JobQueue {
         reply.problems = page.wrongKeys.map { .wrongKeyType(key: $0) }
         reply.openQueues = page.openQueues
         reply.taken = page.rows.count
+        reply.unsorted = page.unsorted
         reply.jobs.reserveCapacity(page.rows.count)
         var aside = Aside()
         for (envelope, verdict) in page.rows {
@@ -41,6 +42,7 @@ extension JobQueue {
             case .park(let lease, let waitKey): aside.parked.append((lease, waitKey))
             case .delay(let lease, let time): aside.delayed.append((lease, time))
             case .drop(let lease): aside.dropped.append(lease)
+            case .cancel(let lease): aside.cancelled.append(lease)
             case .bury(let lease, let draft, let reason): aside.buried.append((lease, draft, reason))
             }
         }
@@ -48,14 +50,28 @@ extension JobQueue {
         return reply
     }
 
+    /// Sorts up to 100 ready jobs into the lanes of their users and returns how many are left in the lists. A claim sorts
+    /// too; call this while a claim reports many `unsorted` jobs and no slot is free, so that a user whose job is deep in
+    /// a list does not wait for the jobs before it to run.
+    public func sort() async throws(QueueError) -> Int {
+        let ids = JobID.candidates()
+        let reply = try await eval(
+            .sort,
+            [RedisArgument(ids.prefix), RedisArgument(ids.first)]
+                + configuration.queues.map { RedisArgument($0.rawValue) })
+        guard let left = reply.int else { throw .unexpected("sort") }
+        return Int(left)
+    }
+
     /// Jobs of a claim that do not run now.
     private struct Aside {
         var parked: [(LeaseHandle, waitKey: String)] = []
         var delayed: [(LeaseHandle, Timestamp)] = []
         var dropped: [LeaseHandle] = []
+        var cancelled: [LeaseHandle] = []
         var buried: [(LeaseHandle, draft: [UInt8], reason: String)] = []
 
-        var isEmpty: Bool { parked.isEmpty && delayed.isEmpty && dropped.isEmpty && buried.isEmpty }
+        var isEmpty: Bool { parked.isEmpty && delayed.isEmpty && dropped.isEmpty && cancelled.isEmpty && buried.isEmpty }
     }
 
     /// Carries the decisions out. A failure here must not keep the claimed jobs from their worker: what could
@@ -69,6 +85,7 @@ extension JobQueue {
                     aside.delayed.map(\.0), charge: 0, delays: aside.delayed.map { "@\($0.1.milliseconds)" })
             }
             if !aside.dropped.isEmpty { _ = try await finish(aside.dropped, counter: "coalesced") }
+            if !aside.cancelled.isEmpty { _ = try await finish(aside.cancelled, counter: "cancelled") }
             for (lease, draft, reason) in aside.buried {
                 _ = try await bury([(lease, draft)])
                 problems.append(.deadLettered(id: lease.id, reason: reason))
@@ -94,13 +111,16 @@ private struct ClaimPage {
     let nextDue: Timestamp?
     let wrongKeys: [String]
     let openQueues: [Queue]
+    let unsorted: Int
     let rows: [(Envelope, ClaimDecision.Verdict)]
 
     init(_ reply: RedisValue) throws(QueueError) {
-        guard let fields = reply.array, fields.count == 5, let now = fields[0].int, let due = fields[1].int,
-            let wrongKeys = fields[2].array, let openQueues = fields[3].array, let flat = fields[4].array
+        guard let fields = reply.array, fields.count == 6, let now = fields[0].int, let due = fields[1].int,
+            let wrongKeys = fields[2].array, let openQueues = fields[3].array, let flat = fields[4].array,
+            let unsorted = fields[5].int
         else { throw .unexpected("claim") }
         self.now = Timestamp(milliseconds: now)
+        self.unsorted = Int(unsorted)
         nextDue = due >= 0 ? Timestamp(milliseconds: due) : nil
         self.wrongKeys = wrongKeys.compactMap(\.text)
         self.openQueues = openQueues.compactMap { $0.text.flatMap(Queue.init(rawValue:)) }

@@ -5,7 +5,7 @@ import RedisClient
 
 /// The queue in numbers. A number is nil when its key has a wrong type.
 public struct QueueStatistics: Sendable {
-    /// Ready jobs, those in the inboxes included.
+    /// Ready jobs, those in the inboxes and lanes included.
     public var ready: [Queue: Int] = [:]
     /// Jobs that workers hold; nil when the key has the wrong type.
     public var inFlight: Int?
@@ -80,7 +80,8 @@ extension JobQueue {
         for queue in Queue.allCases {
             let ready = try await count("LLEN", keys.ready(queue), &statistics)
             let inbox = try await count("LLEN", keys.inbox(queue), &statistics)
-            statistics.ready[queue] = ready.map { $0 + (inbox ?? 0) }
+            let sorted = try await count("ZCARD", keys.lanes(queue), &statistics)
+            statistics.ready[queue] = ready.map { $0 + (inbox ?? 0) + (sorted ?? 0) }
         }
         statistics.inFlight = try await count("HLEN", keys.jobs, &statistics)
         statistics.delayed = try await count("ZCARD", keys.delayed, &statistics)

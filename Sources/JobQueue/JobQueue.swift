@@ -117,7 +117,9 @@ public struct JobQueue: Sendable {
         let lock = "#\(integrationID)"
         let pauses: [Pause] = [.integration(integrationID), .user(key.userID), .service(key.service)]
         let reply = try await eval(
-            .bind, lease.arguments + [RedisArgument(lock)] + pauses.map { RedisArgument($0.member) })
+            .bind,
+            lease.arguments + [RedisArgument(lock), RedisArgument(key.userID), RedisArgument(key.service)]
+                + pauses.map { RedisArgument($0.member) })
         switch reply.text {
         case "ok": return .bound
         case "lost": return .lost

@@ -2,13 +2,13 @@
 
 import RedisClient
 
-/// The queue's scripts. Each is its file with the prelude inserted below the first line, which holds the
-/// flags.
+/// The queue's scripts. Each is its file with the prelude, and with `lanes.lua` where it sorts or takes ready jobs,
+/// inserted below the first line, which holds the flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
-        progress
+        progress, sort, cancel
 
-    private static let claimScript = assembled(PackageResources.claim_lua)
+    private static let claimScript = assembled(PackageResources.claim_lua, withLanes: true)
     private static let renewScript = assembled(PackageResources.renew_lua)
     private static let finishScript = assembled(PackageResources.finish_lua)
     private static let postponeScript = assembled(PackageResources.postpone_lua)
@@ -17,10 +17,12 @@ enum QueueScript: String, CaseIterable {
     private static let bindScript = assembled(PackageResources.bind_lua)
     private static let reapScript = assembled(PackageResources.reap_lua)
     private static let enqueueScript = assembled(PackageResources.enqueue_lua)
-    private static let resumeScript = assembled(PackageResources.resume_lua)
+    private static let resumeScript = assembled(PackageResources.resume_lua, withLanes: true)
     private static let replayScript = assembled(PackageResources.replay_lua)
     private static let heartbeatScript = assembled(PackageResources.heartbeat_lua)
     private static let progressScript = assembled(PackageResources.progress_lua)
+    private static let sortScript = assembled(PackageResources.sort_lua, withLanes: true)
+    private static let cancelScript = assembled(PackageResources.cancel_lua)
 
     var script: RedisScript {
         switch self {
@@ -37,12 +39,15 @@ enum QueueScript: String, CaseIterable {
         case .replay: Self.replayScript
         case .heartbeat: Self.heartbeatScript
         case .progress: Self.progressScript
+        case .sort: Self.sortScript
+        case .cancel: Self.cancelScript
         }
     }
 
-    private static func assembled(_ file: [UInt8]) -> RedisScript {
+    private static func assembled(_ file: [UInt8], withLanes: Bool = false) -> RedisScript {
         let lineEnd = UInt8(ascii: "\n")
         let first = file.prefix { $0 != lineEnd }
-        return RedisScript(first + [lineEnd] + PackageResources.prelude_lua + file.dropFirst(first.count))
+        let inserted = PackageResources.prelude_lua + (withLanes ? PackageResources.lanes_lua : [])
+        return RedisScript(first + [lineEnd] + inserted + file.dropFirst(first.count))
     }
 }

@@ -50,12 +50,12 @@ import Testing
         }
     }
 
-    @Test func `takes no more than its limit and leaves the rest where it was`() async throws {
+    @Test func `takes no more than its limit and leaves the rest ready`() async throws {
         try await withQueue { fixture in
             for number in 0..<5 { try await fixture.push(payload("u\(number)")) }
             let reply = try await fixture.queue.claim(limit: 3)
             #expect(reply.jobs.count == 3)
-            #expect(try await fixture.redis.command(["LLEN", fixture.key("queue:default")]).int == 2)
+            #expect(try await fixture.queue.statistics().ready[.default] == 2)
             #expect(reply.openQueues == [.high, .default, .low])
         }
     }

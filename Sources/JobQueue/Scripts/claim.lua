@@ -1,23 +1,30 @@
 #!lua flags=allow-oom
--- Purpose: promotes due jobs, then takes ready jobs in the order of the queues and records a lease for each.
+-- Purpose: promotes due jobs, then takes ready jobs in the order of the queues, and within a queue of its
+--          lanes, and records a lease for each.
 -- ARGV:    token of the leases, lease ms, how many jobs may run, first 24 characters of new ids, number of
 --          which the first one's last 12 hex digits are made, recoveries that make a suspect, how many
 --          suspects may run, names of the queues…
 -- Reply:   { now ms, ms of the next due job or -1, { keys of a wrong type }, { queues worth waiting for },
---            { envelope, verdict, envelope, verdict, … } }
---          verdict: run      the job holds its integration
---                   busy     another job holds it
---                   pause:…  that member of `paused` concerns it
---                   same     a job with this id and these bytes is in flight
---                   conflict a job with this id and other bytes is in flight
---                   none     no integration can be read from it, so its payload is not valid
+--            { envelope, verdict, envelope, verdict, … }, jobs left in the lists that are in no lane yet }
+--          verdict: run       the job holds its integration
+--                   busy      another job holds it
+--                   pause:…   that member of `paused` concerns it
+--                   cap:…     as many jobs of that scope run as may
+--                   same      a job with this id and these bytes is in flight
+--                   conflict  a job with this id and other bytes is in flight
+--                   cancelled nobody shall run it
+--                   none      no integration can be read from it, so its payload is not valid
 --          The caller answers every verdict but run with park, finish or deadletter.
--- Invariants: a job leaves its list only together with its entry in jobs and leases. At most 100 jobs and
---          about 1 MiB per call. A list of the wrong type is reported and left alone. A suspect, a job that one
---          more death makes poison, waits while its worker runs another one: else the poison job among them
---          would make the rest look like poison too.
+-- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 100 jobs are
+--          sorted and 100 taken, about 1 MiB per call. A short list is taken from directly: with less than
+--          was asked for there is nothing to be fair about. A list of the wrong type is reported and left alone.
+--          A suspect, a job that one more death makes poison, waits while its worker runs another one: else
+--          the poison job among them would make the rest look like poison too.
 
-local wrong = wrong_key({ JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', DELAYED, 'zset', PAUSED, 'set' })
+local wrong = wrong_key({
+    JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', DELAYED, 'zset', PAUSED, 'set', WAITING, 'hash', CLOCK, 'hash',
+    POLICY, 'hash', SLOTS, 'zset', OWNERS, 'hash', CANCELLED, 'zset', COUNTERS, 'hash',
+})
 if wrong then return wrong end
 
 local token, lease, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -26,8 +33,13 @@ local now = now_ms()
 local now_text, deadline = int(now), int(now + lease)
 local problems, usable = {}, {}
 for name, key in pairs(READY) do
-    usable[name] = not is_wrong(key, 'list')
-    if not usable[name] then problems[#problems + 1] = key end
+    usable[name] = true
+    for _, pair in ipairs({ { key, 'list' }, { LANES[name], 'zset' }, { TURNS[name], 'zset' } }) do
+        if is_wrong(pair[1], pair[2]) then
+            usable[name] = false
+            problems[#problems + 1] = pair[1]
+        end
+    end
     if is_wrong(INBOX[name], 'list') then
         usable[INBOX[name]] = false
         problems[#problems + 1] = INBOX[name]
@@ -46,83 +58,74 @@ local function promote()
     end
 end
 
-local function lock_key(document)
-    local number = document.integration_id
-    if number ~= nil then
-        local is_whole = type(number) == 'number' and number % 1 == 0
-        return is_whole and number >= 1 and number <= 9007199254740991 and '#' .. int(number) or ''
-    end
-    local user, service, account = document.user_id, document.service, document.account
-    if account == nil then account = 'default' end
-    if type(user) ~= 'string' or type(service) ~= 'string' or type(account) ~= 'string' then return '' end
-    if user:find('%c') or service:find('%c') or account:find('%c') then return '' end
-    return user .. US .. service .. US .. account
-end
-
-local candidate = tonumber(ARGV[5])
-local function next_id()
-    candidate = candidate + 1
-    return ARGV[4] .. string.format('%012x', candidate)
-end
-
--- A payload as it was pushed becomes a job.
-local function admit(raw, queue)
-    local job = {
-        attempts = '0', recoveries = '0', queue = queue, enqueued = now_text,
-        size = string.format('%d', #raw), key = '', payload = raw,
-    }
-    if #raw <= LIMIT.payload then
-        local isRead, document = pcall(cjson.decode, raw)
-        if isRead and type(document) == 'table' then
-            job.key = lock_key(document)
-            local id = document.id
-            if type(id) == 'string' and #id <= 64 and id:find('^[%w._:-]+$') then job.id = id end
-        end
-    elseif #raw > LIMIT.kept then
-        job.payload = raw:sub(1, LIMIT.payload)
-    end
-    return job
-end
-
--- The members of `paused` that may concern a lock key.
-local function pauses(key)
-    if key:sub(1, 1) == '#' and not key:find(US, 1, true) then
-        local name = 'integration:' .. key:sub(2)
-        return name, name
-    end
-    local user, service = key:match('^([^\31]*)\31([^\31]*)\31')
-    return 'user:' .. user, 'service:' .. service
-end
-
 local taken, inFlight, granted, bytes, held_back = {}, {}, 0, 0, 0
-local jobsArgs, leaseArgs, runningArgs, rows = {}, {}, {}, {}
-local hasPauses = redis.call('SCARD', PAUSED) > 0
+local jobsArgs, leaseArgs, runningArgs, slotArgs, rows = {}, {}, {}, {}, {}
+local has_pauses = redis.call('SCARD', PAUSED) > 0
+local has_policy = redis.call('HLEN', POLICY) > 0
+local has_cancelled = redis.call('ZCARD', CANCELLED) > 0
 
--- What the lists and hashes say about a batch, in one call each.
-local function facts(batch)
-    local ids, keys, names = {}, {}, {}
-    for i, job in ipairs(batch) do
-        ids[i], keys[i] = job.id or '', job.key
-        if hasPauses then
-            names[i * 2 - 1], names[i * 2] = '', ''
-            if job.key ~= '' then names[i * 2 - 1], names[i * 2] = pauses(job.key) end
-        end
+-- How many more jobs of a scope may run.
+local rooms = {}
+local function room_of(scope)
+    if not rooms[scope] then
+        local cap = cap_of(scope)
+        rooms[scope] = cap and { cap = true, free = cap - used(scope) } or { free = LIMIT.batch }
     end
-    return redis.call('HMGET', JOBS, unpack(ids)), redis.call('HMGET', RUNNING, unpack(keys)), names,
-        hasPauses and redis.call('SMISMEMBER', PAUSED, unpack(names)) or {}
+    return rooms[scope]
 end
 
-local function verdict(job, flying, holder, pause)
+-- The members of `paused` that may concern a job.
+local function pauses_of(key)
+    local user, service = names_of(key)
+    local numbered = key:sub(1, 1) == '#' and not key:find(US, 1, true) and 'integration:' .. key:sub(2) or ''
+    return user and 'user:' .. user or '', service and 'service:' .. service or '', numbered
+end
+
+-- The first pause that concerns each job of a batch.
+local function paused(batch)
+    local names, found = {}, {}
+    for i, job in ipairs(batch) do
+        names[i * 3 - 2], names[i * 3 - 1], names[i * 3] = pauses_of(job.key)
+    end
+    for i, is_member in ipairs(redis.call('SMISMEMBER', PAUSED, unpack(names))) do
+        local position = math.ceil(i / 3)
+        if is_member == 1 and names[i] ~= '' then found[position] = found[position] or names[i] end
+    end
+    return found
+end
+
+local function full_scope(job)
+    for _, scope in ipairs(scopes_of(job.key, job.queue)) do
+        if room_of(scope).free <= 0 then return scope end
+    end
+    return nil
+end
+
+local function verdict(job, flying, holder, pause, cancelled)
+    if cancelled then return 'cancelled' end
     local other = job.id and (taken[job.id] or flying and parse(flying))
     if other then return other.payload == job.payload and 'same' or 'conflict' end
     if job.key == '' then return 'none' end
     if pause then return 'pause:' .. pause end
     if holder or inFlight[job.key] then return 'busy' end
+    local full = has_policy and full_scope(job)
+    if full then return 'cap:' .. full end
     return 'run'
 end
 
+local function occupy(job)
+    for _, scope in ipairs(scopes_of(job.key, job.queue)) do
+        local room = room_of(scope)
+        if room.cap then
+            room.free = room.free - 1
+            slotArgs[#slotArgs + 1] = 0
+            slotArgs[#slotArgs + 1] = scope .. RS .. job.id
+        end
+    end
+end
+
 local function record(job, result)
-    if result == 'same' or result == 'conflict' or not job.id then job.id = next_id() end
+    if result == 'same' or result == 'conflict' or not job.id then job.id = next_id(ARGV[4], ARGV[5]) end
     job.token, job.bound, job.state = token, '', result == 'run' and 'r' or 'h'
     local envelope = build(job)
     taken[job.id] = job
@@ -134,6 +137,7 @@ local function record(job, result)
         inFlight[job.key] = true
         runningArgs[#runningArgs + 1] = job.key
         runningArgs[#runningArgs + 1] = padded(job.id)
+        if has_policy then occupy(job) end
         granted = granted + 1
     end
     rows[#rows + 1] = envelope
@@ -151,42 +155,82 @@ local function holds_back(job, result)
     return true
 end
 
-local function take(list, queue)
-    while granted < limit and #rows < 2 * LIMIT.batch and bytes < LIMIT.reply and held_back < LIMIT.batch do
-        local count = math.min(limit - granted, LIMIT.batch - #rows / 2)
-        local popped = redis.call('RPOP', list, count)
-        if not popped then return end
-        local batch, size = {}, bytes
-        for i, raw in ipairs(popped) do
-            if size >= LIMIT.reply then
-                -- Too much for one reply: back to where it came from, in the old order.
-                for back = #popped, i, -1 do redis.call('RPUSH', list, popped[back]) end
-                break
-            end
-            batch[i] = raw:sub(1, 3) == 'v1 ' and parse(raw) or admit(raw, queue)
-            size = size + #batch[i].payload
+local function place(batch)
+    if #batch == 0 then return end
+    local ids, keys = {}, {}
+    for i, job in ipairs(batch) do ids[i], keys[i] = job.id or '', job.key end
+    local flying, holders = redis.call('HMGET', JOBS, unpack(ids)), redis.call('HMGET', RUNNING, unpack(keys))
+    local pauses = has_pauses and paused(batch) or {}
+    local cancelled = has_cancelled and redis.call('ZMSCORE', CANCELLED, unpack(ids)) or {}
+    for i, job in ipairs(batch) do
+        local result = verdict(job, flying[i], holders[i], pauses[i], cancelled[i])
+        if not holds_back(job, result) then record(job, result) end
+    end
+end
+
+local function is_full()
+    return granted >= limit or #rows >= 2 * LIMIT.batch or bytes >= LIMIT.reply or held_back >= LIMIT.batch
+end
+
+-- How many more jobs this call may take from a queue.
+local function wanted(queue)
+    local count = math.min(limit - granted, LIMIT.batch - #rows / 2)
+    if not has_policy then return count end
+    local room = room_of('queue:' .. queue)
+    return room.cap and math.min(count, room.free) or count
+end
+
+-- Takes jobs from a list in its order.
+local function take_from(list, queue)
+    local popped = redis.call('RPOP', list, wanted(queue))
+    if not popped then return end
+    local batch, size = {}, bytes
+    for i, raw in ipairs(popped) do
+        if size >= LIMIT.reply then
+            -- Too much for one reply: back to where it came from, in the old order.
+            for back = #popped, i, -1 do redis.call('RPUSH', list, popped[back]) end
+            break
         end
-        local flying, holders, names, isPaused = facts(batch)
-        for i, job in ipairs(batch) do
-            local first, second = i * 2 - 1, i * 2
-            local pause = isPaused[first] == 1 and names[first] or isPaused[second] == 1 and names[second]
-            local result = verdict(job, flying[i], holders[i], pause)
-            if not holds_back(job, result) then record(job, result) end
-        end
-        if #popped < count then return end
+        batch[i] = raw:sub(1, 3) == 'v1 ' and parse(raw) or admit(raw, queue, now_text)
+        size = size + #batch[i].payload
+    end
+    place(batch)
+end
+
+local to_sort = LIMIT.batch
+local function take(queue)
+    -- What is in the inbox was pushed while workers were idle, and at most one job for each of them.
+    if usable[INBOX[queue]] ~= false then take_from(INBOX[queue], queue) end
+    if not usable[queue] or is_full() or wanted(queue) <= 0 then return end
+    local length = redis.call('LLEN', READY[queue])
+    if length <= wanted(queue) and redis.call('ZCARD', TURNS[queue]) == 0 then
+        if length > 0 then take_from(READY[queue], queue) end
+        return
+    end
+    to_sort = to_sort - sort_list(READY[queue], queue, to_sort, now_text, ARGV[4], ARGV[5])
+    -- A lane may hold less than its turns; then others get them.
+    for _ = 1, 3 do
+        local count = wanted(queue)
+        if count <= 0 or is_full() then return end
+        local batch = pick(queue, count, LIMIT.reply - bytes, has_policy)
+        if #batch == 0 then return end
+        for i, envelope in ipairs(batch) do batch[i] = parse(envelope) end
+        place(batch)
     end
 end
 
 promote()
-local open = {}
+local open, unsorted = {}, 0
 for i = 8, #ARGV do
     local queue = ARGV[i]
-    if READY[queue] and not (hasPauses and redis.call('SISMEMBER', PAUSED, 'queue:' .. queue) == 1) then
-        if usable[INBOX[queue]] ~= false then
-            take(INBOX[queue], queue)
-            if usable[queue] then open[#open + 1] = queue end
+    if READY[queue] and not (has_pauses and redis.call('SISMEMBER', PAUSED, 'queue:' .. queue) == 1)
+        and (usable[queue] or usable[INBOX[queue]] ~= false) then
+        if not is_full() and wanted(queue) > 0 then take(queue) end
+        if usable[queue] and usable[INBOX[queue]] ~= false and not (has_policy and room_of('queue:' .. queue).free <= 0) then
+            open[#open + 1] = queue
+            hand_over(queue)
+            unsorted = unsorted + redis.call('LLEN', READY[queue])
         end
-        if usable[queue] then take(READY[queue], queue) end
     end
 end
 if #jobsArgs > 0 then
@@ -194,6 +238,7 @@ if #jobsArgs > 0 then
     redis.call('ZADD', LEASES, unpack(leaseArgs))
 end
 if #runningArgs > 0 then redis.call('HSET', RUNNING, unpack(runningArgs)) end
+if #slotArgs > 0 then redis.call('ZADD', SLOTS, unpack(slotArgs)) end
 
 local nextDue = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-return { now, nextDue[2] and tonumber(nextDue[2]) or -1, problems, open, rows }
+return { now, nextDue[2] and tonumber(nextDue[2]) or -1, problems, open, rows, unsorted }

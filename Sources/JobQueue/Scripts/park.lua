@@ -10,36 +10,20 @@
 local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set' })
 if wrong then return wrong end
 
--- What a job does, apart from its integration. Two jobs of one kind do the same.
-local function kind_of(document, type, streams)
-    local since, until_, ref = tostring(document.since), tostring(document.until_), tostring(document.ref)
-    return table.concat({ type, streams, since, until_, ref }, RS)
-end
-
-local function streams_of(document)
-    if type(document.streams) ~= 'table' then return '*' end
-    local names = {}
-    for i, name in ipairs(document.streams) do names[i] = tostring(name) end
-    table.sort(names)
-    return table.concat(names, US)
-end
-
-local function read(job)
-    local isRead, document = pcall(cjson.decode, job.payload)
-    if not isRead or type(document) ~= 'table' then document = {} end
-    document.until_ = document['until']
-    return document, tostring(document.type), streams_of(document)
-end
-
--- The field of KINDS for a kind that waits for `wait`. What waits for a pause may be of any integration.
+-- The field of KINDS for a kind that waits for `wait`. What waits for a pause or a cap may be of any integration.
 local function field_of(wait, job, kind)
-    local scope = wait:sub(1, 6) == 'pause:' and job.key .. RS or ''
+    local scope = shared(wait) and job.key .. RS or ''
     return wait .. RS .. redis.sha1hex(scope .. kind)
 end
 
 -- Whether what the job waits for still stands in its way, and the job that holds it.
 local function obstacle(wait, id)
-    if wait:sub(1, 6) == 'pause:' then return redis.call('SISMEMBER', PAUSED, wait:sub(7)) == 1 end
+    local what, name = shared(wait)
+    if what == 'pause' then return redis.call('SISMEMBER', PAUSED, name) == 1 end
+    if what == 'cap' then
+        local cap = cap_of(name)
+        return cap ~= nil and used(name) >= cap
+    end
     local holder = holder_of(wait)
     if not holder or holder == id then return false end
     local envelope = redis.call('HGET', JOBS, holder)

@@ -16,14 +16,24 @@
 --   17   counters                 hash     coalesced, recovered, …
 --   18   workers                  zset     worker id -> last heartbeat, ms
 --   19   deaths                   zset     claimant that lost jobs -> last time, ms
+--   20-22 lanes:high|default|low  zsets    sorted ready jobs in lexical order: lane RS position mark envelope
+--   23-25 turns:high|default|low  zsets    lane -> virtual time of its next job
+--   26   waiting                  hash     mark of a sorted job -> its queue, lane and position
+--   27   clock                    hash     queue -> virtual time; sorted: number of the last batch
+--   28   policy                   hash     weight:user:… -> weight; cap:user|service|queue:… -> running jobs
+--   29   slots                    zset     running jobs under a cap: scope RS id, in lexical order
+--   30   owners                   hash     integration id -> user US service
+--   31   cancelled                zset     id of a job that nobody shall run -> ms of the request
 --
 -- Envelope: v1 <token> <state> <id> <attempts> <recoveries> <queue> <enqueued ms> <size>
 --           <bytes of lock key> <bytes of bound key> LF
 --           <lock key><bound key><payload bytes as they came>
---   state r: in flight and holding its locks; h: in flight without locks; q: not in flight, token "-".
+--   state r: in flight and holding its locks; h: in flight without locks; q: never claimed; n: never claimed,
+--   and taken from the front of its lane for a worker to be woken by; b: claimed before and given back. n and b
+--   go to the front of their lanes. q, n and b are not in flight, their token is "-".
 --   size is that of the original payload; a larger one than LIMIT.kept was cut.
--- Lock key: user US service US account, or #<integration id>. Wait key: a lock key, or pause:<member of
--- paused>.
+-- Lock key: user US service US account, or #<integration id>. Wait key: a lock key, pause:<member of paused>,
+-- or cap:<scope>. Scope: user:…, service:… or queue:….
 -- RS and US are the ASCII separators 30 and 31; names that contain control characters get no lock key.
 
 local RS, US = '\30', '\31'
@@ -32,6 +42,10 @@ local INBOX = { high = KEYS[4], default = KEYS[5], low = KEYS[6] }
 local JOBS, LEASES, RUNNING, DELAYED, PAUSED = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local DEAD, ORDER, PARKED, KINDS, COUNTS = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local COUNTERS, WORKERS, DEATHS = KEYS[17], KEYS[18], KEYS[19]
+local LANES = { high = KEYS[20], default = KEYS[21], low = KEYS[22] }
+local TURNS = { high = KEYS[23], default = KEYS[24], low = KEYS[25] }
+local WAITING, CLOCK, POLICY, SLOTS, OWNERS = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30]
+local CANCELLED = KEYS[31]
 
 local LIMIT = { batch = 100, payload = 65536, kept = 4194304, reply = 1048576, turn = 500 }
 
@@ -63,7 +77,7 @@ end
 
 local IN_FLIGHT = {
     JOBS, 'hash', LEASES, 'zset', RUNNING, 'hash', ORDER, 'zset', PARKED, 'hash', KINDS, 'hash',
-    COUNTS, 'hash', COUNTERS, 'hash',
+    COUNTS, 'hash', COUNTERS, 'hash', POLICY, 'hash', SLOTS, 'zset', OWNERS, 'hash',
 }
 
 -- The parts of an envelope; nil for anything else, which is a payload then.
@@ -101,10 +115,74 @@ local function holder_of(key)
     return id and id:match('^%S+')
 end
 
--- The envelope of a job that is not in flight any more.
+-- The envelope of a job that was in flight and is not any more.
 local function queued(job)
-    job.token, job.state, job.bound = '-', 'q', ''
+    job.token, job.state, job.bound = '-', 'b', ''
     return build(job)
+end
+
+-- The sorted job at a position of a lane, or nil.
+local function at(queue, lane, position)
+    local from = lane .. RS .. position
+    return redis.call('ZRANGE', LANES[queue], '[' .. from, '(' .. from .. '~', 'BYLEX', 'LIMIT', 0, 1)[1]
+end
+
+-- Splits a wait key that is no lock key into `pause` or `cap` and what it names; nil for a lock key, whose user
+-- may have any name.
+local function shared(wait)
+    if wait:find(US, 1, true) then return nil end
+    local what, name = wait:match('^(%a+):(.*)$')
+    if what == 'pause' or what == 'cap' then return what, name end
+    return nil
+end
+
+-- The user and the service of a lock key; nil where only the number of the integration is known.
+local function names_of(key)
+    if key:sub(1, 1) == '#' and not key:find(US, 1, true) then
+        local owner = redis.call('HGET', OWNERS, key:sub(2))
+        if not owner then return nil, nil end
+        return owner:match('^([^\31]*)\31(.*)$')
+    end
+    return key:match('^([^\31]*)\31([^\31]*)\31')
+end
+
+-- The scopes under which a job may be capped.
+local function scopes_of(key, queue)
+    local user, service = names_of(key)
+    if not user then return { 'queue:' .. queue } end
+    return { 'user:' .. user, 'service:' .. service, 'queue:' .. queue }
+end
+
+-- How many jobs of a scope may run at once, or nil.
+local function cap_of(scope)
+    local cap = redis.call('HGET', POLICY, 'cap:' .. scope)
+        or redis.call('HGET', POLICY, 'cap:' .. scope:match('^%a+') .. ':*')
+    return cap and tonumber(cap)
+end
+
+local function used(scope)
+    return redis.call('ZLEXCOUNT', SLOTS, '[' .. scope .. RS, '(' .. scope .. US)
+end
+
+-- What a job does, apart from its integration. Two jobs of one kind do the same.
+local function kind_of(document, type, streams)
+    local since, until_, ref = tostring(document.since), tostring(document.until_), tostring(document.ref)
+    return table.concat({ type, streams, since, until_, ref }, RS)
+end
+
+local function streams_of(document)
+    if type(document.streams) ~= 'table' then return '*' end
+    local names = {}
+    for i, name in ipairs(document.streams) do names[i] = tostring(name) end
+    table.sort(names)
+    return table.concat(names, US)
+end
+
+local function read(job)
+    local isRead, document = pcall(cjson.decode, job.payload)
+    if not isRead or type(document) ~= 'table' then document = {} end
+    document.until_ = document['until']
+    return document, tostring(document.type), streams_of(document)
 end
 
 -- The job in flight under this id, if this token holds its lease.
@@ -138,12 +216,23 @@ local function release(wait, count)
     return released
 end
 
+-- Frees the slots that a job used under caps, and starts what waited for them.
+local function vacate(id, key, queue)
+    for _, scope in ipairs(scopes_of(key, queue)) do
+        if redis.call('ZREM', SLOTS, scope .. RS .. id) == 1
+            and redis.call('HEXISTS', COUNTS, 'cap:' .. scope) == 1 then
+            release('cap:' .. scope, 1)
+        end
+    end
+end
+
 -- Ends a job's flight: its entries go, its locks are free, and what waited for them may start. `job` may have
 -- been claimed without locks; if then nobody holds its integration, the next one must not be left waiting
 -- either.
 local function leave(job)
     redis.call('HDEL', JOBS, job.id)
     redis.call('ZREM', LEASES, job.id)
+    if job.state == 'r' and redis.call('ZCARD', SLOTS) > 0 then vacate(job.id, job.key, job.queue) end
     local keys = { job.key, job.bound }
     for _, key in ipairs(keys) do
         if key ~= '' then

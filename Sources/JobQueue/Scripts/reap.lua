@@ -7,7 +7,7 @@
 --          at few of the deaths is not their cause: where workers die for other reasons, jobs are recovered as
 --          often as it takes, up to four times the poison limit.
 
-local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set', DEATHS, 'zset' })
+local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set', DEATHS, 'zset', WAITING, 'hash' })
 if wrong then return wrong end
 
 local token, lease, poisonous = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -57,6 +57,7 @@ local function recover(id, envelope)
     redis.call('ZREM', LEASES, id)
     if job then
         if job.state == 'r' then
+            if redis.call('ZCARD', SLOTS) > 0 then vacate(id, job.key, job.queue) end
             free(job.key, id)
             free(job.bound, id)
         end
@@ -100,12 +101,36 @@ end
 local function release_forgotten()
     local budget = LIMIT.batch
     for _, wait in ipairs(redis.call('HRANDFIELD', COUNTS, 20)) do
-        if wait:sub(1, 6) == 'pause:' then
-            if redis.call('SISMEMBER', PAUSED, wait:sub(7)) == 0 and budget > 0 then
+        local what, name = shared(wait)
+        if what == 'pause' then
+            if redis.call('SISMEMBER', PAUSED, name) == 0 and budget > 0 then
                 budget = budget - release(wait, budget)
             end
+        elseif what == 'cap' then
+            local cap = cap_of(name)
+            local free = cap and math.max(0, cap - used(name)) or budget
+            if free > 0 and budget > 0 then budget = budget - release(wait, math.min(free, budget)) end
         elseif redis.call('HEXISTS', RUNNING, wait) == 0 then
             release(wait, 1)
+        end
+    end
+end
+
+-- A slot under a cap whose job is gone.
+local function free_orphaned_slots()
+    for _, member in ipairs(redis.call('ZRANDMEMBER', SLOTS, 20)) do
+        if redis.call('HEXISTS', JOBS, member:match('[^\30]*$')) == 0 then redis.call('ZREM', SLOTS, member) end
+    end
+end
+
+-- The mark of a sorted job that is not where it says.
+local function forget_stale_marks()
+    local marks = redis.call('HRANDFIELD', WAITING, 20, 'WITHVALUES')
+    for i = 1, #marks, 2 do
+        local queue, lane, position = marks[i + 1]:match('^(%a+) (.*)\30(%w+)$')
+        if not queue or not LANES[queue] or is_wrong(LANES[queue], 'zset')
+            or not at(queue, lane, position) then
+            redis.call('HDEL', WAITING, marks[i])
         end
     end
 end
@@ -115,6 +140,8 @@ if expired < LIMIT.batch and redis.call('HLEN', JOBS) > redis.call('ZCARD', LEAS
     recover_without_lease(LIMIT.batch - expired)
 end
 if redis.call('HLEN', RUNNING) > 0 then free_orphaned_locks() end
+if redis.call('ZCARD', SLOTS) > 0 then free_orphaned_slots() end
+if redis.call('HLEN', WAITING) > 0 then forget_stale_marks() end
 if redis.call('HLEN', COUNTS) > 0 then release_forgotten() end
 if recovered > 0 then redis.call('HINCRBY', COUNTERS, 'recovered', recovered) end
 
