@@ -71,7 +71,9 @@ extension JobQueue {
         var cancelled: [LeaseHandle] = []
         var buried: [(LeaseHandle, draft: [UInt8], reason: String)] = []
 
-        var isEmpty: Bool { parked.isEmpty && delayed.isEmpty && dropped.isEmpty && cancelled.isEmpty && buried.isEmpty }
+        var isEmpty: Bool {
+            parked.isEmpty && delayed.isEmpty && dropped.isEmpty && cancelled.isEmpty && buried.isEmpty
+        }
     }
 
     /// Carries the decisions out. A failure here must not keep the claimed jobs from their worker: what could

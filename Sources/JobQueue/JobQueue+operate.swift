@@ -7,6 +7,8 @@ import RedisClient
 public struct QueueStatistics: Sendable {
     /// Ready jobs, those in the inboxes and lanes included.
     public var ready: [Queue: Int] = [:]
+    /// Of the ready jobs, those in the lists that are in no lane yet.
+    public var unsorted = 0
     /// Jobs that workers hold; nil when the key has the wrong type.
     public var inFlight: Int?
     /// Jobs that become ready later; nil when the key has the wrong type.
@@ -19,7 +21,7 @@ public struct QueueStatistics: Sendable {
     public var workers: Int?
     /// The members of the set of pauses.
     public var paused: [String] = []
-    /// Totals since the counters began: `finished`, `coalesced`, `recovered`, `dead`.
+    /// Totals since the counters began: `finished`, `coalesced`, `recovered`, `cancelled`, `dead`.
     public var counters: [String: Int] = [:]
     /// Keys of a wrong type.
     public var wrongKeys: [String] = []
@@ -53,6 +55,28 @@ extension JobQueue {
         return members.compactMap(\.text).sorted().compactMap(Pause.init)
     }
 
+    /// Notes that nobody shall run the job: its worker stops it within a second, or the claim that meets it drops it.
+    /// Returns whether it is in flight. A wish that meets no job for a week is forgotten.
+    @discardableResult
+    public func cancel(jobID: String) async throws(QueueError) -> Bool {
+        try await eval(.cancel, [RedisArgument(jobID)]).int == 1
+    }
+
+    /// Which of these jobs, at most 100, nobody shall run.
+    public func cancelled(among ids: [String]) async throws(QueueError) -> [String] {
+        guard !ids.isEmpty else { return [] }
+        let scores =
+            try await command(
+                ["ZMSCORE", RedisArgument(keys.cancelled)] + ids.map { RedisArgument($0) }
+            ).array ?? []
+        return zip(ids, scores).filter { !$0.1.isNull }.map(\.0)
+    }
+
+    /// Ends a job that was cancelled while it ran. False when its lease was lost before.
+    public func finishCancelled(_ lease: LeaseHandle) async throws(QueueError) -> Bool {
+        try await finish([lease], counter: "cancelled").isEmpty
+    }
+
     /// Notes that this worker lives.
     public func heartbeat(worker: String) async throws(QueueError) {
         _ = try await eval(.heartbeat, [RedisArgument(worker)])
@@ -79,6 +103,7 @@ extension JobQueue {
         var statistics = QueueStatistics()
         for queue in Queue.allCases {
             let ready = try await count("LLEN", keys.ready(queue), &statistics)
+            statistics.unsorted += ready ?? 0
             let inbox = try await count("LLEN", keys.inbox(queue), &statistics)
             let sorted = try await count("ZCARD", keys.lanes(queue), &statistics)
             statistics.ready[queue] = ready.map { $0 + (inbox ?? 0) + (sorted ?? 0) }

@@ -64,10 +64,29 @@ public struct SyncStore: Sendable {
             [.int(id), .text(status), .text(kind), .text(title), .text(detail)])
     }
 
-    /// Ends the log rows that dead workers left running of a job that no run will continue. A worker that is not dead after
-    /// all cannot commit any more.
-    public func closeRuns(ofJob id: String) async throws(StoreError) {
-        _ = try await query(StoreSQL.closeRuns, [.text(id)])
+    /// Why a job that no run will continue ended.
+    public enum JobEnd: Sendable {
+        case workerDied
+        case cancelled
+    }
+
+    /// Ends the log rows that are running of a job that no run will continue. A worker that still runs it cannot commit
+    /// any more.
+    public func closeRuns(ofJob id: String, as end: JobEnd = .workerDied) async throws(StoreError) {
+        let texts =
+            switch end {
+            case .workerDied:
+                [
+                    "failed", "worker_died", "This sync was interrupted and could not be continued.",
+                    "the worker of this run died, and its job became a dead letter",
+                ]
+            case .cancelled:
+                [
+                    "cancelled", "cancelled", "This sync was cancelled.",
+                    "an operator cancelled the job while it ran",
+                ]
+            }
+        _ = try await query(StoreSQL.closeRuns, [.text(id)] + texts.map { .text($0) })
     }
 
     func query(

@@ -24,6 +24,10 @@ public final class JobConsumer: Service, Sendable {
     static let reapInterval: Duration = .seconds(2)
     static let heartbeatInterval: Duration = .seconds(10)
     static let idleWait: Duration = .seconds(5)
+    /// An idle worker looks this often whether a pause or a cap of one of its queues is over: nothing wakes it then.
+    static let stoppedQueueWait: Duration = .milliseconds(100)
+    static let cancellationInterval: Duration = .milliseconds(500)
+    static let sortInterval: Duration = .milliseconds(50)
 
     /// `name` is the worker's id in `lockstep:workers` and in the sync log. `gate` runs before the first claim; when it
     /// throws, no work is taken.
@@ -47,6 +51,8 @@ public final class JobConsumer: Service, Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.renewUntilCancelled() }
                 group.addTask { await self.reapUntilCancelled() }
+                group.addTask { await self.stopCancelledJobs() }
+                group.addTask { await self.sortBacklog() }
                 // Two lanes: while one starts what it claimed, the other's claim is on its way.
                 group.addTask { await self.claimUntilDrained(isSecond: true) }
                 await claimUntilDrained(isSecond: false)
@@ -83,6 +89,7 @@ public final class JobConsumer: Service, Sendable {
                 report(reply.problems)
                 for job in reply.jobs { start(job, requestedAt: requestedAt) }
                 state.noteBusy(reply.taken == JobQueue.batchLimit)
+                state.noteUnsorted(reply.unsorted)
                 if reply.taken == 0, !isSecond { await waitForWork(reply) }
             } catch {
                 state.noteClaim(succeeded: false)
@@ -95,7 +102,8 @@ public final class JobConsumer: Service, Sendable {
     }
 
     private func waitForWork(_ reply: ClaimReply) async {
-        let limit = min(reply.nextDueIn ?? Self.idleWait, Self.idleWait)
+        let isOpen = reply.openQueues.count == queue.configuration.queues.count
+        let limit = min(reply.nextDueIn ?? Self.idleWait, isOpen ? Self.idleWait : Self.stoppedQueueWait)
         let (queue, state, logger) = (queue, state, logger)
         await state.whileIdle {
             do throws(QueueError) {
@@ -138,6 +146,11 @@ public final class JobConsumer: Service, Sendable {
     }
 
     private func end(_ job: ClaimedJob, _ outcome: JobOutcome) async {
+        if state.isCancelled(job.lease) {
+            // In a task of its own, as that of the job is cancelled.
+            await Task { await endCancelled(job) }.value
+            return
+        }
         if case .finished = outcome {
             await lane.finish(job.lease)
             return
@@ -162,6 +175,21 @@ public final class JobConsumer: Service, Sendable {
         } catch {
             logger.warning(
                 "the job's end was not noted; it runs again when its lease runs out",
+                metadata: ["job.id": "\(job.id)", "error": "\(error)"])
+        }
+        state.remove([job.lease])
+    }
+
+    private func endCancelled(_ job: ClaimedJob) async {
+        do {
+            try await handler.cancelled(jobID: job.id)
+            if try await queue.finishCancelled(job.lease) {
+                state.count("cancelled")
+                logger.notice("job was cancelled", metadata: ["job.id": "\(job.id)"])
+            }
+        } catch {
+            logger.warning(
+                "the job's end was not noted; it is dropped when its lease runs out",
                 metadata: ["job.id": "\(job.id)", "error": "\(error)"])
         }
         state.remove([job.lease])
@@ -204,6 +232,41 @@ public final class JobConsumer: Service, Sendable {
         }
     }
 
+    /// Stops jobs that an operator cancelled. Costs nothing while no job runs.
+    private func stopCancelledJobs() async {
+        while !Task.isCancelled {
+            await Self.sleep(Self.cancellationInterval)
+            let ids = state.runningIDs
+            for start in stride(from: 0, to: ids.count, by: JobQueue.batchLimit) {
+                do throws(QueueError) {
+                    let batch = Array(ids[start..<min(start + JobQueue.batchLimit, ids.count)])
+                    for id in try await queue.cancelled(among: batch) { state.cancel(id) }
+                } catch {
+                    logger.debug("cancellations were not read", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Sorts a backlog while the slots are busy with jobs, so that a job deep in it gets its user's turn.
+    private func sortBacklog() async {
+        while !Task.isCancelled {
+            guard state.unsorted > JobQueue.batchLimit, !state.isDraining else {
+                await Self.sleep(Self.sortInterval)
+                continue
+            }
+            let started = ContinuousClock.now
+            do throws(QueueError) {
+                state.noteUnsorted(try await queue.sort())
+                // Half of the time is left to others.
+                await Self.sleep(ContinuousClock.now - started)
+            } catch {
+                logger.debug("the backlog was not sorted", metadata: ["error": "\(error)"])
+                await Self.sleep(.seconds(1))
+            }
+        }
+    }
+
     private func reapUntilCancelled() async {
         var nextHeartbeat = ContinuousClock.now
         while !Task.isCancelled {
@@ -221,8 +284,9 @@ public final class JobConsumer: Service, Sendable {
                 // Woken workers that died left ready jobs behind that wake nobody else.
                 if reply.waitingInInboxes > 0 { state.endIdleWait() }
                 if state.freeSlots == 0, !state.isDraining {
-                    let ready = try await queue.statistics().ready.values.reduce(0, +)
-                    state.noteOthersWait(ready > 0)
+                    let statistics = try await queue.statistics()
+                    state.noteOthersWait(statistics.ready.values.reduce(0, +) > 0)
+                    state.noteUnsorted(statistics.unsorted)
                 } else {
                     state.noteOthersWait(false)
                 }

@@ -23,11 +23,17 @@ public protocol JobHandler: Sendable {
     /// Closes what dead workers left open of a job, before it becomes a dead letter. When it throws, the job is kept and
     /// this is asked again after a lease.
     func abandon(jobID: String) async throws
+
+    /// Closes what is open of a job that was cancelled while it ran. Its task has ended by then.
+    func cancelled(jobID: String) async throws
 }
 
 extension JobHandler {
     /// A handler that keeps no ledger has nothing to close.
     public func abandon(jobID: String) async throws {}
+
+    /// A handler that keeps no ledger has nothing to close.
+    public func cancelled(jobID: String) async throws {}
 }
 
 /// What a running job may ask its worker.

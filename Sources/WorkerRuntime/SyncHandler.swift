@@ -93,6 +93,11 @@ public struct SyncHandler: JobHandler {
         try await store.closeRuns(ofJob: jobID)
     }
 
+    /// Ends the log rows of a job that was cancelled while it ran.
+    public func cancelled(jobID: String) async throws {
+        try await store.closeRuns(ofJob: jobID, as: .cancelled)
+    }
+
     private func perform(
         _ syncJob: SyncJob, _ job: ClaimedJob, _ run: OpenRun, _ control: JobControl
     ) async -> JobOutcome {

@@ -10,6 +10,8 @@ final class WorkerState: Sendable {
         var state: LeaseState
         /// See `JobQueue.claim`.
         var isSuspect: Bool
+        /// Somebody asked that the job stops.
+        var isCancelled = false
         /// Nil until the task is made.
         var task: Task<Void, Never>?
     }
@@ -27,6 +29,7 @@ final class WorkerState: Sendable {
         var isBusy = false
         var busyWaiter: CheckedContinuation<Void, Never>?
         var counters: [String: Int] = [:]
+        var unsorted = 0
     }
 
     private let box = LockedBox(State())
@@ -41,6 +44,10 @@ final class WorkerState: Sendable {
     var runningCount: Int { box.withLock { $0.running.count } }
     var freeSlots: Int { box.withLock { $0.isDraining ? 0 : concurrency - $0.running.count } }
     var counters: [String: Int] { box.withLock { $0.counters } }
+
+    /// Ready jobs that no script has looked at yet, as last heard.
+    var unsorted: Int { box.withLock { $0.unsorted } }
+    func noteUnsorted(_ count: Int) { box.withLock { $0.unsorted = count } }
 
     func noteOthersWait(_ value: Bool) { box.withLock { $0.othersWait = value } }
 
@@ -83,7 +90,11 @@ final class WorkerState: Sendable {
 
     /// Keeps the task of a job that still runs; a short job may be over by now.
     func attach(_ task: Task<Void, Never>, to lease: LeaseHandle) {
-        box.withLock { $0.running[lease.id]?.task = task }
+        let isCancelled = box.withLock { state in
+            state.running[lease.id]?.task = task
+            return state.running[lease.id]?.isCancelled == true
+        }
+        if isCancelled { task.cancel() }
     }
 
     /// Frees the slots of jobs that are over.
@@ -133,6 +144,24 @@ final class WorkerState: Sendable {
             }
         }
         for task in tasks { task.cancel() }
+    }
+
+    /// The jobs that run and were not asked to stop.
+    var runningIDs: [String] {
+        box.withLock { state in state.running.values.compactMap { $0.isCancelled ? nil : $0.lease.id } }
+    }
+
+    /// Stops a job because somebody asked for it.
+    func cancel(_ id: String) {
+        let task = box.withLock { state in
+            state.running[id]?.isCancelled = true
+            return state.running[id]?.task
+        }
+        task?.cancel()
+    }
+
+    func isCancelled(_ lease: LeaseHandle) -> Bool {
+        box.withLock { $0.running[lease.id]?.isCancelled == true }
     }
 
     func cancelAll() {

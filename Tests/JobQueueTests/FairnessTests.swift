@@ -82,7 +82,8 @@ extension JobPayload {
             try await fixture.expectNothingInFlight()
             #expect(
                 try await fixture.redis.command([
-                    "EXISTS", fixture.key("lanes:default"), fixture.key("waiting"), fixture.key("turns:default"),
+                    "EXISTS", fixture.key("lanes:default"), fixture.key("waiting"),
+                    fixture.key("turns:default"),
                 ]).int == 0)
         }
     }
