@@ -6,7 +6,7 @@ import RedisClient
 /// flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
-        progress
+        progress, slot, beat
 
     private static let claimScript = assembled(PackageResources.claim_lua)
     private static let renewScript = assembled(PackageResources.renew_lua)
@@ -21,6 +21,8 @@ enum QueueScript: String, CaseIterable {
     private static let replayScript = assembled(PackageResources.replay_lua)
     private static let heartbeatScript = assembled(PackageResources.heartbeat_lua)
     private static let progressScript = assembled(PackageResources.progress_lua)
+    private static let slotScript = assembled(PackageResources.slot_lua)
+    private static let beatScript = assembled(PackageResources.beat_lua)
 
     var script: RedisScript {
         switch self {
@@ -37,6 +39,8 @@ enum QueueScript: String, CaseIterable {
         case .replay: Self.replayScript
         case .heartbeat: Self.heartbeatScript
         case .progress: Self.progressScript
+        case .slot: Self.slotScript
+        case .beat: Self.beatScript
         }
     }
 

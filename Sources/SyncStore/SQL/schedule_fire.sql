@@ -1,7 +1,8 @@
--- Takes a slot: the row is unique, so one scheduler gets it. Parameters: schedule id, slot, skipped reason or null.
--- Reply: a row when this call made the slot.
+-- Takes slots of a schedule: a row is unique, so one scheduler gets it. Parameters: schedule id, slots in microseconds,
+-- their skipped reasons or nulls. Reply: the slots that this call made.
 INSERT INTO lockstep.schedule_fires (schedule_id, fire_at, state, skipped_reason, completed_at)
-VALUES ($1, to_timestamp($2::bigint / 1000000.0), CASE WHEN $3::text IS NULL THEN 'enqueueing' ELSE 'skipped' END, $3,
-        CASE WHEN $3::text IS NOT NULL THEN now() END)
+SELECT $1, to_timestamp(slot / 1000000.0), CASE WHEN reason IS NULL THEN 'enqueueing' ELSE 'skipped' END, reason,
+       CASE WHEN reason IS NOT NULL THEN now() END
+FROM unnest($2::bigint[], $3::text[]) AS due (slot, reason)
 ON CONFLICT (schedule_id, fire_at) DO NOTHING
-RETURNING schedule_id
+RETURNING (extract(epoch FROM fire_at) * 1000000)::bigint
