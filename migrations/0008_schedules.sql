@@ -26,6 +26,8 @@ CREATE TRIGGER schedules_touch BEFORE UPDATE ON lockstep.schedules FOR EACH ROW
 ALTER TABLE lockstep.schedule_fires
     -- How often the slot was enqueued again because Redis had lost its content.
     ADD COLUMN round integer NOT NULL DEFAULT 0,
+    -- The slot was skipped by a clock that was ahead: it is decided anew when its time comes.
+    ADD COLUMN revived boolean NOT NULL DEFAULT false,
     -- The scheduler that enqueues the slot; another one goes on when it stops to say so.
     ADD COLUMN owner text,
     ADD COLUMN owned_until timestamptz;
@@ -33,6 +35,7 @@ ALTER TABLE lockstep.schedule_fires
 DROP INDEX lockstep.schedule_fires_unfinished;
 CREATE INDEX schedule_fires_unfinished ON lockstep.schedule_fires (fire_at) WHERE state = 'enqueueing';
 CREATE INDEX schedule_fires_by_time ON lockstep.schedule_fires (fire_at);
+CREATE INDEX schedule_fires_revived ON lockstep.schedule_fires (schedule_id, fire_at) WHERE revived;
 
 -- What Redis has to hold. A Redis that does not know the epoch, or an earlier beat, lost what was enqueued.
 CREATE TABLE lockstep.dispatch (

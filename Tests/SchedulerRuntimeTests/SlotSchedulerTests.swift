@@ -254,11 +254,31 @@ struct SchedulerFixture {
 
             _ = await fixture.scheduler.round()
 
-            #expect(
-                try await fixture.count("schedule_fires WHERE fire_at > now() AND state = 'skipped'") == 0)
-            #expect(
-                try await fixture.count("schedule_fires WHERE fire_at > now() AND state = 'enqueued'") == 1)
+            let future = "schedule_fires WHERE fire_at > now() AND state"
+            #expect(try await fixture.count("\(future) = 'skipped' AND NOT revived") == 0)
+            #expect(try await fixture.count("\(future) = 'skipped' AND revived") == 2)
+            #expect(try await fixture.count("\(future) = 'enqueued' AND NOT revived") == 1)
             #expect(try await fixture.count("schedules WHERE updated_at > now()") == 0)
+        }
+    }
+
+    @Test func `takes a revived slot once more, and others never`() async throws {
+        try await SchedulerFixture.run { fixture in
+            try await fixture.store.put(ScheduleDefinition(name: "s", cron: "0 0 1 1 *", type: .full))
+            let schedule = try #require(try await fixture.store.schedules().schedules.first)
+            let slots = (1...3).map { Timestamp(seconds: 1_000_000 * $0) }
+            let first = try await fixture.store.take(slots.map { ($0, "late") }, of: schedule)
+            #expect(first.sorted() == slots)
+
+            #expect(try await fixture.store.take(slots.map { ($0, nil) }, of: schedule) == [])
+            _ = try await fixture.pool.query(
+                "UPDATE lockstep.schedule_fires SET revived = true WHERE fire_at <> to_timestamp(2000000)")
+            // The schedule does not have the first one any more.
+            let again = try await fixture.store.take(slots.dropFirst().map { ($0, nil) }, of: schedule)
+
+            #expect(again == [slots[2]])
+            #expect(try await fixture.count("schedule_fires WHERE revived") == 0)
+            #expect(try await fixture.count("schedule_fires WHERE state = 'skipped'") == 2)
         }
     }
 
