@@ -9,6 +9,7 @@ enum CronBench {
         ("*/15 * * * *", "UTC"), ("30 1 * * *", "America/New_York"), ("0 9 * * MON#2,FRIL", "Europe/Berlin"),
         ("0 0 LW * *", "Australia/Lord_Howe"), ("*/20 * * * * *", "Asia/Kathmandu"),
         ("0 0 29 2 *", "Europe/London"), ("0 0 29 2 */7", "America/Santiago"),
+        ("0 0 L 2 */7", "Africa/Casablanca"),
     ]
 
     static func run() throws {
