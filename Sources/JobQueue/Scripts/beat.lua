@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Purpose: raises the beat of the epoch that Redis knows, never lowers it.
 -- KEYS:    those of the prelude, then the dispatch mark (hash: epoch, beat).
 -- ARGV:    epoch, beat.
