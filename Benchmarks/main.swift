@@ -5,16 +5,17 @@ import Foundation
 import Logging
 import Observability
 
-// Usage: lockstep-bench [a] [b] [c] [--records N]. Prints each figure beside the limit measured in the same run.
+// Usage: lockstep-bench [a] [b] [c] [d] [cron] [--records N] [--integrations N]. Prints each figure beside the limit measured in the same run.
 
 LineLogHandler.bootstrap(format: .text, level: .error)
 var parts: Set<String> = []
 var records = 1_000_000
+var integrations = 1_000_000
 var arguments = Array(CommandLine.arguments.dropFirst())
 while !arguments.isEmpty {
     let argument = arguments.removeFirst()
     switch argument {
-    case "a", "b", "c": parts.insert(argument)
+    case "a", "b", "c", "d", "cron": parts.insert(argument)
     case "--records":
         guard let text = arguments.first, let number = Int(text), number >= 5_000, number % 5_000 == 0 else {
             print("--records: a multiple of 5,000")
@@ -22,18 +23,38 @@ while !arguments.isEmpty {
         }
         arguments.removeFirst()
         records = number
+    case "--integrations":
+        guard let text = arguments.first, let number = Int(text), number >= 1_000, number % 1_000 == 0 else {
+            print("--integrations: a multiple of 1,000")
+            exit(64)
+        }
+        arguments.removeFirst()
+        integrations = number
     default:
-        print("unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [--records N]")
+        print(
+            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [cron] [--records N] [--integrations N]"
+        )
         exit(64)
     }
 }
-if parts.isEmpty { parts = ["a", "b", "c"] }
+if parts.isEmpty { parts = ["a", "b", "c", "d", "cron"] }
+
+if parts.contains("cron") {
+    do { try CronBench.run() } catch {
+        print("benchmark failed: \(error)")
+        exit(1)
+    }
+}
+if parts == ["cron"] { exit(0) }
 
 let environment = try await BenchEnvironment.start()
 do {
     if parts.contains("a") { try await QueueBench(url: environment.cluster.servers.redisURL).run() }
     if parts.contains("b") { try await SyncBench(environment: environment, records: records).run() }
     if parts.contains("c") { try await FleetBench(environment: environment).run() }
+    if parts.contains("d") {
+        try await SlotBench(environment: environment, integrations: integrations).run()
+    }
 } catch {
     print("benchmark failed: \(error)")
     await environment.stop()

@@ -48,7 +48,8 @@ do {
     var queueSettings = JobQueueConfiguration()
     queueSettings.prefix = settings.prefix
     let scheduler = SlotScheduler(
-        store: ScheduleStore(pool: pool), queue: JobQueue(redis: redis, configuration: queueSettings),
+        store: ScheduleStore(pool: pool), dispatch: DispatchStore(pool: pool),
+        queue: JobQueue(redis: redis, configuration: queueSettings),
         logger: logger
     ) {
         let warnings = try await DurabilityVerdict.require(

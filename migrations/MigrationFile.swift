@@ -16,6 +16,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0005_runs", PackageResources._005_runs_sql),
         MigrationFile("0006_checkpoints", PackageResources._006_checkpoints_sql),
         MigrationFile("0007_sweeps", PackageResources._007_sweeps_sql),
+        MigrationFile("0008_schedules", PackageResources._008_schedules_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

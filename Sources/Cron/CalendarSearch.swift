@@ -22,7 +22,18 @@ struct CalendarSearch {
         var second = max(instant.seconds + 1, Self.limits.lowerBound)
         let horizon = min(second + Self.cycle * Self.day, Self.limits.upperBound)
         while second < horizon {
-            let stretch = zone.stretch(at: second)
+            var stretch = zone.stretch(at: second)
+            // Years without a matching day are passed at once, not clock change by clock change. Two days before and three
+            // behind are more than any offset and any gap.
+            let today = (second + stretch.offset).dividedDown(by: Self.day).quotient
+            guard let match = expression.firstDay(from: today - 2, before: today + Self.cycle + 4) else {
+                return nil
+            }
+            if (match - 3) * Self.day > second {
+                second = (match - 3) * Self.day
+                guard second < horizon else { return nil }
+                stretch = zone.stretch(at: second)
+            }
             if let found = first(from: second, in: stretch, before: min(stretch.end, horizon)) {
                 return Timestamp(seconds: found)
             }

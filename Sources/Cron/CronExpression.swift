@@ -86,9 +86,18 @@ public struct CronExpression: Sendable, Hashable {
                 continue
             }
             if matches(day) { return number }
-            number += 1
+            number += daysToNextCandidate(day)
         }
         return nil
+    }
+
+    /// Days to skip when only plain numbers of the month can match: a leap day on a Sunday is decades away.
+    private func daysToNextCandidate(_ day: CivilDay) -> Int64 {
+        guard daysOfMonth.days.isEmpty, daysOfMonth.isWildcard || daysOfWeek.isWildcard else { return 1 }
+        guard let next = daysOfMonth.first(from: day.day + 1), next <= day.monthLength else {
+            return day.nextMonth - day.number
+        }
+        return Int64(next - day.day)
     }
 
     private func matches(_ day: CivilDay) -> Bool {

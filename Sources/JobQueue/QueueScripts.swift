@@ -6,7 +6,7 @@ import RedisClient
 /// inserted below the first line, which holds the flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
-        progress, sort, cancel
+        progress, sort, cancel, slot, beat
 
     private static let claimScript = assembled(PackageResources.claim_lua, withLanes: true)
     private static let renewScript = assembled(PackageResources.renew_lua)
@@ -23,6 +23,8 @@ enum QueueScript: String, CaseIterable {
     private static let progressScript = assembled(PackageResources.progress_lua)
     private static let sortScript = assembled(PackageResources.sort_lua, withLanes: true)
     private static let cancelScript = assembled(PackageResources.cancel_lua)
+    private static let slotScript = assembled(PackageResources.slot_lua)
+    private static let beatScript = assembled(PackageResources.beat_lua)
 
     var script: RedisScript {
         switch self {
@@ -41,6 +43,8 @@ enum QueueScript: String, CaseIterable {
         case .progress: Self.progressScript
         case .sort: Self.sortScript
         case .cancel: Self.cancelScript
+        case .slot: Self.slotScript
+        case .beat: Self.beatScript
         }
     }
 

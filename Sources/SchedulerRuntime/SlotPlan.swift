@@ -5,6 +5,9 @@ import Model
 import SyncStore
 
 /// What a scheduler does with the slots of one schedule that have come since the last one with a row.
+///
+/// All times are those of Postgres. A clock that jumps ahead makes many slots late, and `catch_up` decides about
+/// them; one that goes back makes nothing due until it comes to slots without a row.
 struct SlotPlan: Equatable {
     struct Slot: Equatable {
         let at: Timestamp
@@ -28,18 +31,17 @@ struct SlotPlan: Equatable {
         let since = max(schedule.lastFire ?? schedule.updatedAt, schedule.updatedAt)
         let due = expression.occurrences(after: since, through: now, limit: Self.limit, in: zone)
         let isWhole = due.count < Self.limit
+        let catchUp = schedule.definition.catchUp
         slots = due.enumerated().map { index, slot in
             let isLast = isWhole && index == due.count - 1
             let isLate = slot.advanced(by: Self.onTime) < now
             guard isLate else { return Slot(at: slot, skippedReason: nil) }
-            switch schedule.catchUp {
+            let late = "no scheduler saw this time come (none ran, or the clock of Postgres was set)"
+            switch catchUp {
             case .all: return Slot(at: slot, skippedReason: nil)
             case .latest where isLast: return Slot(at: slot, skippedReason: nil)
-            case .latest:
-                return Slot(
-                    at: slot, skippedReason: "no scheduler ran at that time; a later slot makes up for it")
-            case .skip:
-                return Slot(at: slot, skippedReason: "no scheduler ran at that time, and catch_up is skip")
+            case .latest: return Slot(at: slot, skippedReason: "\(late); a later slot makes up for it")
+            case .skip: return Slot(at: slot, skippedReason: "\(late), and catch_up is skip")
             }
         }
         next = isWhole ? expression.next(after: now, in: zone) : now

@@ -9,27 +9,39 @@ public import SyncStore
 
 /// Fires the slots of schedules and enqueues their jobs.
 ///
-/// Any number of schedulers may run: a slot is a row that one of them makes, and its enqueueing goes on where a dead
-/// scheduler left it. A job's id follows from its slot and integration, so that one that is enqueued twice runs once.
+/// Any number of schedulers may run: a slot is a row that one of them makes, one at a time enqueues it, and another goes
+/// on where a dead one left it. What Redis loses is enqueued again.
 public final class SlotScheduler: Service, Sendable {
     private let store: ScheduleStore
-    private let queue: JobQueue
+    private let dispatch: DispatchGuard
+    private let enqueuer: SlotEnqueuer
     private let logger: Logger
     private let gate: @Sendable () async throws -> Void
     private let health = LockedBox<(lastRound: ContinuousClock.Instant, problem: String?)>((.now, "starting"))
+    private let known = LockedBox(Known())
 
-    /// Integrations that are looked up, enqueued and noted at a time: the memory of a slot of any size.
-    static let batch = 500
-    /// Schedules are read this often, so that a changed one is heard of.
-    static let pollInterval: Duration = .seconds(15)
+    /// What holds from round to round.
+    private struct Known {
+        var epoch: String?
+        var checked: ContinuousClock.Instant?
+        var pruned: ContinuousClock.Instant?
+        /// Schedules whose problem was logged, with its text.
+        var unreadable: [Int64: String] = [:]
+    }
+
+    /// Schedules are read this often, so that a changed one is heard of, and so is a Redis that lost its content.
+    static let pollInterval: Duration = .seconds(5)
+    /// Enqueueing pauses this often to plan what came meanwhile.
+    static let turn: Duration = .seconds(2)
 
     /// `gate` runs first; when it throws, nothing is enqueued.
     public init(
-        store: ScheduleStore, queue: JobQueue, logger: Logger,
+        store: ScheduleStore, dispatch: DispatchStore, queue: JobQueue, logger: Logger,
         gate: @escaping @Sendable () async throws -> Void = {}
     ) {
         self.store = store
-        self.queue = queue
+        self.dispatch = DispatchGuard(store: dispatch, queue: queue, logger: logger)
+        enqueuer = SlotEnqueuer(store: store, queue: queue, owner: RandomName.make())
         self.logger = logger
         self.gate = gate
     }
@@ -39,7 +51,7 @@ public final class SlotScheduler: Service, Sendable {
         let (lastRound, problem) = health.withLock { $0 }
         let silence = ContinuousClock.now - lastRound
         return problem
-            ?? (silence > Self.pollInterval * 8 ? "no round for \(silence.components.seconds) s" : nil)
+            ?? (silence > Self.pollInterval * 24 ? "no round for \(silence.components.seconds) s" : nil)
     }
 
     /// Fires slots until graceful shutdown.
@@ -56,10 +68,18 @@ public final class SlotScheduler: Service, Sendable {
     /// Plans and enqueues what is due; returns how long nothing will be.
     func round() async -> Duration {
         do {
+            let epoch = try await epoch()
             let wait = try await planDueSlots()
-            try await enqueueOpenSlots()
+            let outcome = try await enqueuer.work(in: epoch, for: Self.turn)
+            try await prune()
             health.withLock { $0 = (.now, nil) }
-            return wait
+            switch outcome {
+            case .done: return wait
+            case .more: return .zero
+            case .lost:
+                known.withLock { $0.epoch = nil }
+                return .zero
+            }
         } catch {
             if !Task.isCancelled {
                 logger.warning("scheduling failed", metadata: ["error": "\(error)"])
@@ -69,29 +89,27 @@ public final class SlotScheduler: Service, Sendable {
         }
     }
 
+    /// The epoch to enqueue in; Redis is asked again every few seconds.
+    private func epoch() async throws -> String {
+        let (epoch, checked) = known.withLock { ($0.epoch, $0.checked) }
+        if let epoch, let checked, ContinuousClock.now - checked < Self.pollInterval { return epoch }
+        let found = try await dispatch.check()
+        known.withLock { ($0.epoch, $0.checked) = (found, .now) }
+        return found
+    }
+
     private func planDueSlots() async throws -> Duration {
+        let repaired = try await store.settle()
+        if repaired > 0 {
+            logger.warning(
+                "the clock of postgres was ahead; slots that were skipped may fire in their time",
+                metadata: ["rows": "\(repaired)"])
+        }
         let (schedules, now) = try await store.schedules()
         var wait = Self.pollInterval
-        for schedule in schedules where schedule.isEnabled {
-            let plan: SlotPlan
-            do throws(CronError) {
-                plan = SlotPlan(
-                    schedule, try CronExpression(schedule.cron, hashSeed: schedule.name),
-                    in: try TimeZoneRules(named: schedule.timeZone), now: now)
-            } catch {
-                logger.error(
-                    "a schedule cannot be read; the others go on",
-                    metadata: ["schedule": "\(schedule.name)", "error": "\(error)"])
-                continue
-            }
-            for slot in plan.slots {
-                let isMine = try await store.take(schedule, at: slot.at, skipping: slot.skippedReason)
-                if isMine {
-                    logger.info(
-                        slot.skippedReason == nil ? "slot fires" : "slot is skipped",
-                        metadata: ["schedule": "\(schedule.name)", "slot": "\(slot.at.rfc3339)"])
-                }
-            }
+        for schedule in schedules where schedule.definition.isEnabled {
+            guard let plan = plan(schedule, now: now) else { continue }
+            try await take(plan.slots, of: schedule)
             if let next = plan.next {
                 wait = min(wait, max(.zero, .microseconds(next.microseconds - now.microseconds)))
             }
@@ -99,51 +117,39 @@ public final class SlotScheduler: Service, Sendable {
         return max(wait, .milliseconds(10))
     }
 
-    private func enqueueOpenSlots() async throws {
-        for slot in try await store.openSlots(limit: 100) { try await enqueue(slot) }
-    }
-
-    private func enqueue(_ slot: OpenSlot) async throws {
-        var after = slot.lastIntegrationID
-        while true {
-            try Task.checkCancellation()
-            let targets = try await store.targets(service: slot.service, after: after, limit: Self.batch)
-            for (delay, ids) in Self.groups(targets, slot) {
-                try await queue.enqueue(
-                    ids.map { SlotJob.payload(slot, integrationID: $0) }, in: SlotJob.queue(slot.type),
-                    due: delay == .zero ? .now : .at(slot.fireAt.advanced(by: delay)))
+    /// Nil when the schedule cannot be read; that is logged once for each of its problems.
+    private func plan(_ schedule: Schedule, now: Timestamp) -> SlotPlan? {
+        let definition = schedule.definition
+        do throws(CronError) {
+            return SlotPlan(
+                schedule, try CronExpression(definition.cron, hashSeed: definition.name),
+                in: try TimeZoneRules(named: definition.timeZone), now: now)
+        } catch {
+            let isNew = known.withLock { $0.unreadable.updateValue(error.message, forKey: schedule.id) }
+            if isNew != error.message {
+                logger.error(
+                    "a schedule cannot be read; the others go on",
+                    metadata: ["schedule": "\(definition.name)", "error": "\(error)"])
             }
-            let isComplete = targets.count < Self.batch
-            after = targets.last ?? after
-            let goesOn = try await store.advance(
-                slot, to: after, enqueued: targets.count, isComplete: isComplete)
-            // Another scheduler is further with this slot.
-            guard goesOn, !isComplete else { return }
+            return nil
         }
     }
 
-    /// Targets with the same start, so that a slot without spread goes in few commands.
-    private static func groups(_ targets: [Int64], _ slot: OpenSlot) -> [(Duration, [Int64])] {
-        guard slot.spreadSeconds > 0 else { return targets.isEmpty ? [] : [(.zero, targets)] }
-        // Whole seconds: finer spreading serves nobody and would cost a command for each job.
-        let grouped = Dictionary(grouping: targets) { id in
-            Spread.offset(integrationID: id, scheduleID: slot.scheduleID, seconds: slot.spreadSeconds)
-                .components.seconds
+    private func take(_ slots: [SlotPlan.Slot], of schedule: Schedule) async throws {
+        guard !slots.isEmpty else { return }
+        let taken = Set(try await store.take(slots.map { ($0.at, $0.skippedReason) }, of: schedule))
+        for slot in slots where taken.contains(slot.at) {
+            logger.info(
+                slot.skippedReason == nil ? "slot fires" : "slot is skipped",
+                metadata: ["schedule": "\(schedule.definition.name)", "slot": "\(slot.at.rfc3339)"])
         }
-        return grouped.sorted { $0.key < $1.key }.map { (.seconds($0.key), $0.value) }
-    }
-}
-
-/// The jobs of a slot.
-enum SlotJob {
-    /// Incremental syncs come before the long full ones.
-    static func queue(_ type: JobType) -> Queue {
-        type == .full ? .low : .default
     }
 
-    static func payload(_ slot: OpenSlot, integrationID: Int64) -> [UInt8] {
-        let id = "slot:\(slot.scheduleID):\(slot.fireAt.seconds):\(integrationID)"
-        return Array(
-            "{\"integration_id\":\(integrationID),\"type\":\"\(slot.type.rawValue)\",\"id\":\"\(id)\"}".utf8)
+    /// Deletes old rows of slots, a few at a time.
+    private func prune() async throws {
+        let last = known.withLock { $0.pruned }
+        if let last, ContinuousClock.now - last < .seconds(60) { return }
+        _ = try await store.prune(limit: 1_000)
+        known.withLock { $0.pruned = .now }
     }
 }

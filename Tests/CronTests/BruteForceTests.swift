@@ -22,6 +22,15 @@ import Testing
         ("Pacific/Apia", "2011-12-28T00:00:00Z"),
         ("Pacific/Kwajalein", "1969-09-28T00:00:00Z"),
         ("Antarctica/Troll", "2026-03-27T00:00:00Z"),
+        ("America/St_Johns", "2026-03-06T00:00:00Z"),
+        ("Africa/Cairo", "2026-04-22T00:00:00Z"),
+        ("America/Santiago", "2026-09-03T00:00:00Z"),
+        ("Asia/Beirut", "2026-03-27T00:00:00Z"),
+        ("America/Asuncion", "2024-03-22T00:00:00Z"),
+        ("Pacific/Chatham", "2026-04-03T00:00:00Z"),
+        ("America/Caracas", "2016-04-29T00:00:00Z"),
+        ("Asia/Pyongyang", "2018-05-03T00:00:00Z"),
+        ("Europe/Istanbul", "2016-03-25T00:00:00Z"),
     ]
 
     @Test(arguments: places)

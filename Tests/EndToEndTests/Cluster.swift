@@ -23,10 +23,10 @@ struct Cluster {
     let settings: ClusterSettings
     let http: HTTPClient
 
-    /// Starts a cluster, runs `body`, and stops every process.
+    /// Starts a cluster, runs `body`, and stops every process. Without `starting` it has neither scheduler nor workers.
     static func run(
         workers: Int = 2, users: Int = 5, objects: Int = 200, lease: String = "3s",
-        _ body: (Cluster) async throws -> Void
+        starting: Bool = true, _ body: (Cluster) async throws -> Void
     ) async throws {
         let directory = "/tmp/lockstep-e2e-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         var configuration = DevCluster.Configuration(directory: directory, programs: programs)
@@ -41,7 +41,7 @@ struct Cluster {
             let pool = PostgresPool(
                 configuration: try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed))
             _ = try await Migrator(pool: pool).migrate()
-            try await processes.startWork()
+            if starting { try await processes.startWork() }
             let redis = RedisClient(
                 configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed),
                 logger: Logger(label: "redis"))

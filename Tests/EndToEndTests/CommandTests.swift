@@ -19,6 +19,12 @@ import Testing
     static func lockstep(
         _ arguments: String..., input: String = "", environment: [String: String] = ["PATH": "/usr/bin:/bin"]
     ) async throws -> Result {
+        try await lockstep(arguments, input: input, environment: environment)
+    }
+
+    static func lockstep(
+        _ arguments: [String], input: String = "", environment: [String: String]
+    ) async throws -> Result {
         let directory = "/tmp/lockstep-cli-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { Cluster.remove(directory) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Cron
+import JobQueue
 import Model
 import Testing
 
@@ -9,18 +10,19 @@ import Testing
 
 @Suite struct `A slot plan` {
     private static func schedule(
-        catchUp: Schedule.CatchUp, lastFire: String?, updatedAt: String = "2026-01-01T00:00:00Z"
+        catchUp: ScheduleDefinition.CatchUp, lastFire: String?, updatedAt: String = "2026-01-01T00:00:00Z"
     ) throws -> Schedule {
-        Schedule(
-            id: 1, name: "s", cron: "*/15 * * * *", timeZone: "UTC", type: .incremental, service: nil,
-            isEnabled: true, catchUp: catchUp, spreadSeconds: 0,
-            updatedAt: try #require(Timestamp(rfc3339: updatedAt)),
+        var definition = ScheduleDefinition(name: "s", cron: "*/15 * * * *", type: .incremental)
+        definition.catchUp = catchUp
+        return Schedule(
+            id: 1, definition: definition, updatedAt: try #require(Timestamp(rfc3339: updatedAt)),
             lastFire: lastFire.flatMap { Timestamp(rfc3339: $0) })
     }
 
     private static func plan(_ schedule: Schedule, now: String) throws -> SlotPlan {
         SlotPlan(
-            schedule, try CronExpression(schedule.cron), in: .utc, now: try #require(Timestamp(rfc3339: now)))
+            schedule, try CronExpression(schedule.definition.cron), in: .utc,
+            now: try #require(Timestamp(rfc3339: now)))
     }
 
     @Test func `fires a slot that is due, and says when to look again`() throws {
@@ -41,10 +43,13 @@ import Testing
     }
 
     @Test(arguments: [
-        (Schedule.CatchUp.all, [nil, nil, nil, nil] as [Bool?]), (.latest, [true, true, true, nil]),
+        (ScheduleDefinition.CatchUp.all, [nil, nil, nil, nil] as [Bool?]),
+        (.latest, [true, true, true, nil]),
         (.skip, [true, true, true, true]),
     ])
-    func `gives each missed slot a job or a reason`(catchUp: Schedule.CatchUp, isSkipped: [Bool?]) throws {
+    func `gives each missed slot a job or a reason`(catchUp: ScheduleDefinition.CatchUp, isSkipped: [Bool?])
+        throws
+    {
         let plan = try Self.plan(
             Self.schedule(catchUp: catchUp, lastFire: "2026-01-01T10:00:00Z"), now: "2026-01-01T11:05:00Z")
 
@@ -76,15 +81,53 @@ import Testing
         #expect(Spread.offset(integrationID: 7, scheduleID: 1, seconds: 0) == .zero)
     }
 
-    @Test func `names a job after its slot and integration`() {
-        let slot = OpenSlot(
-            scheduleID: 3, scheduleName: "s", fireAt: Timestamp(seconds: 1_700_000_000), lastIntegrationID: 0,
-            type: .full, service: nil, spreadSeconds: 0)
+    @Test func `makes nothing due while the clock is back, and what it skipped over when it jumps`() throws {
+        let schedule = try Self.schedule(catchUp: .all, lastFire: "2026-01-01T10:00:00Z")
 
-        #expect(
-            String(decoding: SlotJob.payload(slot, integrationID: 17), as: UTF8.self)
-                == #"{"integration_id":17,"type":"full","id":"slot:3:1700000000:17"}"#)
-        #expect(SlotJob.queue(.full) == .low)
-        #expect(SlotJob.queue(.incremental) == .default)
+        // Hours back: the slots up to 10:00 have rows.
+        let back = try Self.plan(schedule, now: "2026-01-01T07:00:00Z")
+        #expect(back.slots == [])
+        #expect(back.next?.rfc3339 == "2026-01-01T07:15:00Z")
+
+        // Hours ahead: each slot between is decided about, once, in its order.
+        let ahead = try Self.plan(schedule, now: "2026-01-01T13:00:00Z")
+        #expect(ahead.slots.count == 12)
+        #expect(ahead.slots.first?.at.rfc3339 == "2026-01-01T10:15:00Z")
+        #expect(ahead.slots.last?.at.rfc3339 == "2026-01-01T13:00:00Z")
+    }
+
+    @Test func `counts a job's wait from the time of the page, and never beyond the spread`() throws {
+        let fireAt = try #require(Timestamp(rfc3339: "2026-01-01T10:00:00Z"))
+        let slot = OpenSlot(
+            scheduleID: 3, scheduleName: "s", fireAt: fireAt, lastIntegrationID: 0, type: .full, service: nil,
+            integrationID: nil, spreadSeconds: 600, round: 0, completedAt: nil)
+        let offset = Spread.offset(integrationID: 17, scheduleID: 3, seconds: 600)
+
+        #expect(SlotEnqueuer.delay(of: 17, in: slot, now: fireAt) == offset)
+        #expect(SlotEnqueuer.delay(of: 17, in: slot, now: fireAt.advanced(by: .seconds(601))) == .zero)
+        let early = fireAt.advanced(by: .seconds(-7_200))
+        #expect(SlotEnqueuer.delay(of: 17, in: slot, now: early) == .seconds(600))
+    }
+}
+
+@Suite struct `The marks of the ledger and of Redis` {
+    private static func verdict(
+        _ ledger: (String, Int64, Bool)?, _ redis: (String, Int64)?
+    ) -> DispatchVerdict {
+        DispatchVerdict(
+            ledger: ledger.map { DispatchRecord(epoch: $0.0, beat: $0.1, isConfirmed: $0.2) },
+            redis: redis.map { DispatchMark(epoch: $0.0, beat: $0.1) })
+    }
+
+    @Test func `tell a Redis that was emptied or set back from one that is new`() {
+        #expect(Self.verdict(nil, nil) == .begin)
+        #expect(Self.verdict(nil, ("old", 9)) == .begin)
+        #expect(Self.verdict(("a", 0, false), nil) == .publish(DispatchMark(epoch: "a", beat: 0)))
+        #expect(Self.verdict(("b", 0, false), ("a", 7)) == .publish(DispatchMark(epoch: "b", beat: 0)))
+        #expect(Self.verdict(("a", 5, true), ("a", 5)) == .intact(DispatchMark(epoch: "a", beat: 5)))
+        #expect(Self.verdict(("a", 5, true), ("a", 6)) == .intact(DispatchMark(epoch: "a", beat: 6)))
+        #expect(Self.verdict(("a", 5, true), nil) == .lost("a"))
+        #expect(Self.verdict(("a", 5, true), ("a", 4)) == .lost("a"))
+        #expect(Self.verdict(("b", 5, true), ("a", 50)) == .lost("b"))
     }
 }

@@ -222,7 +222,9 @@ local function lanes_in_turn(queue, count, has_policy)
     end
     if has_policy and #names > 0 then
         for i, weight in ipairs(redis.call('HMGET', POLICY, unpack(names))) do
-            lanes[i].step = 1 / (weight and tonumber(weight) or 1)
+            local value = weight and tonumber(weight)
+            -- Somebody's slip of the hand must not stop a lane or the queue; nan is no number of jobs.
+            if value and value == value then lanes[i].step = 1 / math.min(math.max(value, 0.01), 100) end
         end
     end
     return lanes
