@@ -33,6 +33,29 @@ import Testing
         }
     }
 
+    @Test func `stops a cancelled job within a second, and a paused user's jobs wait until the resume`()
+        async throws
+    {
+        try await Cluster.run(workers: 1, users: 2, objects: 2_000) { cluster in
+            try await cluster.connect("stripe", users: 2)
+            _ = try await cluster.control("faults?kind=slow&milliseconds=300&times=1000")
+            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#)
+            try await cluster.until("sync_log WHERE status = 'running' AND job_id = 'long'", is: 1)
+            let asked = ContinuousClock.now
+            #expect(try await cluster.queue.cancel(jobID: "long"))
+            try await cluster.until("sync_log WHERE status = 'cancelled' AND job_id = 'long'", is: 1)
+            #expect(ContinuousClock.now - asked < .seconds(2))
+
+            try await cluster.queue.pause(.user("u_2"))
+            try await cluster.push(#"{"user_id":"u_2","service":"stripe","type":"full","id":"waits"}"#)
+            let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+            while try await cluster.queue.statistics().parked != 1, ContinuousClock.now < deadline {}
+            #expect(try await cluster.count("sync_log WHERE job_id = 'waits'") == 0)
+            #expect(try await cluster.queue.resume(.user("u_2")) == 1)
+            try await cluster.until("sync_log WHERE job_id = 'waits'", is: 1)
+        }
+    }
+
     @Test func `loses no job and doubles no work while its workers are killed`() async throws {
         // CHAOS=long: 200 integrations and a minute of kills; a few seconds otherwise.
         let isLong = ProcessInfo.processInfo.environment["CHAOS"] == "long"
