@@ -41,6 +41,8 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let structuredFields = Target.Dependency.product(
+    name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// The layers, lowest first; `Tests/ArchitectureTests` refuses an import that goes up or sideways.
@@ -86,7 +88,10 @@ let connectors: [Target] = [
     library("BuiltinConnectors", path: "connectors", embedding: ["google-calendar.yaml", "stripe.yaml"]),
     library(
         "DeclarativeConnectors",
-        ["ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings", yams]),
+        [
+            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings",
+            structuredFields, yams,
+        ]),
 ]
 
 let engine: [Target] = [
@@ -200,6 +205,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),

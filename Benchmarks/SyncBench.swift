@@ -74,7 +74,8 @@ struct SyncBench {
         let verdict = await SyncEngine(store: store).perform(
             SyncJob(kind: .full, streams: ["items"]), in: run, connector: connector,
             access: ProviderAccess(
-                http: client(), secrets: [:], configuration: run.configuration, baseURL: environment.provider),
+                client: DirectClient(http: client()), secrets: [:], configuration: run.configuration,
+                baseURL: environment.provider),
             stop: { _ in nil })
         let end = Usage.now()
         guard verdict == .succeeded else { throw BenchFailure("\(name): \(verdict)") }

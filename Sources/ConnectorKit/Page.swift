@@ -76,10 +76,13 @@ public struct RequestCost: Sendable, Equatable {
     public var apiCalls: Int
     /// Bytes of the decoded bodies.
     public var bytes: Int
+    /// How long limits made the requests wait.
+    public var throttled: Duration
 
     /// `bytes` counts response bodies after decompression.
-    public init(apiCalls: Int, bytes: Int) {
+    public init(apiCalls: Int, bytes: Int, throttled: Duration = .zero) {
         self.apiCalls = apiCalls
         self.bytes = bytes
+        self.throttled = throttled
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import HTTPTransport
 public import Model
 
 /// One service that Lockstep can sync.
@@ -9,6 +8,8 @@ public protocol Connector: Sendable {
     var service: String { get }
     /// The streams, each parent before its children.
     var streams: [StreamDescriptor] { get }
+    /// The limits that its requests take from; none for a provider that states none.
+    var limits: [LimitRule] { get }
     /// The strategy of one of `streams` for one integration.
     ///
     /// Throws class `config` when the integration's configuration or credential lacks what the stream needs.
@@ -17,8 +18,8 @@ public protocol Connector: Sendable {
 
 /// What a strategy needs to talk to the provider on behalf of one integration.
 public struct ProviderAccess: Sendable {
-    /// The client that requests go through; it guards addresses, sizes and times.
-    public let http: HTTPClient
+    /// The client that all requests go through.
+    public let client: any ProviderClient
     /// The secret fields of the integration's credential, such as `api_key`.
     public let secrets: [String: SecretString]
     /// The scalar members of the integration's `config`, numbers and booleans as their JSON text.
@@ -28,9 +29,10 @@ public struct ProviderAccess: Sendable {
 
     /// Access with a client, opened secrets and the integration's own configuration.
     public init(
-        http: HTTPClient, secrets: [String: SecretString], configuration: [String: String], baseURL: String?
+        client: any ProviderClient, secrets: [String: SecretString], configuration: [String: String],
+        baseURL: String?
     ) {
-        self.http = http
+        self.client = client
         self.secrets = secrets
         self.configuration = configuration
         self.baseURL = baseURL

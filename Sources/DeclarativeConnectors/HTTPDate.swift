@@ -26,7 +26,8 @@ enum HTTPDate {
 
 /// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date that is compared with the response's own `Date`.
 enum RetryAfter {
-    /// Between one second and one hour; nil when there is no such header, or it says nothing usable.
+    /// Between one second and one hour; nil when there is no such header, or it says nothing usable. A date is of use only
+    /// beside the provider's own: this machine's clock may be wrong.
     static func wait(_ value: String?, date: String?) -> Duration? {
         guard let value else { return nil }
         let seconds: Int64
@@ -34,8 +35,7 @@ enum RetryAfter {
             seconds = number
         } else if let number = Double(value), number.isFinite, number < 1e9 {
             seconds = Int64(number.rounded(.up))
-        } else if let until = HTTPDate.parse(value) {
-            let now = date.flatMap(HTTPDate.parse) ?? Timestamp.now()
+        } else if let until = HTTPDate.parse(value), let now = date.flatMap(HTTPDate.parse) {
             seconds = until.seconds - now.seconds
         } else {
             return nil

@@ -18,6 +18,8 @@ final class ListReader: PageReader {
     private let slice: StreamSlice
     private let purpose: Purpose
     private let position: LockedBox<ListPosition>
+    /// Whether the last request failed, so that the next one repeats it.
+    private let hasFailed = LockedBox(false)
 
     init(_ list: ManifestList, _ slice: StreamSlice, _ purpose: Purpose, resumingAt position: PagePosition?) {
         self.list = list
@@ -28,14 +30,8 @@ final class ListReader: PageReader {
 
     func nextPage() async throws(ConnectorError) -> Page {
         var current = position.withLock { $0 }
-        let request = try request(at: current.place)
-        let response: HTTPResponse
-        do throws(HTTPError) {
-            response = try await list.access.http.send(request)
-        } catch {
-            throw list.judge.failure(of: error)
-        }
-        if let failure = list.judge.failure(of: response) { throw failure }
+        let answer = try await ask(current.place)
+        let response = answer.http
         let scanned: ScannedPage
         do throws(PageScanError) {
             scanned = try list.scanner.scan(response.body)
@@ -49,7 +45,22 @@ final class ListReader: PageReader {
         position.withLock { $0 = current }
         return Page(
             scanned: scanned, continuation: continuation, cursor: cursor(scanned, continuation, current),
-            cost: RequestCost(apiCalls: 1, bytes: response.body.count))
+            cost: RequestCost(apiCalls: 1, bytes: response.body.count, throttled: answer.throttled))
+    }
+
+    private func ask(_ place: String?) async throws(ConnectorError) -> ProviderResponse {
+        let request = ProviderRequest(
+            try request(at: place), endpoint: list.stream.path.text, limits: list.limits,
+            reading: list.judge, isRetry: hasFailed.withLock { $0 })
+        do throws(ConnectorError) {
+            let response = try await list.access.client.send(request)
+            hasFailed.withLock { $0 = false }
+            return response
+        } catch {
+            // A wait for a limit is no failure.
+            hasFailed.withLock { $0 = error.errorClass != .rateLimited }
+            throw error
+        }
     }
 
     private func request(at place: String?) throws(ConnectorError) -> HTTPRequest {

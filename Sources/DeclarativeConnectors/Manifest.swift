@@ -16,6 +16,8 @@ struct Manifest: Sendable {
     let errors: [ErrorRule]
     /// The response header that names the request, for the provider's support.
     let requestIDHeader: String?
+    let limits: [ManifestLimit]
+    let feedback: LimitFeedback
     let streams: [StreamManifest]
 
     /// How requests prove who asks.

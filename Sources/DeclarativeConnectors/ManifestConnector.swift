@@ -2,7 +2,7 @@
 
 public import ConnectorKit
 import HTTPTransport
-import Model
+public import Model
 import PageScanner
 
 /// A connector made of a manifest.
@@ -14,6 +14,9 @@ public struct ManifestConnector: Connector {
 
     /// The streams in the order of the manifest, parents before their children.
     public var streams: [StreamDescriptor] { manifest.streams.map(\.descriptor) }
+
+    /// The limits of the manifest.
+    public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
     /// Throws class `config` for an unknown stream, and for places that the integration has no value for.
     public func strategy(
@@ -37,6 +40,7 @@ struct ManifestList: Sendable {
     let judge: ResponseJudge
     let pages: PageJudge
     let scanner: PageScanner
+    let limits: [LimitUse]
 
     init(_ manifest: Manifest, _ stream: StreamManifest, _ access: ProviderAccess) throws(ConnectorError) {
         self.manifest = manifest
@@ -44,6 +48,7 @@ struct ManifestList: Sendable {
         self.access = access
         requests = try RequestTemplate(manifest, stream, access)
         judge = ResponseJudge(manifest: manifest, stream: stream.name, secrets: access.secrets)
+        limits = manifest.limits.compactMap { $0.use(by: stream.name) }
         pages = PageJudge(rule: stream.page, plan: stream.plan, pageSize: requests.pageSize)
         do throws(PageScanError) {
             scanner = try PageScanner(plan: stream.plan)

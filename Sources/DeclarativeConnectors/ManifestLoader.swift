@@ -39,7 +39,7 @@ public enum ManifestLoader {
     private static func manifest(_ node: Node, _ problems: ProblemList) -> Manifest? {
         let keys = [
             "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
-            "streams",
+            "limits", "limit_feedback", "streams",
         ]
         guard let root = MappingReader(node, path: "", keys: keys, problems: problems) else { return nil }
         if root.integer("lockstep", in: 1...1) == nil, !root.has("lockstep") {
@@ -62,11 +62,14 @@ public enum ManifestLoader {
         checkNoParent(root, "headers", headers.map(\.value))
         let errors = errorRules(root)
         let streams = StreamLoader(root: root).load()
+        let limitLoader = LimitLoader(root: root, streams: streams.map(\.name))
+        let limits = limitLoader.limits()
+        let feedback = limitLoader.feedback(limits)
         guard let service, let baseURL else { return nil }
         return Manifest(
             service: service, title: root.text("title") ?? service, baseURL: baseURL, auth: auth,
             headers: headers, errors: errors, requestIDHeader: root.text("request_id_header"),
-            streams: streams)
+            limits: limits, feedback: feedback, streams: streams)
     }
 
     private enum AuthKind: String, CaseIterable {

@@ -6,14 +6,21 @@ import Model
 import PageScanner
 
 /// What a response that is not a page means: the manifest's rules first, then what HTTP says.
-struct ResponseJudge: Sendable {
+struct ResponseJudge: ResponseReading {
     let manifest: Manifest
     let stream: String
     let secrets: [String: SecretString]
 
-    /// The failure that a response stands for; nil when its status is a success.
-    func failure(of response: HTTPResponse) -> ConnectorError? {
-        (200..<300).contains(response.status) ? nil : judged(response, fallback: fallback(response))
+    func failure(of outcome: Result<HTTPResponse, HTTPError>) -> ConnectorError? {
+        switch outcome {
+        case .success(let response) where (200..<300).contains(response.status): nil
+        case .success(let response): judged(response, fallback: fallback(response))
+        case .failure(let error): failure(of: error)
+        }
+    }
+
+    func signals(of response: HTTPResponse) -> LimitSignals {
+        manifest.feedback.signals(of: response)
     }
 
     /// The failure of a success whose body is not the page that the manifest describes.
@@ -28,7 +35,7 @@ struct ResponseJudge: Sendable {
     }
 
     /// The failure of a request that got no response.
-    func failure(of error: HTTPError) -> ConnectorError {
+    private func failure(of error: HTTPError) -> ConnectorError {
         let errorClass: ErrorClass =
             switch error.code {
             case .invalidURL, .invalidRequest, .addressRefused: .config

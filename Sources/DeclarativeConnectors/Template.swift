@@ -42,6 +42,16 @@ struct Template: Sendable, Equatable {
         self.parts = parts
     }
 
+    /// The template as it was written.
+    var text: String {
+        parts.reduce(into: "") { text, part in
+            switch part {
+            case .text(let piece): text += piece
+            case .place(let place): text += place.text
+            }
+        }
+    }
+
     var places: [Place] {
         parts.compactMap { if case .place(let place) = $0 { place } else { nil } }
     }

@@ -255,6 +255,7 @@ extension SyncCounters {
         pages = 1
         apiCalls = Int64(page.cost.apiCalls)
         bytesRead = Int64(page.cost.bytes)
+        throttledMilliseconds = page.cost.throttled.wholeMilliseconds
         recordsRead = Int64(page.scanned.records.count + page.scanned.rejected.count)
     }
 }

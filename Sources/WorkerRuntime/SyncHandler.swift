@@ -158,7 +158,7 @@ public struct SyncHandler: JobHandler {
             (
                 connector,
                 ProviderAccess(
-                    http: http, secrets: secrets, configuration: run.configuration,
+                    client: DirectClient(http: http), secrets: secrets, configuration: run.configuration,
                     baseURL: serviceURLs[run.key.service])
             ))
     }

@@ -33,8 +33,8 @@ private struct Provider {
         return try ManifestLoader.load(manifest, file: "demo.yaml").strategy(
             for: stream,
             access: ProviderAccess(
-                http: http, secrets: secrets.mapValues { SecretString($0) }, configuration: configuration,
-                baseURL: server.url("/api")))
+                client: DirectClient(http: http), secrets: secrets.mapValues { SecretString($0) },
+                configuration: configuration, baseURL: server.url("/api")))
     }
 
     var targets: [String] { server.log.requests.map(\.target) }

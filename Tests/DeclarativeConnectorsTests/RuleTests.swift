@@ -108,11 +108,13 @@ import Testing
         ]
         let manifest = Manifest(
             service: "demo", title: "Demo", baseURL: "https://a", auth: nil, headers: [], errors: rules,
-            requestIDHeader: "X-Id", streams: [])
+            requestIDHeader: "X-Id", limits: [], feedback: LimitFeedback(), streams: [])
         return ResponseJudge(manifest: manifest, stream: "s", secrets: ["k": SecretString("topsecret")])
             .failure(
-                of: HTTPResponse(
-                    status: status, headers: HTTPHeaders(headers), body: Array(body.utf8), url: "https://a"))
+                of: .success(
+                    HTTPResponse(
+                        status: status, headers: HTTPHeaders(headers), body: Array(body.utf8),
+                        url: "https://a")))
     }
 
     @Test(arguments: [

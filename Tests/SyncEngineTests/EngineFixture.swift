@@ -58,8 +58,8 @@ struct EngineFixture {
         let name = service == "stripe" ? "api_key" : "access_token"
         let secret = token ?? (service == "stripe" ? "sk_test_u_\(user)" : "ya29.u_\(user)")
         return ProviderAccess(
-            http: http, secrets: [name: SecretString(secret)], configuration: ["page_size": "\(pageSize)"],
-            baseURL: "http://127.0.0.1:\(port)/\(service)")
+            client: DirectClient(http: http), secrets: [name: SecretString(secret)],
+            configuration: ["page_size": "\(pageSize)"], baseURL: "http://127.0.0.1:\(port)/\(service)")
     }
 
     func integration(_ service: String, user: Int = 1) async throws -> Int64 {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+
+/// What a provider's response says about its limits. It may only tighten what the connector declares.
+public struct LimitSignals: Sendable, Equatable {
+    /// What is left of a limit until it is filled up again.
+    public struct Quota: Sendable, Equatable {
+        /// The limit that this is about; nil for the narrowest one that the request took from.
+        public let limit: String?
+        /// Units that are left.
+        public let remaining: Int
+        /// When the quota is full again.
+        public let reset: Reset
+
+        /// A quota as the headers of one response say it.
+        public init(limit: String? = nil, remaining: Int, reset: Reset) {
+            self.limit = limit
+            self.remaining = remaining
+            self.reset = reset
+        }
+    }
+
+    /// A time in the provider's own words.
+    public enum Reset: Sendable, Equatable {
+        /// So long after the response.
+        case after(Duration)
+        /// At this instant, by a clock that need not agree with ours.
+        case at(Timestamp)
+    }
+
+    /// What is left of which limits.
+    public var quotas: [Quota]
+    /// The limit that a refusal is about, where the provider says so; nil for the narrowest.
+    public var refusedLimit: String?
+
+    /// Signals; none by default.
+    public init(quotas: [Quota] = [], refusedLimit: String? = nil) {
+        self.quotas = quotas
+        self.refusedLimit = refusedLimit
+    }
+}

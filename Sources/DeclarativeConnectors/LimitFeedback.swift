@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import HTTPTransport
+import Model
+import RawStructuredFieldValues
+
+/// Where a provider's responses say what is left of its limits.
+struct LimitFeedback: Sendable {
+    /// Headers of the provider's own.
+    struct Headers: Sendable, Equatable {
+        let remaining: String
+        let reset: String
+        let format: ResetFormat
+        /// The limit that they are about; nil for the narrowest of a request.
+        let limit: String?
+    }
+
+    /// How a reset time is written.
+    enum ResetFormat: String, Sendable, CaseIterable {
+        /// Seconds from now.
+        case seconds
+        case epochSeconds = "epoch_seconds"
+        case epochMilliseconds = "epoch_milliseconds"
+        case httpDate = "http_date"
+        case rfc3339
+    }
+
+    /// A header that says which limit a refusal is about.
+    struct Reason: Sendable, Equatable {
+        let header: String
+        /// The header's values, and the limits that they mean.
+        let limits: [String: String]
+    }
+
+    var headers: [Headers] = []
+    var reason: Reason?
+
+    /// The manifest's headers where it names some; else those of the IETF draft and the common `X-RateLimit-*`.
+    func signals(of response: HTTPResponse) -> LimitSignals {
+        var signals = LimitSignals()
+        if headers.isEmpty {
+            signals.quotas = RateLimitHeaders.quotas(response.headers)
+        } else {
+            signals.quotas = headers.compactMap { quota($0, response.headers) }
+        }
+        if let reason, let value = response.headers.first(reason.header) {
+            signals.refusedLimit = reason.limits[value]
+        }
+        return signals
+    }
+
+    private func quota(_ rule: Headers, _ headers: HTTPHeaders) -> LimitSignals.Quota? {
+        guard let remaining = headers.first(rule.remaining).flatMap(HeaderNumber.whole),
+            let text = headers.first(rule.reset), let reset = Self.reset(text, rule.format, headers)
+        else { return nil }
+        return LimitSignals.Quota(limit: rule.limit, remaining: remaining, reset: reset)
+    }
+
+    private static func reset(
+        _ text: String, _ format: ResetFormat, _ headers: HTTPHeaders
+    ) -> LimitSignals.Reset? {
+        switch format {
+        case .seconds: HeaderNumber.seconds(text).map { .after($0) }
+        case .epochSeconds: HeaderNumber.whole(text).map { relative(Timestamp(seconds: Int64($0)), headers) }
+        case .epochMilliseconds:
+            HeaderNumber.whole(text).map { relative(Timestamp(milliseconds: Int64($0)), headers) }
+        case .httpDate: HTTPDate.parse(text).map { relative($0, headers) }
+        case .rfc3339: Timestamp(rfc3339: text).map { relative($0, headers) }
+        }
+    }
+
+    /// An instant of the provider's clock, seen from the response's own `Date`, so that no other clock matters.
+    static func relative(_ instant: Timestamp, _ headers: HTTPHeaders) -> LimitSignals.Reset {
+        guard let now = headers.first("Date").flatMap(HTTPDate.parse) else { return .at(instant) }
+        return .after(.microseconds(max(0, instant.microseconds - now.microseconds)))
+    }
+}
+
+/// Headers that many providers share.
+private enum RateLimitHeaders {
+    static func quotas(_ headers: HTTPHeaders) -> [LimitSignals.Quota] {
+        let listed = structured(headers)
+        if !listed.isEmpty { return listed }
+        // Earlier versions of the draft, whose reset is in seconds.
+        if let quota = pair(headers, "RateLimit-Remaining", "RateLimit-Reset") { return [quota] }
+        return pair(headers, "X-RateLimit-Remaining", "X-RateLimit-Reset").map { [$0] } ?? []
+    }
+
+    /// `RateLimit: "default";r=50;t=30` and `RateLimit-Policy: "default";q=100;w=60`
+    /// (draft-ietf-httpapi-ratelimit-headers). Without `t` the policy's window is the latest possible reset.
+    private static func structured(_ headers: HTTPHeaders) -> [LimitSignals.Quota] {
+        guard headers.first("RateLimit") != nil else { return [] }
+        let windows = Dictionary(
+            items(headers, "RateLimit-Policy").compactMap { item in
+                item.parameters["w"].map { (item.name, $0) }
+            }, uniquingKeysWith: { first, _ in first })
+        return items(headers, "RateLimit").compactMap { item in
+            guard let remaining = item.parameters["r"], remaining >= 0,
+                let reset = item.parameters["t"] ?? windows[item.name], reset >= 0
+            else { return nil }
+            return LimitSignals.Quota(
+                remaining: Int(min(remaining, Int64(LimitQuantity.maximum))),
+                reset: .after(.seconds(min(reset, HeaderNumber.longest))))
+        }
+    }
+
+    private static func items(
+        _ headers: HTTPHeaders, _ name: String
+    ) -> [(name: String, parameters: [String: Int64])] {
+        headers.all(name).flatMap { text -> [(name: String, parameters: [String: Int64])] in
+            var parser = StructuredFieldValueParser(Array(text.utf8))
+            let list: [ItemOrInnerList]
+            do {
+                list = try parser.parseListFieldValue()
+            } catch {
+                // Not what the draft describes: the provider means something else by the name.
+                return []
+            }
+            return list.compactMap { element in
+                guard case .item(let item) = element else { return nil }
+                let name: String
+                switch item.rfc9651BareItem {
+                case .string(let text), .token(let text): name = text
+                default: return nil
+                }
+                var parameters: [String: Int64] = [:]
+                for (key, value) in item.rfc9651Parameters {
+                    if case .integer(let number) = value { parameters[key] = number }
+                }
+                return (name, parameters)
+            }
+        }
+    }
+
+    private static func pair(_ headers: HTTPHeaders, _ remaining: String, _ reset: String) -> LimitSignals
+        .Quota?
+    {
+        guard let left = headers.first(remaining).flatMap(HeaderNumber.whole), let text = headers.first(reset)
+        else { return nil }
+        return HeaderNumber.anyReset(text, headers).map { LimitSignals.Quota(remaining: left, reset: $0) }
+    }
+}
+
+/// Numbers as headers have them.
+private enum HeaderNumber {
+    /// A reset further away is a mistake or of no use: 31 days.
+    static let longest: Int64 = 31 * 86_400
+
+    static func whole(_ text: String) -> Int? {
+        guard let value = Double(plain: text), value >= 0, value < 1e16 else { return nil }
+        return Int(value)
+    }
+
+    static func seconds(_ text: String) -> Duration? {
+        guard let value = Double(plain: text), value >= 0 else { return nil }
+        return .milliseconds(Int64(min(value, Double(longest)) * 1_000))
+    }
+
+    /// A reset of unknown form: by its size seconds from now, or seconds or milliseconds since 1970.
+    static func anyReset(_ text: String, _ headers: HTTPHeaders) -> LimitSignals.Reset? {
+        guard let value = Double(plain: text), value >= 0, value < 1e15 else {
+            return HTTPDate.parse(text).map { LimitFeedback.relative($0, headers) }
+        }
+        if value > 1e11 { return LimitFeedback.relative(Timestamp(milliseconds: Int64(value)), headers) }
+        if value > 1e8 { return LimitFeedback.relative(Timestamp(seconds: Int64(value)), headers) }
+        return seconds(text).map { .after($0) }
+    }
+}
+
+extension Double {
+    /// Digits with at most one point; none of the other forms that `Double` reads.
+    fileprivate init?(plain text: String) {
+        guard !text.isEmpty, text.utf8.count <= 24,
+            text.utf8.allSatisfy({
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
+            })
+        else { return nil }
+        self.init(text)
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import Yams
+
+/// A limit of a manifest: the rule, and which streams' requests take how much from it.
+struct ManifestLimit: Sendable {
+    let rule: LimitRule
+    /// Nil for all streams.
+    let streams: Set<String>?
+    /// What a request of a stream costs; 1 for a stream that is not named.
+    let costs: [String: Int]
+
+    func use(by stream: String) -> LimitUse? {
+        guard streams?.contains(stream) ?? true else { return nil }
+        return LimitUse(rule, cost: costs[stream] ?? 1)
+    }
+}
+
+/// Reads `limits` and `limit_feedback` of a manifest.
+struct LimitLoader {
+    let root: MappingReader
+    /// The names of the manifest's streams.
+    let streams: [String]
+
+    private static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "costs"]
+    /// More limits would make each request's script long.
+    private static let maximumLimits = 16
+
+    func limits() -> [ManifestLimit] {
+        guard let node = root.node("limits") else { return [] }
+        guard case .mapping(let mapping) = node else {
+            root.complain("limits", "has to be a mapping of limit names to limits")
+            return []
+        }
+        if mapping.count > Self.maximumLimits {
+            root.complain("limits", "has \(mapping.count) limits; at most \(Self.maximumLimits) are allowed")
+        }
+        return mapping.compactMap { nameNode, value in
+            let name = nameNode.string ?? ""
+            let path = "limits.\(name)"
+            if !ManifestLoader.isName(name, extra: "_") {
+                root.problems.add(nameNode, path, "'\(name)' is not allowed; small letters, digits and '_'")
+            }
+            guard let reader = MappingReader(value, path: path, keys: Self.keys, problems: root.problems)
+            else { return nil }
+            return limit(name, reader)
+        }
+    }
+
+    private func limit(_ name: String, _ reader: MappingReader) -> ManifestLimit? {
+        let scope = reader.word("per", LimitRule.Scope.self, required: true)
+        let quantity = quantity(reader)
+        let concerned = names(reader)
+        let costs = costs(reader, quantity, concerned)
+        guard let scope, let quantity else { return nil }
+        return ManifestLimit(
+            rule: LimitRule(
+                name: name, scope: scope, isPerEndpoint: reader.bool("each_endpoint") ?? false,
+                quantity: quantity),
+            streams: concerned, costs: costs)
+    }
+
+    private func quantity(_ reader: MappingReader) -> LimitQuantity? {
+        guard reader.has("rate") != reader.has("concurrency") else {
+            reader.complain("rate", "is missing; a limit has either a rate or a concurrency")
+            return nil
+        }
+        if reader.has("concurrency") {
+            for key in ["burst", "costs"] where reader.has(key) {
+                reader.complain(key, "means nothing for a concurrency; it counts requests")
+            }
+            return reader.integer("concurrency", in: 1...100_000).map { .concurrency($0) }
+        }
+        let burst = reader.integer("burst", in: 1...LimitQuantity.maximum)
+        guard let text = reader.text("rate") else { return nil }
+        guard let quantity = LimitQuantity.rate(text: text, burst: burst) else {
+            reader.complain("rate", "'\(text)' is not allowed; \(LimitQuantity.rateForm)")
+            return nil
+        }
+        return quantity
+    }
+
+    private func names(_ reader: MappingReader) -> Set<String>? {
+        guard let node = reader.node("streams") else { return nil }
+        guard case .sequence(let list) = node, !list.isEmpty else {
+            reader.complain("streams", "has to be a list of stream names")
+            return nil
+        }
+        let names = list.compactMap(\.string)
+        for name in names where !streams.contains(name) {
+            reader.complain("streams", "'\(name)' is not a stream of this manifest")
+        }
+        return Set(names)
+    }
+
+    private func costs(
+        _ reader: MappingReader, _ quantity: LimitQuantity?, _ concerned: Set<String>?
+    ) -> [String: Int] {
+        guard case .rate(_, _, let burst)? = quantity, reader.has("costs"),
+            let costs = reader.mapping("costs", keys: streams)
+        else { return [:] }
+        var result: [String: Int] = [:]
+        for name in streams where costs.has(name) {
+            if let concerned, !concerned.contains(name) {
+                costs.complain(name, "the limit does not concern this stream; see streams")
+            }
+            // A request that costs more than the burst could never start.
+            result[name] = costs.integer(name, in: 1...burst)
+        }
+        return result
+    }
+
+    // MARK: - Feedback
+
+    func feedback(_ limits: [ManifestLimit]) -> LimitFeedback {
+        guard let node = root.node("limit_feedback") else { return LimitFeedback() }
+        guard
+            let reader = MappingReader(
+                node, path: "limit_feedback", keys: ["quotas", "reason"], problems: root.problems)
+        else { return LimitFeedback() }
+        let names = limits.map(\.rule.name)
+        return LimitFeedback(headers: quotas(reader, names), reason: reason(reader, names))
+    }
+
+    private func quotas(_ reader: MappingReader, _ names: [String]) -> [LimitFeedback.Headers] {
+        guard let node = reader.node("quotas") else { return [] }
+        guard case .sequence(let list) = node else {
+            reader.complain("quotas", "has to be a list")
+            return []
+        }
+        return list.enumerated().compactMap { index, node in
+            guard
+                let quota = MappingReader(
+                    node, path: "limit_feedback.quotas[\(index)]",
+                    keys: ["remaining", "reset", "reset_format", "limit"], problems: root.problems)
+            else { return nil }
+            let remaining = quota.text("remaining", required: true)
+            let reset = quota.text("reset", required: true)
+            let format = quota.word("reset_format", LimitFeedback.ResetFormat.self, required: true)
+            let limit = limitName(quota, "limit", names)
+            guard let remaining, let reset, let format else { return nil }
+            return LimitFeedback.Headers(remaining: remaining, reset: reset, format: format, limit: limit)
+        }
+    }
+
+    private func reason(_ reader: MappingReader, _ names: [String]) -> LimitFeedback.Reason? {
+        guard let reason = reader.mapping("reason", keys: ["header", "limits"]) else { return nil }
+        guard let header = reason.text("header", required: true), let node = reason.node("limits"),
+            case .mapping(let mapping) = node
+        else {
+            reason.complain("limits", "is missing; a mapping of the header's values to limit names")
+            return nil
+        }
+        var limits: [String: String] = [:]
+        for (value, name) in mapping {
+            guard let value = value.string, let name = name.string, names.contains(name) else {
+                reason.complain("limits", "each value has to name a limit of this manifest")
+                continue
+            }
+            limits[value] = name
+        }
+        return LimitFeedback.Reason(header: header, limits: limits)
+    }
+
+    private func limitName(_ reader: MappingReader, _ key: String, _ names: [String]) -> String? {
+        guard let name = reader.text(key) else { return nil }
+        if !names.contains(name) { reader.complain(key, "'\(name)' is not a limit of this manifest") }
+        return name
+    }
+}
