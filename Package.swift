@@ -77,6 +77,7 @@ let drivers: [Target] = [
 let services: [Target] = [
     library("Cron", ["Model"]),
     library("JobQueue", ["Model", "RedisClient"], embedding: ["Scripts"]),
+    library("RateLimits", ["Model", "RedisClient"], embedding: ["Scripts"]),
     library("Vault", ["Cryptography", "Model", "Settings"]),
     library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),
     library(
@@ -105,8 +106,8 @@ let runtimes: [Target] = [
     library(
         "WorkerRuntime",
         [
-            "ConnectorKit", "HTTPTransport", "JobQueue", "Model", "SyncEngine", "SyncStore", "Vault", log,
-            lifecycle,
+            "ConnectorKit", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine", "SyncStore",
+            "Vault", log, lifecycle,
         ]),
     library("Sandbox", ["Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
 ]
@@ -116,8 +117,8 @@ let executables: [Target] = [
         "LockstepWorker", path: "Worker",
         [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "JobQueue",
-            "Observability", "PostgresClient", "RedisClient", "Settings", "SyncEngine", "SyncStore", "Vault",
-            "Model", "WorkerRuntime", log, lifecycle, signals,
+            "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
+            "SyncStore", "Vault", "Model", "WorkerRuntime", log, lifecycle, signals,
         ]),
     executable(
         "LockstepScheduler", path: "Scheduler",
@@ -143,8 +144,8 @@ let benchmarks: [Target] = [
         [
             "ConnectorKit", "Cron", "DeclarativeConnectors", "DevCluster", "HTTPTransport", "JobQueue",
             "Model",
-            "Observability", "PostgresClient", "RedisClient", "Settings", "SyncEngine", "SyncStore", "Vault",
-            "WorkerRuntime", log,
+            "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
+            "SyncStore", "Vault", "WorkerRuntime", log,
         ])
 ]
 
@@ -182,6 +183,7 @@ let testTargets: [Target] = [
         ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
+    tests("RateLimitsTests", ["Model", "RateLimits", "RedisClient", log]),
     tests("JobQueueTests", ["JobQueue", "RedisClient", "Model", log]),
     tests(
         "SyncEngineTests",

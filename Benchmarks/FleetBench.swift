@@ -8,6 +8,7 @@ import JobQueue
 import Logging
 import Model
 import PostgresClient
+import RateLimits
 import RedisClient
 import Settings
 import SyncEngine
@@ -46,7 +47,8 @@ struct FleetBench {
             queue: queue, store: store, engine: SyncEngine(store: store),
             integrations: IntegrationStore(pool: environment.pool),
             vault: CredentialVault(keys: try KeyRing(settings.keys)),
-            http: HTTPClient(configuration: client, logger: logger), connector: { _ in connector },
+            http: HTTPClient(configuration: client, logger: logger),
+            limiter: RateLimiter(redis: redis, prefix: "benchf"), connector: { _ in connector },
             serviceURLs: ["bench": environment.provider], workerName: "bench", logger: logger)
         let consumer = JobConsumer(
             queue: queue, handler: handler, concurrency: 16, name: "bench", logger: logger)

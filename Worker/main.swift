@@ -10,6 +10,7 @@ import Logging
 import Model
 import Observability
 import PostgresClient
+import RateLimits
 import RedisClient
 import ServiceLifecycle
 import Settings
@@ -39,6 +40,10 @@ let logger = Logger(label: "lockstep-worker")
 do {
     let registry = try ConnectorRegistry.load(
         builtin: BuiltinManifests.all, directories: settings.connectorDirectories)
+    let strange = settings.limits.problems { registry.connector(for: $0)?.limits }
+    if !strange.isEmpty {
+        refuse("LOCKSTEP_LIMITS: \(strange.joined(separator: "; ")); allowed: \(LimitOverrides.form)")
+    }
     let vault = CredentialVault(keys: try KeyRing(settings.keys))
 
     var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
@@ -72,6 +77,7 @@ do {
     let handler = SyncHandler(
         queue: queue, store: store, engine: SyncEngine(store: store),
         integrations: IntegrationStore(pool: pool), vault: vault, http: http,
+        limiter: RateLimiter(redis: redis, prefix: settings.prefix), limits: settings.limits,
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
         logger: logger)
     let consumer = JobConsumer(

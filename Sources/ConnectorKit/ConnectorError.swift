@@ -17,6 +17,9 @@ public struct ConnectorError: Error, Sendable {
     /// The HTTP status, when there was a response.
     public let status: Int?
 
+    /// The code of a request that was not sent because the integration repeats failed requests too often.
+    public static let retryBudgetSpent = "retry_budget_spent"
+
     /// `code` is a word for programs; `retryAfter` is what the provider asked for.
     public init(
         _ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String,

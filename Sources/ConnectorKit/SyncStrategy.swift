@@ -6,6 +6,8 @@ public import Model
 public protocol Connector: Sendable {
     /// The service's name, as in job payloads and the `service` columns.
     var service: String { get }
+    /// The name that people know the service by.
+    var title: String { get }
     /// The streams, each parent before its children.
     var streams: [StreamDescriptor] { get }
     /// The limits that its requests take from; none for a provider that states none.

@@ -12,6 +12,9 @@ public struct ManifestConnector: Connector {
     /// The service's name, as the manifest says it.
     public var service: String { manifest.service }
 
+    /// The service's name for people.
+    public var title: String { manifest.title }
+
     /// The streams in the order of the manifest, parents before their children.
     public var streams: [StreamDescriptor] { manifest.streams.map(\.descriptor) }
 

@@ -51,10 +51,9 @@ public enum LimitQuantity: Sendable, Hashable {
     ///
     /// Nil for numbers that are not positive or over `maximum`, and for periods outside `periods`.
     public static func rate(_ units: Int, per period: Duration, burst: Int? = nil) -> LimitQuantity? {
+        guard (1...maximum).contains(units), periods.contains(period) else { return nil }
         let burst = burst ?? standardBurst(units, period)
-        guard (1...maximum).contains(units), (1...maximum).contains(burst), periods.contains(period) else {
-            return nil
-        }
+        guard (1...maximum).contains(burst) else { return nil }
         return .rate(units: units, period: period, burst: burst)
     }
 
@@ -84,7 +83,7 @@ public enum LimitQuantity: Sendable, Hashable {
     }
 
     private static func standardBurst(_ units: Int, _ period: Duration) -> Int {
-        max(1, Int(Double(units) / period.seconds / 5))
+        max(1, Int(min(Double(units) / period.seconds / 5, Double(maximum))))
     }
 }
 

@@ -50,6 +50,8 @@ public struct ClusterSettings: Sendable {
     public let allowLossyRedis: Bool
     /// `LOCKSTEP_SERVICE_URLS`: base URLs that stand in for a service's own, without a slash at the end.
     public let serviceURLs: [String: String]
+    /// `LOCKSTEP_LIMITS`: quantities in place of those of manifests. Whether the limits exist is not known here.
+    public let limits: LimitOverrides
     /// Every setting with the value that took effect and its origin, secrets redacted.
     public let effective: [EffectiveSetting]
 
@@ -102,6 +104,10 @@ public struct ClusterSettings: Sendable {
         logFormat = environment.choice("LOCKSTEP_LOG_FORMAT", default: .text)
         allowLossyRedis = environment.flag("LOCKSTEP_ALLOW_LOSSY_REDIS")
         serviceURLs = Self.serviceURLs(&environment)
+        limits = LimitOverrides(
+            environment.list(
+                "LOCKSTEP_LIMITS", separator: ",", default: [], allowed: LimitOverrides.form,
+                show: { "\($0.service).\($0.limit)=\($0.quantity)" }, parse: LimitOverrides.entry))
         effective = environment.effective
     }
 

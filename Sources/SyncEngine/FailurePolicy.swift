@@ -41,6 +41,8 @@ struct FailurePolicy {
             let wait = error.retryAfter ?? Self.unstatedWait
             return wait < configuration.longestWaitInPlace && history.tries <= Self.waitsPerPage
                 ? .tryAgain(after: wait) : .snooze(wait)
+        case .transient where error.code == ConnectorError.retryBudgetSpent:
+            return .retryJob
         case .transient, .providerOutage:
             if let wait = error.retryAfter, wait >= configuration.longestWaitInPlace { return .snooze(wait) }
             guard history.tries < configuration.triesPerPage else { return .retryJob }

@@ -5,6 +5,7 @@ public import HTTPTransport
 public import JobQueue
 public import Logging
 public import Model
+public import RateLimits
 public import SyncEngine
 public import SyncStore
 public import Vault
@@ -17,6 +18,9 @@ public struct SyncHandler: JobHandler {
     private let engine: SyncEngine
     private let vault: CredentialVault
     private let http: HTTPClient
+    private let limiter: RateLimiter
+    private let limits: LimitOverrides
+    private let holds = LimitHolds()
     private let connector: @Sendable (String) -> (any Connector)?
     private let serviceURLs: [String: String]
     private let workerName: String
@@ -29,7 +33,9 @@ public struct SyncHandler: JobHandler {
     /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address.
     public init(
         queue: JobQueue, store: SyncStore, engine: SyncEngine, integrations: IntegrationStore,
-        vault: CredentialVault, http: HTTPClient, connector: @escaping @Sendable (String) -> (any Connector)?,
+        vault: CredentialVault, http: HTTPClient, limiter: RateLimiter,
+        limits: LimitOverrides = LimitOverrides(),
+        connector: @escaping @Sendable (String) -> (any Connector)?,
         serviceURLs: [String: String], workerName: String, logger: Logger,
         retryPolicy: RetryPolicy = .standard
     ) {
@@ -39,6 +45,8 @@ public struct SyncHandler: JobHandler {
         self.integrations = IntegrationDirectory(store: integrations)
         self.vault = vault
         self.http = http
+        self.limiter = limiter
+        self.limits = limits
         self.connector = connector
         self.serviceURLs = serviceURLs
         self.workerName = workerName
@@ -58,6 +66,9 @@ public struct SyncHandler: JobHandler {
         do {
             guard let found = try await integrations.find(job.payload.integration) else {
                 return Self.unknown(job.payload.integration)
+            }
+            if let wait = holds.wait(service: found.key.service, integrationID: found.id) {
+                return .snooze(Self.spread(wait))
             }
             switch try await queue.bind(job.lease, integrationID: found.id, key: found.key) {
             case .bound: break
@@ -102,7 +113,7 @@ public struct SyncHandler: JobHandler {
         _ syncJob: SyncJob, _ job: ClaimedJob, _ run: OpenRun, _ control: JobControl
     ) async -> JobOutcome {
         let verdict: RunVerdict
-        switch prepare(run) {
+        switch prepare(run, isUrgent: job.queue == .high) {
         case .success(let ready):
             verdict = await engine.perform(
                 syncJob, in: run, connector: ready.connector, access: ready.access,
@@ -130,7 +141,7 @@ public struct SyncHandler: JobHandler {
     }
 
     private func prepare(
-        _ run: OpenRun
+        _ run: OpenRun, isUrgent: Bool
     ) -> Result<(connector: any Connector, access: ProviderAccess), RunFailure> {
         guard let connector = connector(run.key.service) else {
             return .failure(
@@ -158,7 +169,12 @@ public struct SyncHandler: JobHandler {
             (
                 connector,
                 ProviderAccess(
-                    client: DirectClient(http: http), secrets: secrets, configuration: run.configuration,
+                    client: LimitedClient(
+                        limiter: limiter, http: http,
+                        scope: LimitScope(
+                            service: run.key.service, integrationID: run.integrationID, isUrgent: isUrgent),
+                        title: connector.title, overrides: limits, holds: holds, logger: logger),
+                    secrets: secrets, configuration: run.configuration,
                     baseURL: serviceURLs[run.key.service])
             ))
     }
@@ -167,7 +183,7 @@ public struct SyncHandler: JobHandler {
         switch verdict {
         case .succeeded, .superseded, .reauthRequired: return .finished
         case .yielded: return .snooze(.zero)
-        case .snooze(let wait): return .snooze(wait)
+        case .snooze(let wait): return .snooze(Self.spread(wait))
         case .failed(let failure): return Self.deadLetter(failure)
         case .retry(let failure, let madeProgress):
             var random = SystemRandomNumberGenerator()
@@ -178,6 +194,11 @@ public struct SyncHandler: JobHandler {
             // A run that got further is no failed attempt: what it read is kept.
             return madeProgress ? .snooze(delay) : .retry(after: delay)
         }
+    }
+
+    /// Jobs that wait for the same thing come back over a tenth of their wait, not all at once.
+    private static func spread(_ wait: Duration) -> Duration {
+        wait + min(wait / 10, .seconds(30)) * Double.random(in: 0...1)
     }
 
     private static func deadLetter(_ failure: RunFailure) -> JobOutcome {

@@ -8,7 +8,7 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON"]),
     ("foundations", ["Model", "Settings", "Cryptography", "PageScanner", "MigrationFiles"]),
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
-    ("services", ["JobQueue", "SyncStore", "Vault", "Cron", "ConnectorKit"]),
+    ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
     ("engine", ["SyncEngine"]),
     ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),

@@ -95,6 +95,11 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         ("LOCKSTEP_ADMIN_TOKEN", "two words", "the token has characters that an HTTP header cannot carry"),
         ("LOCKSTEP_PUBLIC_URL", "sync.example", "the URL is not accepted; allowed: https://host"),
         ("LOCKSTEP_PUBLIC_URL", "https://a?b=c", "the URL is not accepted"),
+        (
+            "LOCKSTEP_LIMITS", "stripe.requests=fast",
+            "'stripe.requests=fast' is not accepted; allowed: service.limit="
+        ),
+        ("LOCKSTEP_LIMITS", "stripe=5/s", "'stripe=5/s' is not accepted"),
         ("LOCKSTEP_SERVICE_URLS", "stripe", "'stripe' is not accepted; allowed: service=URL"),
         ("LOCKSTEP_SERVICE_URLS", "stripe=http://u:secretpw@h", "the value is not accepted"),
         ("LOCKSTEP_SERVICE_URLS", "a=http://h,a=http://i", "a service is named twice"),

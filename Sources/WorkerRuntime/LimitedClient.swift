@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import HTTPTransport
+import Logging
+import Model
+import RateLimits
+
+/// Sends the requests of one run under the limits of the cluster.
+///
+/// A short wait happens here; a longer one is an error of class `rate_limited` that gives the slot back. Without an
+/// answer of the limiter nothing is sent.
+struct LimitedClient: ProviderClient {
+    let limiter: RateLimiter
+    let http: HTTPClient
+    let scope: LimitScope
+    let title: String
+    let overrides: LimitOverrides
+    let holds: LimitHolds
+    let logger: Logger
+
+    /// A limiter that cannot be asked is asked again after this.
+    private static let outageWait: Duration = .seconds(5)
+    /// How long the cluster is told again of a refusal, when the limiter does not answer.
+    private static let settlementLimit: Duration = .seconds(10)
+
+    func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
+        let demand = LimitDemand(
+            endpoint: request.endpoint, uses: overrides.applied(to: request.limits, of: scope.service),
+            isRetry: request.isRetry)
+        let (grant, throttled) = try await admission(of: demand)
+        let outcome: Result<HTTPResponse, HTTPError>
+        do throws(HTTPError) {
+            outcome = .success(try await http.send(request.http))
+        } catch {
+            outcome = .failure(error)
+        }
+        let failure = request.reading.failure(of: outcome)
+        await settle(grant, LimitOutcome(outcome, failure, request.reading))
+        if let failure { throw failure }
+        return try request.response(outcome, throttled: throttled)
+    }
+
+    // MARK: - Asking
+
+    private func admission(of demand: LimitDemand) async throws(ConnectorError) -> (LimitGrant, Duration) {
+        var ticket: String?
+        let begun = ContinuousClock.now
+        while true {
+            let asked = ContinuousClock.now
+            switch try await ask(demand, ticket) {
+            case .granted(let grant):
+                if ContinuousClock.now - asked <= Admission.validity { return (grant, asked - begun) }
+                // Too late to be sent: what it took is lost, and its permits go back.
+                await settle(grant, LimitOutcome(health: .unknown))
+                try refuseIfOverdue(begun, wait: .zero, .refusal)
+            case .wait(let wait, let place, let obstacle):
+                if obstacle == .retryBudget { throw Self.spentBudget(title) }
+                try refuseIfOverdue(begun, wait: wait, obstacle)
+                ticket = place
+                do {
+                    try await ContinuousClock().sleep(for: wait)
+                } catch {
+                    throw Self.cancelled
+                }
+            case .later(let wait, let obstacle):
+                if obstacle == .retryBudget { throw Self.spentBudget(title) }
+                holds.note(wait, obstacle, scope)
+                throw refusal(wait, obstacle)
+            }
+        }
+    }
+
+    private func ask(_ demand: LimitDemand, _ ticket: String?) async throws(ConnectorError) -> Admission {
+        do throws(LimitError) {
+            return try await limiter.admit(demand, in: scope, ticket: ticket)
+        } catch {
+            if error.code == .cancelled { throw Self.cancelled }
+            throw ConnectorError(
+                .rateLimited, code: "limits_unavailable", userMessage: "The sync continues in a moment.",
+                operatorDetail:
+                    "the limits of the cluster cannot be read, so nothing was sent: \(error.message)",
+                retryAfter: Self.outageWait)
+        }
+    }
+
+    /// Waits in place add up to what one of them may be.
+    private func refuseIfOverdue(
+        _ begun: ContinuousClock.Instant, wait: Duration, _ obstacle: LimitObstacle
+    ) throws(ConnectorError) {
+        guard ContinuousClock.now - begun + wait > Admission.longestWaitInPlace * 2 else { return }
+        throw refusal(max(wait, Admission.longestWaitInPlace), obstacle)
+    }
+
+    private func refusal(_ wait: Duration, _ obstacle: LimitObstacle) -> ConnectorError {
+        switch obstacle {
+        case .outage:
+            return ConnectorError(
+                .providerOutage, code: "provider_outage",
+                userMessage: "\(title) has problems at the moment. The sync continues when it is back.",
+                operatorDetail: "the circuit breaker of \(scope.service) is open", retryAfter: wait)
+        case .refusal, .limit, .retryBudget:
+            let reason =
+                if case .limit(let rule) = obstacle { "limit \(rule.name) (\(rule.quantity))" } else {
+                    "the provider"
+                }
+            return ConnectorError(
+                .rateLimited, code: "rate_limited",
+                userMessage: "\(title) is limiting requests. The sync continues in a while.",
+                operatorDetail: "\(reason) makes requests of \(scope.service) wait", retryAfter: wait)
+        }
+    }
+
+    private static func spentBudget(_ title: String) -> ConnectorError {
+        ConnectorError(
+            .transient, code: ConnectorError.retryBudgetSpent,
+            userMessage: "\(title) did not answer as expected. The sync is tried again.",
+            operatorDetail: "the integration has repeated too many failed requests in the last minute")
+    }
+
+    private static let cancelled = ConnectorError(
+        .transient, code: "cancelled", userMessage: "The sync was interrupted and is tried again.",
+        operatorDetail: "cancelled while waiting for a limit")
+
+    // MARK: - Telling
+
+    /// Tells the cluster what a request taught. A refusal is told until somebody hears it: else another worker would ask
+    /// the provider too early.
+    private func settle(_ grant: LimitGrant, _ outcome: LimitOutcome) async {
+        let deadline = ContinuousClock.now.advanced(by: Self.settlementLimit)
+        while true {
+            do throws(LimitError) {
+                if let pause = try await limiter.settle(grant, outcome) {
+                    holds.note(pause, .outage, scope)
+                    logger.warning(
+                        "the circuit breaker of a service is open",
+                        metadata: ["service": "\(scope.service)", "for": "\(pause)"])
+                }
+                return
+            } catch {
+                let isTellable = outcome.refusal != nil && !Task.isCancelled && ContinuousClock.now < deadline
+                guard isTellable else {
+                    logger.warning(
+                        "the limiter was not told of a request", metadata: ["error": "\(error)"])
+                    return
+                }
+            }
+            do { try await ContinuousClock().sleep(for: .milliseconds(200)) } catch { return }
+        }
+    }
+}
+
+extension LimitOutcome {
+    /// What an outcome says about limits and about the provider's health.
+    init(
+        _ outcome: Result<HTTPResponse, HTTPError>, _ failure: ConnectorError?, _ reading: any ResponseReading
+    ) {
+        let signals =
+            if case .success(let response) = outcome { reading.signals(of: response) } else { LimitSignals() }
+        let isRefused = failure?.errorClass == .rateLimited
+        self.init(
+            health: Self.health(outcome, failure),
+            refusal: isRefused
+                ? Refusal(limit: signals.refusedLimit, wait: failure?.retryAfter) : nil,
+            quotas: signals.quotas.map { quota in
+                Quota(
+                    limit: quota.limit, remaining: quota.remaining,
+                    reset: {
+                        switch quota.reset {
+                        case .after(let wait): .after(wait)
+                        case .at(let instant): .at(instant)
+                        }
+                    }())
+            })
+    }
+
+    private static func health(
+        _ outcome: Result<HTTPResponse, HTTPError>, _ failure: ConnectorError?
+    ) -> Health {
+        switch outcome {
+        case .success(let response):
+            // A body that no reader understands is not the network's fault, but mostly a gateway's page of an outage.
+            return response.status >= 500 && failure?.errorClass != .rateLimited ? .failed : .answered
+        case .failure(let error):
+            switch error.code {
+            case .cancelled, .closed, .overloaded, .unavailable, .invalidURL, .invalidRequest,
+                .addressRefused:
+                return .unknown
+            default: return .failed
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BuiltinConnectors
+import ConnectorKit
+import HTTPTransport
+import Model
+import Testing
+
+@testable import DeclarativeConnectors
+
+private func manifest(_ limits: String) -> String {
+    """
+    lockstep: 1
+    service: demo
+    base_url: https://api.example.com
+    \(limits)
+    streams:
+      items:
+        path: /items
+        records: /data
+        id: /id
+        page: { kind: none }
+      users:
+        path: /users
+        records: /data
+        id: /id
+        page: { kind: none }
+    """
+}
+
+@Suite struct `The limits of a manifest` {
+    @Test func `say who is counted together, how much is allowed, and what a stream's requests cost`() throws
+    {
+        let connector = try ManifestLoader.load(
+            manifest(
+                """
+                limits:
+                  app: { per: app, rate: 1200/min, burst: 40 }
+                  method: { per: integration, each_endpoint: true, rate: 1/s, streams: [users] }
+                  units: { per: integration, rate: 250/s, burst: 500, costs: { items: 5 } }
+                  parallel: { per: integration, concurrency: 20 }
+                """), file: "demo.yaml")
+
+        #expect(
+            connector.limits == [
+                LimitRule(
+                    name: "app", scope: .app, quantity: .rate(units: 1_200, period: .seconds(60), burst: 40)),
+                LimitRule(
+                    name: "method", scope: .integration, isPerEndpoint: true,
+                    quantity: .rate(units: 1, period: .seconds(1), burst: 1)),
+                LimitRule(
+                    name: "units", scope: .integration,
+                    quantity: .rate(units: 250, period: .seconds(1), burst: 500)),
+                LimitRule(name: "parallel", scope: .integration, quantity: .concurrency(20)),
+            ])
+        let uses = connector.manifest.limits.compactMap { $0.use(by: "items") }
+        #expect(uses.map(\.rule.name) == ["app", "units", "parallel"])
+        #expect(uses.map(\.cost) == [1, 5, 1])
+    }
+
+    @Test(arguments: [
+        (
+            "limits: { a: { per: app } }",
+            "limits.a.rate: is missing; a limit has either a rate or a concurrency"
+        ),
+        ("limits: { a: { per: app, rate: fast } }", "limits.a.rate: 'fast' is not allowed; UNITS/PERIOD"),
+        ("limits: { a: { per: app, rate: 5/parsec } }", "'5/parsec' is not allowed"),
+        ("limits: { a: { per: app, rate: 0/s } }", "'0/s' is not allowed"),
+        ("limits: { a: { per: team, rate: 5/s } }", "'team' is unknown; allowed: app, integration"),
+        ("limits: { a: { per: app, rate: 5/s, concurrency: 3 } }", "either a rate or a concurrency"),
+        ("limits: { a: { per: app, concurrency: 3, burst: 2 } }", "means nothing for a concurrency"),
+        (
+            "limits: { a: { per: app, rate: 5/s, streams: [item] } }",
+            "'item' is not a stream of this manifest"
+        ),
+        (
+            "limits: { a: { per: app, rate: 5/s, burst: 4, costs: { items: 5 } } }",
+            "a whole number from 1 to 4"
+        ),
+        ("limits: { A: { per: app, rate: 5/s } }", "'A' is not allowed; small letters, digits and '_'"),
+        (
+            "limit_feedback: { reason: { header: X, limits: { y: none } } }",
+            "each value has to name a limit of this manifest"
+        ),
+        (
+            "limit_feedback: { quotas: [{ remaining: A, reset: B }] }",
+            "limit_feedback.quotas[0].reset_format: is missing"
+        ),
+    ])
+    func `are refused with the key and the allowed form`(text: String, expected: String) throws {
+        let error = #expect(throws: ManifestError.self) {
+            try ManifestLoader.load(manifest(text), file: "demo.yaml")
+        }
+        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func `are there for every connector that ships`() throws {
+        let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+        for service in registry.services {
+            #expect(registry.connector(for: service)?.limits.isEmpty == false)
+        }
+    }
+}
+
+@Suite struct `Feedback of limits` {
+    /// The same instant in seconds since 1970.
+    private static let now = 784_111_777
+
+    private static func signals(
+        _ headers: [(name: String, value: String)], _ feedback: LimitFeedback = LimitFeedback()
+    ) -> LimitSignals {
+        feedback.signals(
+            of: HTTPResponse(status: 200, headers: HTTPHeaders(headers), body: [], url: "https://a"))
+    }
+
+    private static let dated = (name: "Date", value: "Sun, 06 Nov 1994 08:49:37 GMT")
+
+    @Test func `is understood in the forms that providers share`() {
+        let draft = Self.signals([
+            ("RateLimit-Policy", #""hour";q=1000;w=3600, "day";q=5000;w=86400"#),
+            ("RateLimit", #""hour";r=50;t=30, "day";r=4000"#),
+        ])
+        #expect(
+            draft.quotas == [
+                .init(remaining: 50, reset: .after(.seconds(30))),
+                .init(remaining: 4_000, reset: .after(.seconds(86_400))),
+            ])
+        let older = Self.signals([("RateLimit-Remaining", "7"), ("RateLimit-Reset", "60")])
+        #expect(older.quotas == [.init(remaining: 7, reset: .after(.seconds(60)))])
+        let seconds = Self.signals([("x-ratelimit-remaining", "0"), ("X-RateLimit-Reset", "1.5")])
+        #expect(seconds.quotas == [.init(remaining: 0, reset: .after(.milliseconds(1_500)))])
+    }
+
+    @Test func `takes instants by the provider's clock, not by this machine's`() {
+        for reset in ["\(Self.now + 90)", "\(Self.now + 90)000", "Sun, 06 Nov 1994 08:51:07 GMT"] {
+            let signals = Self.signals([
+                Self.dated, ("X-RateLimit-Remaining", "3"), ("X-RateLimit-Reset", reset),
+            ])
+            #expect(signals.quotas == [.init(remaining: 3, reset: .after(.seconds(90)))], "\(reset)")
+        }
+        let dateless = Self.signals([("X-RateLimit-Remaining", "3"), ("X-RateLimit-Reset", "\(Self.now)")])
+        #expect(dateless.quotas == [.init(remaining: 3, reset: .at(Timestamp(seconds: Int64(Self.now))))])
+    }
+
+    @Test(arguments: ["-1", "nan", "0x10", "1e3", "", "many", "99999999999999999999999"])
+    func `that is no number is no feedback`(text: String) {
+        #expect(Self.signals([("X-RateLimit-Remaining", text), ("X-RateLimit-Reset", "9")]).quotas.isEmpty)
+        #expect(Self.signals([("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", text)]).quotas.isEmpty)
+        #expect(Self.signals([("RateLimit", text)]).quotas.isEmpty)
+    }
+
+    @Test func `names the limit that the manifest says`() {
+        let feedback = LimitFeedback(
+            headers: [.init(remaining: "X-Left", reset: "X-At", format: .epochSeconds, limit: "daily")],
+            reason: .init(header: "X-Reason", limits: ["global": "app"]))
+        let signals = Self.signals(
+            [Self.dated, ("X-Left", "5"), ("X-At", "\(Self.now + 5)"), ("X-Reason", "global")], feedback)
+
+        #expect(signals.quotas == [.init(limit: "daily", remaining: 5, reset: .after(.seconds(5)))])
+        #expect(signals.refusedLimit == "app")
+        #expect(Self.signals([("X-Reason", "other")], feedback).refusedLimit == nil)
+    }
+
+    @Test func `asks to wait by seconds, or by a date beside the provider's own`() {
+        #expect(RetryAfter.wait("0", date: nil) == .seconds(1))
+        #expect(RetryAfter.wait("90", date: nil) == .seconds(90))
+        #expect(RetryAfter.wait("86400", date: nil) == .seconds(3_600))
+        #expect(RetryAfter.wait("Sun, 06 Nov 1994 08:50:07 GMT", date: Self.dated.value) == .seconds(30))
+        #expect(RetryAfter.wait("Sun, 06 Nov 1994 08:50:07 GMT", date: nil) == nil)
+        #expect(RetryAfter.wait("soon", date: Self.dated.value) == nil)
+    }
+}
