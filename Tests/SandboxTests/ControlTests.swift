@@ -97,14 +97,16 @@ import Testing
         let lines = sandbox.lines(.ledger())
         #expect(lines.count == 4)
         #expect(
-            lines[0].contains(
-                #""number":4,"at":"1970-01-01T00:00:01Z","method":"GET","path":"/stripe/v1/customers""#))
-        #expect(
-            lines[0].contains(#""query":"limit=4","user":"u_1","stream":"customers","status":200,"bytes":"#))
-        #expect(lines[0].hasSuffix(#""sequence":2,"fault":null}"#))
+            lines[0] == #"""
+                {"number":4,"at":"1970-01-01T00:00:01Z","us":0,"service":"stripe","endpoint":"customers.list",\#
+                "method":"GET","path":"/stripe/v1/customers","query":"limit=4","user":"u_1",\#
+                "stream":"customers","status":200,"bytes":\#(sandbox.stripe("customers?limit=4").text.utf8.count),\#
+                "sequence":2,"fault":null,"write":null}
+                """#)
+        #expect(lines[3].contains(#""endpoint":null,"method":"GET","path":"/google-calendar/x""#))
         #expect(lines[3].contains(#""query":"q=\"","user":null,"stream":null,"status":401"#))
-        #expect(sandbox.lines(.ledger(after: 6)).count == 1)
-        #expect(try sandbox.control(.stats).json["forgotten"] as? Int == 3)
+        #expect(sandbox.lines(.ledger(after: 6)).count == 2)
+        #expect(try sandbox.control(.stats).json["forgotten"] as? Int == 4)
         #expect(try sandbox.control(.stats).json["faults_met"] as? Int == 1)
     }
 

@@ -44,6 +44,10 @@ struct SandboxFixture {
     }
 
     var state: SandboxState
+    /// When the next request comes.
+    var time = start
+
+    static let start = RequestTime(wall: Timestamp(seconds: 1), monotonic: 0)
 
     init(_ change: (inout SandboxConfiguration) -> Void = { _ in }) {
         var configuration = SandboxConfiguration()
@@ -59,7 +63,7 @@ struct SandboxFixture {
         let response = state.answer(
             SandboxRequest(
                 method: method, uri: uri, authorization: key.map { "Bearer \($0)" }, body: Array(body.utf8)),
-            at: Timestamp(seconds: 1))
+            at: time)
         var text = String(buffer: response.body)
         if var listing = response.listing {
             while let piece = listing.next(size: 1_000) { text += String(buffer: piece) }

@@ -29,6 +29,15 @@ struct StripeAPI {
         }
     }
 
+    /// The resource and what is done with it, such as `customers.list`.
+    static func endpoint(_ request: SandboxRequest) -> String? {
+        let segments = request.segments
+        guard (3...4).contains(segments.count), segments[1] == "v1",
+            SandboxStream(rawValue: segments[2])?.service == .stripe
+        else { return nil }
+        return "\(segments[2]).\(segments.count == 3 ? "list" : "get")"
+    }
+
     private struct Refusal: Error {
         let response: SandboxResponse
 

@@ -106,9 +106,32 @@ public struct SandboxControlRequest: Sendable, Equatable {
         SandboxControlRequest("GET", "changes", query: [("after", "\(number)")])
     }
 
-    /// Lists the requests after a number, a line each.
-    public static func ledger(after number: Int = 0) -> SandboxControlRequest {
-        SandboxControlRequest("GET", "ledger", query: [("after", "\(number)")])
+    /// Lists the requests after a number, a line each: those that match.
+    public static func ledger(
+        after number: Int = 0, service: String? = nil, endpoint: String? = nil, user: String? = nil,
+        status: Int? = nil, key: String? = nil
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "GET", "ledger",
+            query: [
+                ("after", "\(number)"), ("service", service), ("endpoint", endpoint), ("user", user),
+                ("status", status.map { "\($0)" }), ("key", key),
+            ])
+    }
+
+    /// The highest number of matching requests in any window of so many milliseconds, as `highest`; with a
+    /// rate per second also the smallest burst, as `burst`, for which no window W has more than
+    /// `rate * W + burst`.
+    public static func window(
+        milliseconds: Int, rate: Double? = nil, service: String? = nil, endpoint: String? = nil,
+        user: String? = nil, status: Int? = nil
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "GET", "window",
+            query: [
+                ("ms", "\(milliseconds)"), ("rate", rate.map { "\($0)" }), ("service", service),
+                ("endpoint", endpoint), ("user", user), ("status", status.map { "\($0)" }),
+            ])
     }
 
     /// Counts of requests, changes and faults.

@@ -46,6 +46,16 @@ struct GoogleCalendarAPI {
         }
     }
 
+    /// The method's name in the API's description, such as `events.list`.
+    static func endpoint(_ request: SandboxRequest) -> String? {
+        let segments = request.segments.dropFirst(3)
+        if segments == ["users", "me", "calendarList"] { return "calendarList.list" }
+        guard (3...4).contains(segments.count), segments[3] == "calendars", segments[5] == "events" else {
+            return nil
+        }
+        return segments.count == 3 ? "events.list" : "events.get"
+    }
+
     private func list(
         _ query: [String: String], _ collection: Collection
     ) throws(GoogleRefusal) -> SandboxResponse {

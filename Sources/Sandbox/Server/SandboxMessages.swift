@@ -75,6 +75,8 @@ struct SandboxResponse: Sendable {
     /// Sent instead of the body, piece by piece.
     var listing: ObjectListing?
     var delivery = Delivery.normal
+    /// What a writing request did.
+    var write: WriteNote?
     /// The `Date` header in seconds since 1970: the sandbox's own time, to which what it says was created
     /// belongs.
     var date: Int64 = Collection.epoch

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Model
 import NIOCore
 
 /// The whole sandbox as a value: a request goes in, a response comes out.
@@ -23,7 +22,7 @@ struct SandboxState: Sendable {
         ledger = RequestLedger(capacity: configuration.ledgerCapacity)
     }
 
-    mutating func answer(_ request: SandboxRequest, at now: Timestamp) -> SandboxResponse {
+    mutating func answer(_ request: SandboxRequest, at now: RequestTime) -> SandboxResponse {
         let first = request.segments.first ?? ""
         var response: SandboxResponse
         if let service = SandboxService(rawValue: first) {
@@ -42,9 +41,10 @@ struct SandboxState: Sendable {
     }
 
     private mutating func serve(
-        _ request: SandboxRequest, _ service: SandboxService, at now: Timestamp
+        _ request: SandboxRequest, _ service: SandboxService, at now: RequestTime
     ) -> SandboxResponse {
         let user = user(of: request, service)
+        let endpoint = Self.endpoint(of: request, service)
         let key = user.flatMap { target(of: request, service, user: $0) }
         var fault: Fault?
         if let key {
@@ -64,9 +64,10 @@ struct SandboxState: Sendable {
         let sequence = store.sequence
         ledger.add { number in
             RequestLedger.Entry(
-                number: number, at: now, method: request.method, path: request.path, query: request.queryText,
-                user: user.map { configuration.name(ofUser: $0) }, stream: key?.stream, status: status,
-                bytes: sent, sequence: sequence, fault: fault?.kind.rawValue)
+                number: number, at: now, service: service, endpoint: endpoint, method: request.method,
+                path: RequestLedger.cut(request.path), query: RequestLedger.cut(request.queryText),
+                user: user, stream: key?.stream, status: status, bytes: sent, sequence: sequence,
+                fault: fault?.kind.rawValue, write: response.write)
         }
         return response
     }
@@ -121,6 +122,14 @@ struct SandboxState: Sendable {
             !revoked.contains(user)
         else { return nil }
         return user
+    }
+
+    /// What the request asks for, by the name in the provider's documentation; nil for an unknown path.
+    private static func endpoint(of request: SandboxRequest, _ service: SandboxService) -> String? {
+        switch service {
+        case .stripe: StripeAPI.endpoint(request)
+        case .googleCalendar: GoogleCalendarAPI.endpoint(request)
+        }
     }
 
     /// The list that the request is about, whether or not it has it right.

@@ -18,12 +18,13 @@ extension SandboxState {
             case ("GET", "objects"): return try objects(request)
             case ("GET", "changes"): return try changes(request)
             case ("GET", "ledger"): return try requests(request)
+            case ("GET", "window"): return try window(request)
             case ("GET", "stats"): return stats()
             default:
                 throw ControlRefusal(
                     """
                     there are POST edit, faults, expire, revoke, restore, DELETE faults, and GET objects, \
-                    changes, ledger, stats
+                    changes, ledger, window, stats
                     """)
             }
         } catch {
@@ -160,15 +161,6 @@ extension SandboxState {
             })
     }
 
-    private func requests(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
-        let parameters = try ControlParameters(request, allowed: ["after", "limit"])
-        let entries = ledger.after(
-            try parameters.integer("after") ?? 0, limit: try parameters.integer("limit") ?? 10_000)
-        var response = Self.lines(entries.map(\.json))
-        response.headers.append(("Sandbox-Forgotten", "\(ledger.dropped)"))
-        return response
-    }
-
     private func stats() -> SandboxResponse {
         SandboxResponse(
             json: """
@@ -179,7 +171,7 @@ extension SandboxState {
                 """)
     }
 
-    private static func lines(_ lines: [String]) -> SandboxResponse {
+    static func lines(_ lines: [String]) -> SandboxResponse {
         SandboxResponse(
             contentType: "application/x-ndjson", body: ByteBuffer(string: lines.map { $0 + "\n" }.joined()))
     }

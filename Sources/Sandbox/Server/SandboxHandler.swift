@@ -45,7 +45,8 @@ final class SandboxHandler: ChannelInboundHandler {
             let request = SandboxRequest(
                 method: head.method.rawValue, uri: head.uri,
                 authorization: head.headers.first(name: "Authorization"), body: body)
-            let response = state.withLock { $0.answer(request, at: .now()) }
+            let time = RequestTime.now()
+            let response = state.withLock { $0.answer(request, at: time) }
             deliver(response, to: head, context)
         }
     }
