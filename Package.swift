@@ -167,7 +167,7 @@ let testTargets: [Target] = [
             "Cryptography", "DevCluster", "HTTPTransport", "JobQueue", "Model", "PostgresClient",
             "RedisClient",
             "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
-        ]),
+        ], exclude: ["Connectors"]),
     tests(
         "SchedulerRuntimeTests",
         [

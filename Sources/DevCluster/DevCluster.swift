@@ -26,6 +26,8 @@ public final class DevCluster: Sendable {
         public var seed: UInt64 = 1
         /// The lease of the workers: how long a dead one's jobs wait.
         public var lease = "30s"
+        /// Variables that the processes have besides those that the cluster sets.
+        public var extraEnvironment: [String: String] = [:]
 
         /// `directory` keeps data and logs; `programs` is where the executables are.
         public init(directory: String, programs: String) {
@@ -74,6 +76,7 @@ public final class DevCluster: Sendable {
         environment["LOCKSTEP_LISTEN"] = "127.0.0.1:0"
         environment["LOCKSTEP_SERVICE_URLS"] =
             "stripe=http://127.0.0.1:\(port)/stripe,google-calendar=http://127.0.0.1:\(port)/google-calendar"
+        environment.merge(configuration.extraEnvironment) { _, extra in extra }
         return DevCluster(servers, environment, configuration, sandbox)
     }
 

@@ -43,6 +43,9 @@ public enum Admission: Sendable {
     /// A grant that is older is void: a fleet that was stopped has to be silent after this time, and requests that start
     /// late would come too close to those after them.
     public static let validity: Duration = .milliseconds(50)
+    /// How long a request may take from its start to the provider without coming too close to those after it. What is
+    /// held up longer than that on its way is out of anybody's hands.
+    static let travel: Duration = .milliseconds(100)
     /// A longer wait gives the job's slot back.
     public static let longestWaitInPlace: Duration = .seconds(2)
 }

@@ -99,12 +99,12 @@ public struct RateLimiter: Sendable {
         }
     }
 
-    /// The burst that grants may have, so that requests that start up to `validity` after their grants still keep the
-    /// promise. A burst too small for that is one request: then two may be that much closer than the rate says.
+    /// The burst that grants may have, so that requests that start up to `validity` after their grants, and take up to
+    /// `travel` to the provider, still keep the promise. A burst too small for that is one request: then two may be that much closer than the rate says.
     static func burst(_ promised: Int, step: Double, _ cost: Int) -> Double {
-        let late = Admission.validity.seconds * 1e6 / step
+        let late = (Admission.validity + Admission.travel).seconds * 1e6 / step
         // At a unit each second or slower the way does not matter, and a part of a unit would cost a whole one.
-        return max(Double(promised) - (late <= 0.05 ? 0 : late), Double(cost), 1)
+        return max(Double(promised) - (late <= 0.15 ? 0 : late), Double(cost), 1)
     }
 
     private static func obstacle(_ position: Int, _ uses: [LimitUse]) -> LimitObstacle {

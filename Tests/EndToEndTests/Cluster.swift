@@ -26,7 +26,7 @@ struct Cluster {
     /// Starts a cluster, runs `body`, and stops every process. Without `starting` it has neither scheduler nor workers.
     static func run(
         workers: Int = 2, users: Int = 5, objects: Int = 200, lease: String = "3s",
-        starting: Bool = true, _ body: (Cluster) async throws -> Void
+        starting: Bool = true, extra: [String: String] = [:], _ body: (Cluster) async throws -> Void
     ) async throws {
         let directory = "/tmp/lockstep-e2e-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         var configuration = DevCluster.Configuration(directory: directory, programs: programs)
@@ -34,6 +34,7 @@ struct Cluster {
         configuration.sandboxUsers = users
         configuration.sandboxObjects = objects
         configuration.lease = lease
+        configuration.extraEnvironment = extra
         let keys = SecretString("test:\(Base64.standard.encode(try SecureRandom.bytes(32)))")
         let processes = try await DevCluster.start(configuration, keys: keys)
         do {
@@ -132,6 +133,23 @@ struct Cluster {
             try await ContinuousClock().sleep(for: .milliseconds(20))
         }
         Issue.record("\(sql): \(found) rows, expected \(expected)", sourceLocation: location)
+    }
+
+    /// Waits until at least a number of rows is there.
+    func until(
+        _ sql: String, atLeast expected: Int64, within limit: Duration = .seconds(60),
+        _ location: SourceLocation = #_sourceLocation
+    ) async throws {
+        let deadline = ContinuousClock.now.advanced(by: limit)
+        var found: Int64 = -1
+        while found < expected {
+            guard ContinuousClock.now < deadline else {
+                Issue.record("\(sql): \(found) rows, at least \(expected) expected", sourceLocation: location)
+                return
+            }
+            found = try await count(sql)
+            try await ContinuousClock().sleep(for: .milliseconds(20))
+        }
     }
 
     /// How many objects and records differ, over all connected users of a service.
