@@ -133,8 +133,8 @@ let executables: [Target] = [
             "BuiltinConnectors", "ConnectorKit", "Cron", "Cryptography", "DeclarativeConnectors",
             "DevCluster",
             "HTTPTransport", "JobQueue",
-            "Model", "Observability", "PageScanner", "PostgresClient", "RedisClient", "Sandbox", "Settings",
-            "SyncStore", "Vault", arguments, log, lifecycle, signals,
+            "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
+            "Settings", "SyncStore", "Vault", arguments, log, lifecycle, signals,
         ]),
 ]
 

@@ -12,6 +12,8 @@ public protocol Connector: Sendable {
     var streams: [StreamDescriptor] { get }
     /// The limits that its requests take from; none for a provider that states none.
     var limits: [LimitRule] { get }
+    /// The endpoints that its requests go to, as limits by endpoint and logs name them.
+    var endpoints: [String] { get }
     /// The strategy of one of `streams` for one integration.
     ///
     /// Throws class `config` when the integration's configuration or credential lacks what the stream needs.

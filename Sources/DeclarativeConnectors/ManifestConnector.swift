@@ -21,6 +21,9 @@ public struct ManifestConnector: Connector {
     /// The limits of the manifest.
     public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
+    /// The paths of the manifest's streams.
+    public var endpoints: [String] { manifest.streams.map(\.path.text) }
+
     /// Throws class `config` for an unknown stream, and for places that the integration has no value for.
     public func strategy(
         for stream: String, access: ProviderAccess

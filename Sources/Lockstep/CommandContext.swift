@@ -65,14 +65,20 @@ struct CommandContext {
 
     /// Runs `body` with the queue; the connection to Redis ends with it.
     func withQueue<Result: Sendable>(_ body: (JobQueue) async throws -> Result) async throws -> Result {
+        var configuration = JobQueueConfiguration()
+        configuration.prefix = settings.prefix
+        let settings = configuration
+        return try await withRedis { try await body(JobQueue(redis: $0, configuration: settings)) }
+    }
+
+    /// Runs `body` with a connection to Redis that ends with it.
+    func withRedis<Result: Sendable>(_ body: (RedisClient) async throws -> Result) async throws -> Result {
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed), logger: logger)
         // Cancelled and so ended below, on every way out.
         let running = Task { try await redis.run() }
         defer { running.cancel() }
-        var configuration = JobQueueConfiguration()
-        configuration.prefix = settings.prefix
-        return try await body(JobQueue(redis: redis, configuration: configuration))
+        return try await body(redis)
     }
 
     private static func makePool(_ settings: ClusterSettings) throws -> PostgresPool {

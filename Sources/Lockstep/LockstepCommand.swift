@@ -10,7 +10,7 @@ struct LockstepCommand: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
             IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, StatusCommand.self,
-            QueueCommand.self, SchedulesCommand.self,
+            QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
             DeadCommand.self, ConnectorCommand.self, VerifyCommand.self,
         ])
 }

@@ -8,8 +8,8 @@ public import RedisClient
 ///
 /// The clock is that of Redis. Without an answer of Redis nothing is granted.
 public struct RateLimiter: Sendable {
-    private let redis: RedisClient
-    private let keys: LimitKeys
+    let redis: RedisClient
+    let keys: LimitKeys
 
     /// How long a permit of a concurrency counts when nobody gives it back: longer than any request takes.
     static let permitLifetime: Duration = .seconds(120)
@@ -115,7 +115,7 @@ public struct RateLimiter: Sendable {
         }
     }
 
-    private static func unexpected(_ script: String) -> LimitError {
+    static func unexpected(_ script: String) -> LimitError {
         LimitError(.unexpectedReply, "the limit script \(script) answered something unexpected")
     }
 }

@@ -21,15 +21,23 @@ enum Interruption: Error {
             RunEnd(
                 .yielded, errorCode: "yielded", errorMessage: "The sync continues in a moment.",
                 errorDetail: "the run had its share of time while other jobs waited")
-        case .snoozed(_, let failure):
+        case .snoozed(let wait, let failure):
             RunEnd(
-                .yielded, errorCode: failure.code, errorMessage: failure.userMessage,
+                .yielded, errorCode: failure.code,
+                errorMessage: Self.sentence(failure.userMessage, wait: wait),
                 errorDetail: failure.operatorDetail)
         case .retry(let failure), .failed(let failure), .reauthRequired(let failure):
             RunEnd(
                 .failed, errorCode: failure.code, errorMessage: failure.userMessage,
                 errorDetail: failure.operatorDetail)
         }
+    }
+
+    /// Puts a number on "in a while", where it says something.
+    static func sentence(_ message: String, wait: Duration) -> String {
+        let minutes = (wait.components.seconds + 59) / 60
+        guard minutes > 1 else { return message }
+        return message.replacing("in a while", with: "in about \(minutes) minutes")
     }
 
     func verdict(madeProgress: Bool) -> RunVerdict {

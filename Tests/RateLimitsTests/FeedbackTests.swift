@@ -203,3 +203,31 @@ extension Limits {
         _ = try await redis.command(["SET", key, RedisArgument(fields.joined(separator: " "))])
     }
 }
+
+@Suite struct `The standing of limits` {
+    @Test func `says what stands in a request's way, and changes nothing`() async throws {
+        try await Limits.run { limits in
+            let rate = try LimitUse.rate("20/h", burst: 2)
+            let method = try LimitUse.rate(
+                "1/d", burst: 1, name: "method", scope: .integration, perEndpoint: true)
+            let parallel = LimitUse.concurrency(4)
+            let uses = [rate, method, parallel]
+            let scope = LimitScope(service: "demo", integrationID: 1)
+            func standings() async throws -> [LimitStanding] {
+                try await limits.limiter.standings(of: uses.map(\.rule), in: scope, endpoints: ["/e", "/f"])
+            }
+            #expect(try await standings().allSatisfy { !$0.isClosed })
+
+            let grant = try await limits.grant(uses)
+            let first = try await standings()
+            #expect(first.map(\.isClosed) == [false, false, false, true, false, false])
+            #expect(first[5].running == 1)
+            try await limits.limiter.settle(
+                grant, LimitOutcome(refusal: .init(limit: "requests", wait: .seconds(40))))
+            let second = try await standings()
+
+            #expect(try #require(second[2].closedFor) > .seconds(39))
+            #expect(second[5].running == 0)
+        }
+    }
+}

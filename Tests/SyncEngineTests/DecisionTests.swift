@@ -140,3 +140,14 @@ import Testing
         #expect(SliceState.StoredCursor.later(old, .init(text: "token", order: nil)).text == "token")
     }
 }
+
+@Suite struct `The sentence of a run that waits` {
+    @Test func `says how long, where that is long`() {
+        let message = "Slack is limiting requests. The sync continues in a while."
+
+        #expect(Interruption.sentence(message, wait: .seconds(30)) == message)
+        #expect(
+            Interruption.sentence(message, wait: .seconds(301))
+                == "Slack is limiting requests. The sync continues in about 6 minutes.")
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ConnectorKit
+import DeclarativeConnectors
+import Model
+import RateLimits
+import Settings
+
+struct LimitsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "limits", abstract: "The rate limits of an integration, and how they stand.",
+        discussion: "Limits come from the connector; LOCKSTEP_LIMITS changes them.")
+
+    @OptionGroup var target: IntegrationArguments
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await CommandContext.run { context in
+            let found = try await target.find(context)
+            let standings = try await Self.standings(context, found.key.service, found.id)
+            var table = TextTable(["Limit", "Counts", "Allows", "Now"])
+            for standing in standings { table.add(Self.row(standing)) }
+            table.print(asJSON: output.json)
+        }
+    }
+
+    /// How the limits of an integration stand; exits with 66 when its service has no connector.
+    static func standings(
+        _ context: CommandContext, _ service: String, _ integrationID: Int64
+    ) async throws -> [LimitStanding] {
+        let registry = try ConnectorCommand.registry(context.settings)
+        guard let connector = registry.connector(for: service) else {
+            throw Exit.complain(
+                "there is no connector for '\(service)'; see 'lockstep connector list'", Exit.noSuchInput)
+        }
+        let uses = context.settings.limits.applied(to: connector.limits.map { LimitUse($0) }, of: service)
+        return try await context.withRedis { redis in
+            try await RateLimiter(redis: redis, prefix: context.settings.prefix).standings(
+                of: uses.map(\.rule), in: LimitScope(service: service, integrationID: integrationID),
+                endpoints: connector.endpoints)
+        }
+    }
+
+    static func row(_ standing: LimitStanding) -> [String] {
+        switch standing.subject {
+        case .breaker: ["circuit breaker", "the service", "-", state(standing)]
+        case .integration: ["refusals", "the integration", "-", state(standing)]
+        case .limit(let rule, let endpoint):
+            [
+                endpoint.map { "\(rule.name) \($0)" } ?? rule.name,
+                rule.scope == .app ? "all integrations" : "the integration", "\(rule.quantity)",
+                state(standing),
+            ]
+        }
+    }
+
+    /// In words what stands in a request's way.
+    static func state(_ standing: LimitStanding) -> String {
+        var parts: [String] = []
+        if let closed = standing.closedFor { parts.append("closed for \(seconds(closed))") }
+        if standing.nextUnitIn > .zero { parts.append("next request in \(seconds(standing.nextUnitIn))") }
+        if standing.share < 1 { parts.append("slowed to \(Int(standing.share * 100)) %") }
+        if let left = standing.left { parts.append("\(left) left") }
+        if let running = standing.running { parts.append("\(running) running") }
+        return parts.isEmpty ? "open" : parts.joined(separator: ", ")
+    }
+
+    private static func seconds(_ wait: Duration) -> String {
+        wait < .seconds(10)
+            ? "\((wait.seconds * 10).rounded(.up) / 10) s" : "\(Int(wait.seconds.rounded(.up))) s"
+    }
+}
