@@ -5,17 +5,18 @@ import Foundation
 import Logging
 import Observability
 
-// Usage: lockstep-bench [a] [b] [c] [d] [cron] [--records N] [--integrations N]. Prints each figure beside the limit measured in the same run.
+// Usage: lockstep-bench [a] [b] [c] [d] [e] [f] [cron] [--records N] [--integrations N] [--jobs N]. Prints each figure beside the limit measured in the same run.
 
 LineLogHandler.bootstrap(format: .text, level: .error)
 var parts: Set<String> = []
 var records = 1_000_000
 var integrations = 1_000_000
+var jobs = 1_000_000
 var arguments = Array(CommandLine.arguments.dropFirst())
 while !arguments.isEmpty {
     let argument = arguments.removeFirst()
     switch argument {
-    case "a", "b", "c", "d", "cron": parts.insert(argument)
+    case "a", "b", "c", "d", "e", "f", "cron": parts.insert(argument)
     case "--records":
         guard let text = arguments.first, let number = Int(text), number >= 5_000, number % 5_000 == 0 else {
             print("--records: a multiple of 5,000")
@@ -30,14 +31,23 @@ while !arguments.isEmpty {
         }
         arguments.removeFirst()
         integrations = number
+    case "--jobs":
+        guard let text = arguments.first, let number = Int(text), number >= 100_000, number % 1_000 == 0
+        else {
+            print("--jobs: a multiple of 1,000, at least 100,000")
+            exit(64)
+        }
+        arguments.removeFirst()
+        jobs = number
     default:
         print(
-            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [cron] [--records N] [--integrations N]"
+            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [e] [f] [cron] [--records N] "
+                + "[--integrations N] [--jobs N]"
         )
         exit(64)
     }
 }
-if parts.isEmpty { parts = ["a", "b", "c", "d", "cron"] }
+if parts.isEmpty { parts = ["a", "b", "c", "d", "e", "f", "cron"] }
 
 if parts.contains("cron") {
     do { try CronBench.run() } catch {
@@ -54,6 +64,10 @@ do {
     if parts.contains("c") { try await FleetBench(environment: environment).run() }
     if parts.contains("d") {
         try await SlotBench(environment: environment, integrations: integrations).run()
+    }
+    if parts.contains("e") { try await LimitBench(url: environment.cluster.servers.redisURL).run() }
+    if parts.contains("f") {
+        try await BacklogBench(url: environment.cluster.servers.redisURL, jobs: jobs).run()
     }
 } catch {
     print("benchmark failed: \(error)")

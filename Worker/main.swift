@@ -73,7 +73,10 @@ do {
     let http = HTTPClient(configuration: client, logger: logger)
 
     let name = WorkerName.make()
-    let store = SyncStore(pool: pool)
+    let store = SyncStore(pool: pool) { tookEffect in
+        logger.notice(
+            "an unknown commit was resolved by reading", metadata: ["took_effect": "\(tookEffect)"])
+    }
     let handler = SyncHandler(
         queue: queue, store: store, engine: SyncEngine(store: store),
         integrations: IntegrationStore(pool: pool), vault: vault, http: http,

@@ -127,6 +127,18 @@ public final class DevCluster: Sendable {
         return true
     }
 
+    /// The names of the workers that run.
+    public var runningWorkers: [String] { workers.withLock { $0.filter(\.isRunning).map(\.name) } }
+
+    /// Kills the worker of a process; false when none of the cluster's own runs there.
+    public func kill(_ process: Int32) -> Bool {
+        guard let worker = workers.withLock({ $0.first { $0.processID == process && $0.isRunning } }) else {
+            return false
+        }
+        worker.signal(SIGKILL)
+        return true
+    }
+
     /// Waits until a worker has ended; nil when there is none of that name.
     public func exit(of name: String) async -> ChildProcess.Exit? {
         await workers.withLock({ $0.first { $0.name == name } })?.wait()

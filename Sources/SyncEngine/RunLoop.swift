@@ -54,6 +54,8 @@ struct RunLoop {
     mutating func perform(_ lane: inout Lane) async throws -> RunVerdict {
         do {
             for stream in try selectedStreams() {
+                // A job that was interrupted goes on behind the streams that it has read.
+                if states[stream.name]?.isReadByThisJob == true { continue }
                 let strategy = try makeStrategy(stream)
                 guard let strategy else { continue }
                 if let binding = stream.parent {

@@ -79,7 +79,9 @@ public actor CheckpointWriter {
                     checkpoint.batch = try await quarantiningRefused(batch)
                     checkpoint.isFirstLoad = false
                 case .commitUnknown:
-                    if try await tookEffect() {
+                    let isThere = try await tookEffect()
+                    store.resolvedCommit(isThere)
+                    if isThere {
                         committed += 1
                         return CheckpointCounts(verdictUnknown: checkpoint)
                     }

@@ -109,6 +109,8 @@ public struct SliceState: Sendable, Equatable {
     public var position: String?
     /// The number of the last page that was committed.
     public var page: Int64 = 0
+    /// An earlier run of the job at hand has read the whole stream, after the job was enqueued.
+    public var isReadByThisJob = false
 
     /// The state of a slice that was never read.
     public init(stream: String, partition: String) {

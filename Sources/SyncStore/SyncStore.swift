@@ -9,10 +9,13 @@ public import PostgresClient
 /// connection is lost during COMMIT the outcome is read before anything is written again.
 public struct SyncStore: Sendable {
     let pool: PostgresPool
+    let resolvedCommit: @Sendable (Bool) -> Void
 
-    /// A store on that database; nothing is sent yet.
-    public init(pool: PostgresPool) {
+    /// A store on that database; nothing is sent yet. `resolvedCommit` hears of each commit whose outcome had to be read
+    /// back, and whether it had taken effect.
+    public init(pool: PostgresPool, resolvedCommit: @escaping @Sendable (Bool) -> Void = { _ in }) {
         self.pool = pool
+        self.resolvedCommit = resolvedCommit
     }
 
     /// Starts a run: raises the integration's fence, ends the log rows of runs that died, and inserts this one's.
@@ -124,7 +127,9 @@ extension RunStart {
         }
         var slices: [SliceState] = []
         for row in 0..<rows.count where !rows.isNull(row, 11) {
-            slices.append(try SliceState(rows, row: row, column: 11, partition: ""))
+            var slice = try SliceState(rows, row: row, column: 11, partition: "")
+            slice.isReadByThisJob = rows.bool(row, 20) == true
+            slices.append(slice)
         }
         self = .opened(
             OpenRun(

@@ -181,7 +181,10 @@ public struct SyncHandler: JobHandler {
 
     private func outcome(_ verdict: RunVerdict, of job: ClaimedJob) -> JobOutcome {
         switch verdict {
-        case .succeeded, .superseded, .reauthRequired: return .finished
+        case .succeeded, .reauthRequired: return .finished
+        // The job may still be this worker's by what Redis knows, as when the worker was stopped for a while and gave its own
+        // lease up. It is not done: it runs again when the lease ends.
+        case .superseded: return .released
         case .yielded: return .snooze(.zero)
         case .snooze(let wait): return .snooze(Self.spread(wait))
         case .failed(let failure): return Self.deadLetter(failure)

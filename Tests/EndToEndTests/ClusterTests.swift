@@ -119,6 +119,24 @@ import Testing
         }
     }
 
+    @Test func `runs a job again whose worker gave its lease up before anybody else took it`() async throws {
+        try await Cluster.run(workers: 1, users: 1, objects: 300, lease: "3s") { cluster in
+            try await cluster.connect("stripe", users: 1)
+            _ = try await cluster.control("faults?kind=slow&milliseconds=300&times=1000")
+            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full"}"#)
+            try await cluster.until("sync_log WHERE status = 'running'", is: 1)
+
+            // Longer than two thirds of the lease: the worker counts it as lost. Redis may not yet.
+            let name = try #require(cluster.processes.signalWorker(SIGSTOP))
+            try await ContinuousClock().sleep(for: .milliseconds(2_100))
+            #expect(cluster.processes.signal(name, SIGCONT))
+
+            try await cluster.until("sync_log WHERE status = 'succeeded'", is: 1)
+            try await cluster.until("sync_log WHERE status = 'running'", is: 0)
+            #expect(try await cluster.differences("stripe", users: 1) == 0)
+        }
+    }
+
     @Test func `drains on SIGTERM and loses nothing`() async throws {
         try await Cluster.run(workers: 1, users: 2, objects: 300) { cluster in
             try await cluster.connect("stripe", users: 2)

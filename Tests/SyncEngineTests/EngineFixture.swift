@@ -73,13 +73,14 @@ struct EngineFixture {
     func sync(
         _ service: String, user: Int = 1, _ kind: SyncJob.Kind = .full, streams: [String]? = nil,
         token: String? = nil, pageSize: Int = 50, isRecovered: Bool = false,
+        enqueuedAt: Timestamp? = nil,
         stop: @escaping @Sendable (Duration) -> StopReason? = { _ in nil },
         progressed: @escaping @Sendable () async -> Void = {}
     ) async throws -> RunVerdict {
         let type: JobType = kind == .full ? .full : kind == .incremental ? .incremental : .backfill
         let start = try await store.begin(
             RunRequest(
-                jobID: "j", attempt: 1, worker: "w", type: type, enqueuedAt: nil,
+                jobID: "j", attempt: 1, worker: "w", type: type, enqueuedAt: enqueuedAt,
                 integration: .key(IntegrationKey(userID: "u_\(user)", service: service))))
         guard case .opened(let run) = start, let connector = registry.connector(for: service) else {
             throw PostgresError(.closed, "the run did not open: \(start)")

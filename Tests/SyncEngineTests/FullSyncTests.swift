@@ -181,6 +181,32 @@ import Testing
         }
     }
 
+    @Test func `that goes on reads no stream again that it has read, and the next job of that id reads all`()
+        async throws
+    {
+        try await EngineFixture.run { fixture in
+            _ = try await fixture.integration("stripe")
+            let total = 250 * 3
+            for enqueued in [1_700_000_000, 1_700_000_900] {
+                let (enqueuedAt, asked) = (Timestamp(seconds: Int64(enqueued)), Counter())
+                // Five pages for each of three streams: it stops in the second one, then in the third.
+                var verdict = RunVerdict.yielded(.yield)
+                var runs = 0
+                while verdict != .succeeded, runs < 5 {
+                    runs += 1
+                    verdict = try await fixture.sync(
+                        "stripe", enqueuedAt: enqueuedAt, stop: { _ in asked.next() % 8 == 7 ? .yield : nil })
+                }
+                #expect(verdict == .succeeded)
+                #expect(runs > 1)
+                let read = try await fixture.pool.query(
+                    "SELECT sum(records_read)::bigint FROM lockstep.sync_log WHERE enqueued_at = to_timestamp($1::bigint)",
+                    [.int(Int64(enqueued))])
+                #expect(read.int(0, 0) == Int64(total))
+            }
+        }
+    }
+
     @Test func `waits as long as the provider asks, in place or with its slot given back`() async throws {
         try await EngineFixture.run { fixture in
             _ = try await fixture.integration("stripe")

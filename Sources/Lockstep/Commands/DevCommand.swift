@@ -27,8 +27,17 @@ struct DevCommand: AsyncParsableCommand {
     var objects = 200
     @Flag(help: "Connect all users, sync, edit, kill a worker, verify. Starts from nothing.")
     var demo = false
+    @Option(
+        help:
+            "Kill workers so many times while they sync, and prove that nothing was lost. Starts from nothing."
+    )
+    var soak: Int?
+    @Option(help: "What the soak's random choices are made of; it is printed.")
+    var seed = UInt64.random(in: 0...999_999)
 
     func validate() throws {
+        if demo, soak != nil { throw ValidationError("--demo or --soak, not both") }
+        if let soak, !(1...10_000_000).contains(soak) { throw ValidationError("--soak 1…10000000") }
         guard (1...32).contains(workers), (1...10_000).contains(users), (1...100_000).contains(objects) else {
             throw ValidationError("--workers 1…32, --users 1…10000, --objects 1…100000")
         }
@@ -57,38 +66,35 @@ private final class DevWork: Service {
     private let directory: String
     private let configuration: DevCluster.Configuration
     private let isDemo: Bool
+    private let soak: (kills: Int, seed: UInt64)?
     private let code = LockedBox<ExitCode?>(nil)
 
     init(options: DevCommand) {
         let base = URL(fileURLWithPath: options.directory).path
-        directory = options.demo ? "\(base)/demo" : base
+        directory = options.demo ? "\(base)/demo" : options.soak != nil ? "\(base)/soak" : base
         let programs = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
             .deletingLastPathComponent().path
         var configuration = DevCluster.Configuration(directory: directory, programs: programs)
         configuration.workers = options.workers
         configuration.sandboxUsers = options.users
         configuration.sandboxObjects = options.objects
-        configuration.lease = options.demo ? "5s" : "30s"
+        configuration.lease = options.demo ? "5s" : options.soak != nil ? "3s" : "30s"
         self.configuration = configuration
         isDemo = options.demo
+        soak = options.soak.map { ($0, options.seed) }
     }
 
     var exitCode: ExitCode? { code.withLock { $0 } }
 
     func run() async throws {
         let output = ProgressOutput()
-        if isDemo { try DemoData.clear(configuration.directory) }
+        if isDemo || soak != nil { try DemoData.clear(configuration.directory) }
         let keys = try DemoData.keys(in: directory)
         output.step("starting Redis, Postgres and the sandbox in \(directory)")
         let cluster = try await DevCluster.start(configuration, keys: keys)
         do {
-            let result = try await cancelWhenGracefulShutdown {
-                try await DemoScenario(
-                    cluster: cluster, output: output, users: self.configuration.sandboxUsers
-                )
-                .run(isDemo: self.isDemo)
-            }
-            if result > 0 { code.withLock { $0 = Exit.failed } }
+            let isGood = try await cancelWhenGracefulShutdown { try await self.use(cluster, output) }
+            if !isGood { code.withLock { $0 = Exit.failed } }
         } catch is CancellationError {
             output.step("stopping")
         } catch {
@@ -97,6 +103,22 @@ private final class DevWork: Service {
         }
         await cluster.stop()
         output.step("stopped; logs are in \(directory)")
+    }
+}
+
+extension DevWork {
+    /// Runs the demo, the soak, or nothing; whether all was well.
+    private func use(_ cluster: DevCluster, _ output: ProgressOutput) async throws -> Bool {
+        guard let soak else {
+            let demo = DemoScenario(cluster: cluster, output: output, users: configuration.sandboxUsers)
+            return try await demo.run(isDemo: isDemo) == 0
+        }
+        let report = try await SoakScenario(
+            cluster: cluster, output: output, users: configuration.sandboxUsers, kills: soak.kills,
+            seed: soak.seed, logs: directory
+        ).run()
+        output.show(report.text)
+        return report.failures.isEmpty
     }
 }
 
