@@ -14,8 +14,14 @@ struct Verifier {
     }
 
     struct Result {
-        var objects = 0
+        /// How many objects were compared, by service.
+        private var counts: [String: Int] = [:]
         var findings: [Finding] = []
+        var objects: Int { counts.values.reduce(0, +) }
+
+        func objects(of service: String) -> Int { counts[service] ?? 0 }
+
+        mutating func add(_ count: Int, of service: String) { counts[service, default: 0] += count }
     }
 
     private static let streams = [
@@ -49,7 +55,7 @@ struct Verifier {
                 }
                 for stream in streams {
                     let objects = try await control.objects(user: integration.key.userID, stream: stream)
-                    result.objects += objects.count
+                    result.add(objects.count, of: integration.key.service)
                     let found = try await store.differences(
                         ofIntegration: integration.id, stream: stream, from: objects)
                     result.findings += found.map {
