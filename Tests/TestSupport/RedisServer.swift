@@ -30,13 +30,25 @@ public final class RedisServer: Sendable {
     /// Where certificates and the like may be put.
     public var path: String { directory.path }
 
-    /// Starts a server without persistence. `arguments` are further options of redis-server.
-    public init(arguments: [String] = []) throws {
+    /// Starts a server without persistence. `arguments` are further options of redis-server; with
+    /// `sentinelConfiguration`, the text of its file, it is a sentinel.
+    public init(arguments: [String] = [], sentinelConfiguration: String? = nil) throws {
         // Short: the path of a Unix socket has about 100 bytes.
         directory = URL(
             fileURLWithPath: "/tmp/lockstep-redis-\(getpid())-\(UInt32.random(in: 0...UInt32.max))")
-        self.arguments = arguments
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let common = [
+            "--port", "0", "--unixsocket", directory.appendingPathComponent("redis.sock").path, "--dir",
+            directory.path, "--save", "", "--appendonly", "no", "--daemonize", "no",
+        ]
+        if let sentinelConfiguration {
+            // The file comes first, and the sentinel writes it anew.
+            let file = directory.appendingPathComponent("sentinel.conf")
+            try Data(sentinelConfiguration.utf8).write(to: file)
+            self.arguments = [file.path, "--sentinel"] + common + arguments
+        } else {
+            self.arguments = common + arguments
+        }
         try start()
     }
 
@@ -44,11 +56,7 @@ public final class RedisServer: Sendable {
     public func start() throws {
         let server = Process()
         server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        server.arguments =
-            [
-                "redis-server", "--port", "0", "--unixsocket", socketPath, "--dir", directory.path,
-                "--save", "", "--appendonly", "no", "--daemonize", "no",
-            ] + arguments
+        server.arguments = ["redis-server"] + arguments
         server.currentDirectoryURL = directory
         let log = directory.appendingPathComponent("server.log")
         try Data().write(to: log)
@@ -90,6 +98,41 @@ public final class RedisServer: Sendable {
     }
 
     deinit { kill() }
+
+    /// What redis-cli prints for a command.
+    public func cli(_ command: String...) throws -> String { try cli(command) }
+
+    /// The same, for a command that was put together.
+    public func cli(_ command: [String]) throws -> String {
+        let client = Process()
+        client.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        client.arguments = ["redis-cli", "-s", socketPath] + command
+        let output = Pipe()
+        client.standardInput = FileHandle.nullDevice
+        client.standardOutput = output
+        client.standardError = output
+        try client.run()
+        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+        client.waitUntilExit()
+        let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        // A test that asks a dead server, or wrongly, should not have to guess.
+        guard client.terminationStatus == 0, !text.hasPrefix("ERR ") else {
+            throw ServerError(message: "redis-cli \(command.joined(separator: " ")): \(text)")
+        }
+        return text
+    }
+
+    /// Asks again until `condition` holds; throws after half a minute. Servers that find each other take some
+    /// seconds.
+    public static func until(
+        _ what: String, _ condition: () async throws -> Bool
+    ) async throws {
+        let limit = ContinuousClock.now + .seconds(30)
+        while try await !condition() {
+            guard ContinuousClock.now < limit else { throw ServerError(message: "never happened: \(what)") }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
 
     /// A shell that outlives this process, however it ends, and stops the server after it: the pipe's other
     /// end closes with this process.
