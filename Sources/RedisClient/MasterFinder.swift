@@ -99,7 +99,8 @@ final class MasterFinder: Sendable {
             "SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisArgument(sentinels.master),
         ]
         let reply = try await link.connect(to: sentinel, greeting: question)
-        guard let fields = reply.array, fields.count == 2, let host = fields[0].text, let port = fields[1].int,
+        guard let fields = reply.array, fields.count == 2, let host = fields[0].text,
+            let port = fields[1].int,
             (1...65_535).contains(port)
         else {
             throw RedisError(

@@ -40,7 +40,9 @@ public final class SentinelSetup: Sendable {
             let role = index == 0 ? [] : ["--replicaof", "127.0.0.1 \(ports[0])"]
             servers.append(
                 try RedisServer(
-                    arguments: ["--port", "\(port)", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"]
+                    arguments: [
+                        "--port", "\(port)", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0",
+                    ]
                         + role + arguments))
         }
         self.servers = servers
