@@ -49,6 +49,7 @@ final class MasterFinder: Sendable {
                     search.withLock { $0.answered(by: witness, peers: peers) }
                     return address
                 } catch {
+                    search.withLock { $0.silent(witness) }
                     trouble = error
                 }
             }

@@ -58,6 +58,9 @@ struct MasterSearch: Sendable {
         witnesses = known.filter { seen.insert($0).inserted }
     }
 
+    /// A witness did not answer: it is asked last from now on.
+    mutating func silent(_ witness: Address) { demote(witness) }
+
     /// The server could not be reached, or is no master: whoever named it is asked last.
     mutating func failed() {
         hint = nil

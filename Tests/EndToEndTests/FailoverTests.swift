@@ -20,12 +20,12 @@ import Testing
         let setup = try await SentinelSetup.start()
         try await Self.survive(
             Place(url: setup.url, prefix: "lockstep", kill: { setup.servers[0].kill() }))
-        #expect(try setup.master() == 1)
+        #expect(try await setup.master() == 1)
     }
 
     @Test func `goes on with its job and takes others, in a cluster`() async throws {
         let cluster = try await RedisClusterSetup.start()
-        let (prefix, _) = try cluster.makePrefix()
+        let (prefix, _) = try await cluster.makePrefix()
         try await Self.survive(
             Place(url: cluster.url(), prefix: prefix, kill: { cluster.nodes[0].kill() }))
     }

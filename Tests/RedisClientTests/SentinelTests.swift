@@ -15,19 +15,21 @@ import Testing
                 try await redis.blocking(["BLPOP", "nothing", "60"], serverTimeout: .seconds(60))
             }
             try await RedisServer.until("a client blocks") {
-                try setup.servers[0].cli("INFO", "clients").contains("blocked_clients:1")
+                try await setup.servers[0].cli("INFO", "clients").contains("blocked_clients:1")
             }
             setup.servers[0].kill()
             #expect(await redisError { _ = try await blocked.value }?.code == .connectionLost)
 
-            try await RedisServer.until("the sentinels agree on another master") { try setup.master() > 0 }
+            try await RedisServer.until("the sentinels agree on another master") {
+                try await setup.master() > 0
+            }
             let agreed = ContinuousClock.now
             let value = try await redis.eval(
                 script, keys: ["after"], arguments: [], deadline: .seconds(30))
             #expect(value.int == 1)
             #expect(agreed.duration(to: .now) < .seconds(5))
-            let master = setup.servers[try setup.master()]
-            #expect(try master.cli("GET", "after") == "1")
+            let master = setup.servers[try await setup.master()]
+            #expect(try await master.cli("GET", "after") == "1")
             #expect(
                 try await redis.blocking(["BLPOP", "nothing", "0.01"], serverTimeout: .milliseconds(10))
                     == .null)
@@ -36,7 +38,7 @@ import Testing
             var acknowledged = 1
             // It is a master with no keys until the sentinels make it a replica.
             try await RedisServer.until("the old master is a replica") {
-                _ = try master.cli("CLIENT", "KILL", "TYPE", "normal")
+                _ = try await master.cli("CLIENT", "KILL", "TYPE", "normal")
                 do {
                     acknowledged = Int(
                         try await redis.eval(script, keys: ["after"], arguments: [], deadline: .seconds(10))
@@ -45,11 +47,11 @@ import Testing
                     // Whether it counted is unknown.
                     acknowledged += 1
                 }
-                return try setup.servers[0].cli("INFO", "replication").contains("role:slave")
+                return try await setup.servers[0].cli("INFO", "replication").contains("role:slave")
             }
             let rest = try await redis.eval(script, keys: ["after"], arguments: [], deadline: .seconds(10))
             #expect(Int(rest.int ?? 0) >= acknowledged)
-            let refusals = try setup.servers[0].cli("INFO", "errorstats")
+            let refusals = try await setup.servers[0].cli("INFO", "errorstats")
             #expect(!refusals.contains("READONLY"))
         }
     }
@@ -63,7 +65,7 @@ import Testing
         // A quorum that it never has keeps it from changing anything.
         let stale = try SentinelSetup.sentinel(port: ports[2], watching: ports[1], quorum: 9)
         #expect(
-            try stale.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main") == "127.0.0.1\n\(ports[1])")
+            try await stale.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main") == "127.0.0.1\n\(ports[1])")
         try await withRedis(SentinelSetup.url([ports[2]])) { redis in
             let saysWhy = try await eventually {
                 let error = await redisError {
@@ -78,9 +80,9 @@ import Testing
         try await withRedis(SentinelSetup.url([ports[2], 1, ports[3]])) { redis in
             let reply = try await redis.command(["SET", "key", "x"], deadline: .seconds(10))
             #expect(reply == .status("OK"))
-            #expect(try master.cli("GET", "key") == "x")
+            #expect(try await master.cli("GET", "key") == "x")
         }
-        let refusals = try replica.cli("INFO", "errorstats")
+        let refusals = try await replica.cli("INFO", "errorstats")
         #expect(!refusals.contains("READONLY"))
         right.kill()
     }
@@ -101,16 +103,16 @@ import Testing
                 try await redis.blocking(["BLPOP", "list", "30"], serverTimeout: .seconds(30))
             }
             try await RedisServer.until("a client blocks") {
-                try servers[0].cli("-a", "pw", "--no-auth-warning", "INFO", "clients")
+                try await servers[0].cli("-a", "pw", "--no-auth-warning", "INFO", "clients")
                     .contains("blocked_clients:1")
             }
             for command in [
                 ["SENTINEL", "REMOVE", "main"],
                 ["SENTINEL", "MONITOR", "main", "127.0.0.1", "\(ports[1])", "9"],
             ] {
-                _ = try sentinel.cli(["-a", "guard", "--no-auth-warning"] + command)
+                _ = try await sentinel.cli(["-a", "guard", "--no-auth-warning"] + command)
             }
-            _ = try servers[0].cli(
+            _ = try await servers[0].cli(
                 "-a", "pw", "--no-auth-warning", "REPLICAOF", "127.0.0.1", "\(ports[1])")
 
             try await withThrowingTaskGroup(of: RedisValue.self) { group in
@@ -142,18 +144,40 @@ import Testing
         sentinel.kill()
     }
 
+    @Test(arguments: [true, false])
+    func `is found over TLS, with sentinels that use it or not`(isSealed: Bool) async throws {
+        let ports = try (0..<2).map { _ in try RedisServer.freePort() }
+        let certificates = try Certificates()
+        let master = try RedisServer(arguments: certificates.arguments(port: ports[0]))
+        let sentinel = try RedisServer(
+            arguments: isSealed
+                ? certificates.arguments(port: ports[1]) : ["--port", "\(ports[1])", "--bind", "127.0.0.1"],
+            sentinelConfiguration: "sentinel monitor main 127.0.0.1 \(ports[0]) 9")
+        let url =
+            "rediss+sentinel://127.0.0.1:\(ports[1])/main?ca_file=\(certificates.certificate)"
+            + (isSealed ? "" : "&sentinel_tls=no")
+        try await withRedis(url) { redis in
+            let reply = try await redis.command(["SET", "key", "sealed"])
+            #expect(reply == .status("OK"))
+        }
+        #expect(try await master.cli("GET", "key") == "sealed")
+        sentinel.kill()
+    }
+
     @Test func `that hangs is left when its successor is there`() async throws {
         let setup = try await SentinelSetup.start()
         try await withRedis(setup.url, configure: { $0.commandTimeout = .seconds(1) }) { redis in
             #expect(try await redis.command(["SET", "a", "1"], deadline: .seconds(10)) == .status("OK"))
             let blocked = Task {
-                try await redis.blocking(["BLPOP", "nothing", "300"], serverTimeout: .seconds(300))
+                try await redis.blocking(["BLPOP", "nothing", "60"], serverTimeout: .seconds(60))
             }
             try await RedisServer.until("a client blocks") {
-                try setup.servers[0].cli("INFO", "clients").contains("blocked_clients:1")
+                try await setup.servers[0].cli("INFO", "clients").contains("blocked_clients:1")
             }
             setup.servers[0].freeze()
-            try await RedisServer.until("the sentinels agree on another master") { try setup.master() == 1 }
+            try await RedisServer.until("the sentinels agree on another master") {
+                try await setup.master() == 1
+            }
             let agreed = ContinuousClock.now
             try await RedisServer.until("a command works") {
                 do {
@@ -163,7 +187,7 @@ import Testing
                 }
             }
             #expect(agreed.duration(to: .now) < .seconds(5))
-            #expect(try setup.servers[1].cli("GET", "b") == "2")
+            #expect(try await setup.servers[1].cli("GET", "b") == "2")
             #expect(await redisError { _ = try await blocked.value }?.code == .connectionLost)
         }
         setup.servers[0].thaw()

@@ -15,6 +15,10 @@ public final class RedisServer: Sendable {
         return (try shared.get().url, "t\(name)")
     }
 
+    /// Held while a process starts: it must not inherit the pipe that another one is about to get, or neither
+    /// would see the end of this process.
+    private static let spawning = NSLock()
+
     private let directory: URL
     private let arguments: [String]
     private let process: Locked<Process?> = Locked(nil)
@@ -66,7 +70,7 @@ public final class RedisServer: Sendable {
         server.standardOutput = output
         server.standardError = output
         try? FileManager.default.removeItem(atPath: socketPath)
-        try server.run()
+        try Self.spawning.withLock { try server.run() }
         process.set(server)
         try watch(server.processIdentifier)
 
@@ -100,26 +104,45 @@ public final class RedisServer: Sendable {
     deinit { kill() }
 
     /// What redis-cli prints for a command.
-    public func cli(_ command: String...) throws -> String { try cli(command) }
+    public func cli(_ command: String...) async throws -> String { try await cli(command) }
 
     /// The same, for a command that was put together.
-    public func cli(_ command: [String]) throws -> String {
+    public func cli(_ command: [String]) async throws -> String {
+        let path = socketPath
+        return try await Self.aside { try Self.output(of: ["redis-cli", "-s", path] + command) }
+    }
+
+    static func output(of command: [String]) throws -> String {
+        // Not a pipe: a server that starts at this moment may inherit its other end, which then never closes.
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "lockstep-cli-\(UUID().uuidString)")
+        try Data().write(to: file)
+        defer { unlink(file.path) }
+        let output = try FileHandle(forWritingTo: file)
         let client = Process()
         client.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        client.arguments = ["redis-cli", "-s", socketPath] + command
-        let output = Pipe()
+        client.arguments = command
         client.standardInput = FileHandle.nullDevice
         client.standardOutput = output
         client.standardError = output
-        try client.run()
-        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+        try spawning.withLock { try client.run() }
         client.waitUntilExit()
-        let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        let text = try String(contentsOf: file, encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
         // A test that asks a dead server, or wrongly, should not have to guess.
         guard client.terminationStatus == 0, !text.hasPrefix("ERR ") else {
-            throw ServerError(message: "redis-cli \(command.joined(separator: " ")): \(text)")
+            throw ServerError(message: "\(command.joined(separator: " ")): \(text)")
         }
         return text
+    }
+
+    /// Runs what blocks on a thread of its own, so that other tests go on.
+    static func aside<Result: Sendable>(
+        _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Swift.Result { try body() }) }
+        }
     }
 
     /// Asks again until `condition` holds; throws after half a minute. Servers that find each other take some
@@ -146,10 +169,12 @@ public final class RedisServer: Sendable {
         let watcher = Process()
         watcher.executableURL = URL(fileURLWithPath: "/bin/sh")
         watcher.arguments = ["-c", "exec setsid sh -c \"$0\" >/dev/null 2>&1", script]
-        let lifeline = Pipe()
-        lifelines.set(lifelines.get() + [lifeline])
-        watcher.standardInput = lifeline
-        try watcher.run()
+        try Self.spawning.withLock {
+            let lifeline = Pipe()
+            lifelines.set(lifelines.get() + [lifeline])
+            watcher.standardInput = lifeline
+            try watcher.run()
+        }
     }
 
     /// A TCP port that was free a moment ago.

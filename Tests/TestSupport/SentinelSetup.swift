@@ -21,13 +21,15 @@ public final class SentinelSetup: Sendable {
 
     /// Starts all of them, and returns when the sentinels know each other and the replicas.
     public static func start(replicas: Int = 1, arguments: [String] = []) async throws -> SentinelSetup {
-        let setup = try SentinelSetup(replicas: replicas, arguments: arguments)
+        let setup = try await RedisServer.aside {
+            try SentinelSetup(replicas: replicas, arguments: arguments)
+        }
         for sentinel in setup.sentinels {
             try await RedisServer.until("the sentinels know each other") {
-                try sentinel.cli("SENTINEL", "CKQUORUM", "main").hasPrefix("OK 3 usable")
+                try await sentinel.cli("SENTINEL", "CKQUORUM", "main").hasPrefix("OK 3 usable")
             }
             try await RedisServer.until("the sentinels know the replicas") {
-                try sentinel.cli("SENTINEL", "MASTER", "main").contains("num-slaves\n\(replicas)\n")
+                try await sentinel.cli("SENTINEL", "MASTER", "main").contains("num-slaves\n\(replicas)\n")
             }
         }
         return setup
@@ -65,8 +67,11 @@ public final class SentinelSetup: Sendable {
     }
 
     /// The index of the server that most sentinels take for the master.
-    public func master() throws -> Int {
-        let answers = try sentinels.map { try $0.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main") }
+    public func master() async throws -> Int {
+        var answers: [String] = []
+        for sentinel in sentinels {
+            answers.append(try await sentinel.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"))
+        }
         let agreed = answers.first { answer in answers.count { $0 == answer } > answers.count / 2 }
         return ports.firstIndex { agreed == "127.0.0.1\n\($0)" } ?? -1
     }
