@@ -7,8 +7,11 @@ import Testing
 
 @testable import JobQueue
 
-@Suite struct `The queue in a Redis Cluster` {
-    @Test func `loses no job and doubles none while its slot moves from node to node`() async throws {
+// One after the other: each has half a dozen servers.
+@Suite(.serialized) struct `The queue of a Redis that fails over` {
+    @Test func `loses no job and doubles none while its slot moves from node to node of a cluster`()
+        async throws
+    {
         let cluster = try await RedisClusterSetup.start()
         let (prefix, slot) = try await cluster.makePrefix()
         try await withQueue(at: cluster.url(), prefix: prefix) { fixture in
@@ -52,7 +55,15 @@ import Testing
         #expect(zip(asked, told).allSatisfy { $0 + $1 > 0 }, "\(asked) \(told)")
     }
 
-    @Test func `goes on with the replica when the owner of its keys dies`() async throws {
+    @Test func `goes on with the replica when the master is killed, with sentinels`() async throws {
+        let setup = try await SentinelSetup.start()
+        try await withQueue(at: setup.url) { fixture in
+            try await survive(fixture, loss: { setup.servers[0].kill() })
+        }
+        #expect(try await setup.master() == 1)
+    }
+
+    @Test func `goes on with the replica when the owner of its keys dies, in a cluster`() async throws {
         let cluster = try await RedisClusterSetup.start()
         let (prefix, _) = try await cluster.makePrefix()
         try await withQueue(at: cluster.url(), prefix: prefix) { fixture in
@@ -95,16 +106,6 @@ import Testing
             }
         }
         return done
-    }
-}
-
-@Suite struct `The queue of a master that sentinels watch` {
-    @Test func `goes on with the replica when the master is killed`() async throws {
-        let setup = try await SentinelSetup.start()
-        try await withQueue(at: setup.url) { fixture in
-            try await survive(fixture, loss: { setup.servers[0].kill() })
-        }
-        #expect(try await setup.master() == 1)
     }
 }
 

@@ -5,7 +5,8 @@ import RedisClient
 import TestSupport
 import Testing
 
-@Suite struct `A Redis Cluster` {
+// One after the other: each has half a dozen servers.
+@Suite(.serialized) struct `A Redis Cluster` {
     @Test func `is served while the slot moves, by redirects`() async throws {
         let cluster = try await RedisClusterSetup.start()
         let (prefix, slot) = try await cluster.makePrefix()

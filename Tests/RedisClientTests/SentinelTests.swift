@@ -5,7 +5,8 @@ import RedisClient
 import TestSupport
 import Testing
 
-@Suite struct `A master that sentinels watch` {
+// One after the other: each has half a dozen servers.
+@Suite(.serialized) struct `A master that sentinels watch` {
     @Test func `is followed when it is killed, and what comes back is not written to`() async throws {
         let setup = try await SentinelSetup.start(replicas: 2)
         try await withRedis(setup.url) { redis in

@@ -153,7 +153,8 @@ public final class RedisServer: Sendable {
         let limit = ContinuousClock.now + .seconds(30)
         while try await !condition() {
             guard ContinuousClock.now < limit else { throw ServerError(message: "never happened: \(what)") }
-            try await Task.sleep(for: .milliseconds(50))
+            // Each question is a process.
+            try await Task.sleep(for: .milliseconds(100))
         }
     }
 
