@@ -48,6 +48,7 @@ enum StoreSQL {
     static let dispatchBeat = text(PackageResources.dispatch_beat_sql)
     static let dispatchLose = text(PackageResources.dispatch_lose_sql)
     static let scheduleTargets = text(PackageResources.schedule_targets_sql)
+    static let jobRuns = text(PackageResources.job_runs_sql)
     static let scheduleProgress = text(PackageResources.schedule_progress_sql)
 
     private static func text(_ bytes: [UInt8]) -> String {
