@@ -73,9 +73,12 @@ struct JobSearcher {
             ids = (holders.array ?? []).compactMap { $0.text?.trimmedID }
         }
         for id in Set(ids) {
-            guard let bytes = try await queue.command(["HGET", RedisArgument(keys.jobs), RedisArgument(id)]).bytes
+            guard
+                let bytes = try await queue.command(["HGET", RedisArgument(keys.jobs), RedisArgument(id)])
+                    .bytes
             else { continue }
-            let deadline = try await queue.command(["ZSCORE", RedisArgument(keys.leases), RedisArgument(id)]).int
+            let deadline = try await queue.command(["ZSCORE", RedisArgument(keys.leases), RedisArgument(id)])
+                .int
             let job = FoundJob(bytes)
             note(
                 job,
@@ -116,7 +119,8 @@ struct JobSearcher {
         var (cursor, looked) = ("0", 0)
         for _ in 0..<Self.pages {
             let reply = try await queue.command([
-                "HSCAN", RedisArgument(keys.parkedJobs), RedisArgument(cursor), "COUNT", RedisArgument(Self.page),
+                "HSCAN", RedisArgument(keys.parkedJobs), RedisArgument(cursor), "COUNT",
+                RedisArgument(Self.page),
             ])
             guard let fields = reply.array, fields.count == 2, let next = fields[0].text,
                 let flat = fields[1].array
@@ -188,7 +192,8 @@ struct JobSearcher {
         var looked = 0
         for _ in 0..<Self.pages {
             let reply = try await queue.command([
-                "ZRANGE", RedisArgument(key), RedisArgument(from), RedisArgument("(\(end)"), "BYLEX", "LIMIT", "0",
+                "ZRANGE", RedisArgument(key), RedisArgument(from), RedisArgument("(\(end)"), "BYLEX", "LIMIT",
+                "0",
                 RedisArgument(Self.page),
             ])
             let members = (reply.array ?? []).compactMap(\.bytes)

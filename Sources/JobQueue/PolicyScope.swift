@@ -66,7 +66,9 @@ extension PolicyEntry {
         self.value = value
         if parts.count == 2, let number, parts[0] == "cap", let scope = PolicyScope(parts[1]), number >= 0 {
             (kind, self.scope) = (.cap, scope.member)
-        } else if parts.count == 2, number != nil, parts[0] == "weight", case .user(let name)? = PolicyScope(parts[1]) {
+        } else if parts.count == 2, number != nil, parts[0] == "weight",
+            case .user(let name)? = PolicyScope(parts[1])
+        {
             (kind, scope) = (.weight, "user:\(name)")
         } else {
             (kind, scope) = (.ignored, field)

@@ -21,14 +21,18 @@ struct ReasonFinder {
         let id = job.id ?? ""
         if !id.isEmpty, try await !queue.cancelled(among: [id]).isEmpty {
             return [
-                WaitReason(code: "cancelled", text: "somebody cancelled it; it is dropped when its turn comes")
+                WaitReason(
+                    code: "cancelled", text: "somebody cancelled it; it is dropped when its turn comes")
             ]
         }
         switch found.place {
         case .inFlight(_, _, let isRunning):
             return isRunning
                 ? []
-                : [WaitReason(code: "settling", text: "a worker holds it for a moment to put it aside or to end it")]
+                : [
+                    WaitReason(
+                        code: "settling", text: "a worker holds it for a moment to put it aside or to end it")
+                ]
         case .delayed(let until): return [delay(job, until)]
         case .parked: return [try await parking(job, found.wait)]
         case .dead: return []
@@ -45,13 +49,15 @@ struct ReasonFinder {
 
     private func delay(_ job: FoundJob, _ until: Timestamp) -> WaitReason {
         guard until > now else {
-            return WaitReason(code: "due", text: "its time has come; the next claim of a worker makes it ready")
+            return WaitReason(
+                code: "due", text: "its time has come; the next claim of a worker makes it ready")
         }
         let when = Timestamp(milliseconds: until.milliseconds).rfc3339
         let attempts = job.envelope?.attempts ?? 0
         if job.id?.hasPrefix("slot:") == true, job.envelope?.state == "q" {
             return WaitReason(
-                code: "spread", text: "it waits until \(when), its place in the spread of its schedule's slot")
+                code: "spread", text: "it waits until \(when), its place in the spread of its schedule's slot"
+            )
         }
         if let notBefore = job.payload?.notBefore, notBefore > now {
             return WaitReason(code: "not_before", text: "its payload says not before \(notBefore.rfc3339)")
@@ -62,27 +68,33 @@ struct ReasonFinder {
         if attempts > 0 {
             return WaitReason(
                 code: "retry",
-                text: "it waits until \(when) after \(attempts) attempt\(attempts == 1 ? "" : "s") that failed")
+                text:
+                    "it waits until \(when) after \(attempts) attempt\(attempts == 1 ? "" : "s") that failed")
         }
         return WaitReason(
-            code: "snoozed", text: "it was put off until \(when) without an attempt charged, as its provider asked")
+            code: "snoozed",
+            text: "it was put off until \(when) without an attempt charged, as its provider asked")
     }
 
     private func parking(_ job: FoundJob, _ wait: String) async throws(QueueError) -> WaitReason {
         if let scope = wait.named("pause:") {
             let isPaused =
-                try await queue.command(["SISMEMBER", RedisArgument(keys.paused), RedisArgument(scope)]).int == 1
+                try await queue.command(["SISMEMBER", RedisArgument(keys.paused), RedisArgument(scope)]).int
+                == 1
             return WaitReason(
                 code: "paused",
                 text: isPaused
                     ? "it is parked, as \(scope) is paused; 'lockstep queue resume \(scope)' releases it"
-                    : "it is parked for the pause of \(scope), which is over; workers release it within seconds")
+                    : "it is parked for the pause of \(scope), which is over; workers release it within seconds"
+            )
         }
         if let scope = wait.named("cap:") {
             guard let cap = try await cap(of: scope) else {
                 return WaitReason(
                     code: "cap",
-                    text: "it is parked for the cap of \(scope), which is gone; workers release it within seconds")
+                    text:
+                        "it is parked for the cap of \(scope), which is gone; workers release it within seconds"
+                )
             }
             return WaitReason(
                 code: "cap",
@@ -168,7 +180,8 @@ struct ReasonFinder {
     private func workers(serving ready: Queue) async throws(QueueError) -> [WaitReason] {
         let since = now.advanced(by: .zero - Self.silence).milliseconds
         let reply = try await queue.command([
-            "ZRANGE", RedisArgument(keys.workers), "+inf", RedisArgument(since), "BYSCORE", "REV", "LIMIT", "0",
+            "ZRANGE", RedisArgument(keys.workers), "+inf", RedisArgument(since), "BYSCORE", "REV", "LIMIT",
+            "0",
             "100",
         ])
         let living = (reply.array ?? []).compactMap(\.text)
@@ -231,7 +244,8 @@ struct ReasonFinder {
     ) async throws(QueueError) -> Int {
         let (turns, lanes) = (RedisArgument(keys.turns(ready)), RedisArgument(keys.lanes(ready)))
         guard
-            let score = try await queue.command(["ZSCORE", turns, RedisArgument(lane)]).text.flatMap(Double.init)
+            let score = try await queue.command(["ZSCORE", turns, RedisArgument(lane)]).text.flatMap(
+                Double.init)
         else { return 0 }
         let turn = score + Double(position) * (try await step(of: lane))
         let reply = try await queue.command([
@@ -276,7 +290,8 @@ struct ReasonFinder {
     private func cap(of scope: String) async throws(QueueError) -> Int? {
         let kind = scope.prefix { $0 != ":" }
         let reply = try await queue.command([
-            "HMGET", RedisArgument(keys.policy), RedisArgument("cap:\(scope)"), RedisArgument("cap:\(kind):*"),
+            "HMGET", RedisArgument(keys.policy), RedisArgument("cap:\(scope)"),
+            RedisArgument("cap:\(kind):*"),
         ])
         return reply.array?.compactMap(\.text).first.flatMap(Double.init).map { Int($0) }
     }

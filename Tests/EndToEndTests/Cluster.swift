@@ -84,21 +84,27 @@ struct Cluster {
     /// Connects users u_1 … u_N on a service; the ids.
     @discardableResult
     func connect(_ service: String, users: Int) async throws -> [Int64] {
-        let store = IntegrationStore(pool: pool)
-        let vault = CredentialVault(keys: try KeyRing(settings.keys))
         var ids: [Int64] = []
         for user in 1...users {
-            let (id, _) = try await store.add(
-                IntegrationKey(userID: "u_\(user)", service: service), configuration: Array("{}".utf8))
-            let secret =
-                service == "stripe" ? ["api_key": "sk_test_u_\(user)"] : ["access_token": "ya29.u_\(user)"]
-            let sealed = try vault.seal(
-                secret.mapValues { SecretString($0) }, for: id, kind: "static", version: 1)
-            try await store.putCredential(
-                of: id, kind: "static", keyID: sealed.keyID, version: 1, ciphertext: sealed.bytes)
-            ids.append(id)
+            ids.append(try await connect(IntegrationKey(userID: "u_\(user)", service: service)))
         }
         return ids
+    }
+
+    /// Connects one account, with the user's credential.
+    @discardableResult
+    func connect(_ key: IntegrationKey) async throws -> Int64 {
+        let store = IntegrationStore(pool: pool)
+        let vault = CredentialVault(keys: try KeyRing(settings.keys))
+        let (id, _) = try await store.add(key, configuration: Array("{}".utf8))
+        let secret =
+            key.service == "stripe"
+            ? ["api_key": "sk_test_\(key.userID)"] : ["access_token": "ya29.\(key.userID)"]
+        let sealed = try vault.seal(
+            secret.mapValues { SecretString($0) }, for: id, kind: "static", version: 1)
+        try await store.putCredential(
+            of: id, kind: "static", keyID: sealed.keyID, version: 1, ciphertext: sealed.bytes)
+        return id
     }
 
     /// Pushes a payload as `redis-cli LPUSH` would.

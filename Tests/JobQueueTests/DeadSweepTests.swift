@@ -40,7 +40,8 @@ import Testing
 
     @Test func `takes those of a code, reason, service, user, queue and time`() async throws {
         try await withQueue { fixture in
-            let byNumber = #"{"payload":{"integration_id":7,"type":"full"},"code":"x","reason":"r","detail":"","id":"n","queue":"high","attempts":0,"failed_at":"2026-01-01T00:00:00.000Z"}"#
+            let byNumber =
+                #"{"payload":{"integration_id":7,"type":"full"},"code":"x","reason":"r","detail":"","id":"n","queue":"high","attempts":0,"failed_at":"2026-01-01T00:00:00.000Z"}"#
             try await push(
                 fixture,
                 [
@@ -65,12 +66,16 @@ import Testing
         }
     }
 
-    @Test func `replays each letter once and passes none over, while others push, replay and purge`() async throws {
+    @Test func `replays each letter once and passes none over, while others push, replay and purge`()
+        async throws
+    {
         try await withQueue { fixture in
             let count = 1_500
             try await push(
                 fixture,
-                (0..<count).map { letter("j\($0)", code: $0 % 3 == 0 ? "keep" : $0 % 3 == 1 ? "purge" : "replay") })
+                (0..<count).map {
+                    letter("j\($0)", code: $0 % 3 == 0 ? "keep" : $0 % 3 == 1 ? "purge" : "replay")
+                })
             var (replay, purge) = (DeadLetterFilter(), DeadLetterFilter())
             (replay.code, purge.code) = ("replay", "purge")
             let (replayed, purged) = (replay, purge)
@@ -103,11 +108,13 @@ import Testing
                 return try await group.reduce(0, +)
             }
             #expect(total == count / 3)
-            let pushed = try await fixture.redis.command([
-                "LRANGE", fixture.key("queue:low"), "0", "-1",
-            ]).array ?? []
+            let pushed =
+                try await fixture.redis.command([
+                    "LRANGE", fixture.key("queue:low"), "0", "-1",
+                ]).array ?? []
             #expect(pushed.count == count / 3 && Set(pushed.compactMap(\.text)).count == count / 3)
-            let left = try await fixture.redis.command(["LRANGE", fixture.key("dead"), "0", "-1"]).array ?? []
+            let left =
+                try await fixture.redis.command(["LRANGE", fixture.key("dead"), "0", "-1"]).array ?? []
             let texts = left.compactMap(\.text)
             #expect(texts.count { $0.contains(#""code":"keep""#) } == count / 3)
             #expect(texts.count { $0.contains(#""code":"purge""#) } == 0)

@@ -32,7 +32,8 @@ import Testing
             configuration.queues = [.high, .low]
             let other = JobQueue(redis: fixture.redis, configuration: configuration)
             try await other.heartbeat(worker: "w1")
-            #expect(try await one(fixture, search("u1")).reasons.map(\.code) == ["no_worker_for_queue", "turn"])
+            #expect(
+                try await one(fixture, search("u1")).reasons.map(\.code) == ["no_worker_for_queue", "turn"])
             try await fixture.queue.heartbeat(worker: "w2")
             #expect(try await one(fixture, search("u1")).reasons.map(\.code) == ["turn"])
             try await other.retire(worker: "w1")

@@ -20,8 +20,10 @@ import Testing
             try await fixture.push(payload("busy", "incremental"))
             _ = try await fixture.claimAll()
             try await fixture.push(payload("ready"), to: "low")
-            try await fixture.queue.enqueue([Array(payload("due").utf8)], in: .high, due: .after(.milliseconds(1)))
-            try await fixture.queue.enqueue([Array(payload("later").utf8)], in: .high, due: .after(.seconds(60)))
+            try await fixture.queue.enqueue(
+                [Array(payload("due").utf8)], in: .high, due: .after(.milliseconds(1)))
+            try await fixture.queue.enqueue(
+                [Array(payload("later").utf8)], in: .high, due: .after(.seconds(60)))
 
             let limit = ContinuousClock.now + .seconds(5)
             var statistics = try await fixture.queue.statistics()

@@ -139,7 +139,9 @@ struct DeadCommand: AsyncParsableCommand {
                 let count = try await context.withQueue { queue in
                     let count = try await targets.count(queue)
                     if targets.isDryRun {
-                        print("would replay \(count) dead letters, which takes \(rate.duration(of: count).components.seconds) s at \(rate.text)")
+                        print(
+                            "would replay \(count) dead letters, which takes \(rate.duration(of: count).components.seconds) s at \(rate.text)"
+                        )
                         return nil as Int?
                     }
                     try targets.confirm("Replay \(count) dead letters at \(rate.text)?")

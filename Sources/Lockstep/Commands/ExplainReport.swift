@@ -65,7 +65,8 @@ struct ExplainReport {
         let queue = sighting.queue.rawValue
         switch sighting.place {
         case .inFlight(let ends, let claimant, let isRunning):
-            let lease = ends.map { "until \(Self.precise($0))" } ?? "without a lease; it is recovered within seconds"
+            let lease =
+                ends.map { "until \(Self.precise($0))" } ?? "without a lease; it is recovered within seconds"
             return
                 "is \(isRunning ? "running" : "in flight") from queue \(queue): worker token \(claimant)…, leased \(lease), "
                 + "\(sighting.attempts) failed attempts, \(sighting.recoveries) workers died with it"
@@ -75,7 +76,8 @@ struct ExplainReport {
         case .delayed(let until): return "is delayed until \(Self.precise(until)), for queue \(queue)"
         case .parked: return "is parked, for queue \(queue)"
         case .dead(let code, _, let failedAt):
-            return "is a dead letter since \(TimeOutput.text(failedAt)): \(code), after \(sighting.attempts) attempts"
+            return
+                "is a dead letter since \(TimeOutput.text(failedAt)): \(code), after \(sighting.attempts) attempts"
         }
     }
 
@@ -84,7 +86,9 @@ struct ExplainReport {
     }
 
     private func runLine(_ run: JobRun) -> String {
-        let when = run.completedAt.map { "ended \(TimeOutput.text($0))" } ?? "began \(TimeOutput.text(run.startedAt))"
+        let when =
+            run.completedAt.map { "ended \(TimeOutput.text($0))" }
+            ?? "began \(TimeOutput.text(run.startedAt))"
         var line =
             "Run \(run.id) of job \(run.jobID) (\(run.type), attempt \(run.attempt), \(run.worker)): \(run.status), \(when)"
         if let code = run.errorCode { line += "; \(code)" }
@@ -146,7 +150,8 @@ struct ExplainReport {
     private func object(_ run: JobRun) -> String {
         Self.object([
             ("id", "\(run.id)"), ("job_id", Self.text(run.jobID)), ("attempt", "\(run.attempt)"),
-            ("type", Self.text(run.type)), ("status", Self.text(run.status)), ("worker", Self.text(run.worker)),
+            ("type", Self.text(run.type)), ("status", Self.text(run.status)),
+            ("worker", Self.text(run.worker)),
             ("started_at", Self.time(run.startedAt)), ("completed_at", Self.time(run.completedAt)),
             ("error_code", Self.text(run.errorCode)), ("error_message", Self.text(run.errorMessage)),
             ("error_detail", Self.text(run.errorDetail)),
@@ -158,7 +163,9 @@ struct ExplainReport {
     }
 
     private static func list(_ reasons: [WaitReason]) -> String {
-        "[" + reasons.map { object([("code", text($0.code)), ("text", text($0.text))]) }.joined(separator: ",") + "]"
+        "["
+            + reasons.map { object([("code", text($0.code)), ("text", text($0.text))]) }.joined(
+                separator: ",") + "]"
     }
 
     private static func text(_ text: String?) -> String { text.map(JSONOutput.quoted) ?? "null" }

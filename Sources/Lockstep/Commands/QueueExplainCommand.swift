@@ -61,7 +61,8 @@ extension QueueCommand {
             var arguments = IntegrationArguments()
             arguments.integration =
                 integration.map { "\($0)" }
-                ?? [user ?? "", service ?? "", account ?? IntegrationKey.defaultAccount].joined(separator: "/")
+                ?? [user ?? "", service ?? "", account ?? IntegrationKey.defaultAccount].joined(
+                    separator: "/")
             let target = try await arguments.find(context)
             let found = try await context.withQueue {
                 try await $0.explain(.integration(id: target.id, key: target.key))
