@@ -61,15 +61,17 @@ import Testing
 
     @Test func `stops within 100 ms of a queue's pause`() async throws {
         try await Cluster.run(workers: 2, users: 10, objects: 10) { cluster in
-            try await cluster.connect("stripe", users: 10)
-            try await cluster.queue.pause(.user("warm"))
-            for round in 0..<60 {
-                for user in 1...10 {
-                    try await cluster.push(
-                        "{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"j\(round)-\(user)\"}")
-                }
+            for number in 0..<400 {
+                try await cluster.connect(
+                    IntegrationKey(userID: "u_\(number % 10 + 1)", service: "stripe", account: "a\(number)"))
             }
-            try await cluster.until("sync_log WHERE status = 'succeeded' AND job_id = 'j0-1'", is: 1)
+            _ = try await cluster.control("faults?kind=slow&milliseconds=50&times=100000")
+            for number in 0..<400 {
+                try await cluster.push(
+                    "{\"user_id\":\"u_\(number % 10 + 1)\",\"service\":\"stripe\",\"account\":\"a\(number)\",\"type\":\"full\",\"id\":\"j\(number)\"}"
+                )
+            }
+            try await cluster.until("sync_log WHERE status = 'succeeded' AND job_id = 'j0'", is: 1)
             try await cluster.queue.pause(.queue(.default))
             let paused = try #require(
                 try await cluster.pool.query("SELECT (extract(epoch FROM now()) * 1000000)::bigint").int(0, 0))
