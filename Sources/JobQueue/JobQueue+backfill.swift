@@ -23,7 +23,8 @@ public struct BackfillJob: Sendable {
         self.step = step
         id = Self.id(of: backfill, integrationID: integrationID, step: step)
         payload = JobPayload(
-            integration: .id(integrationID), type: .backfill, streams: streams, since: since, until: until, id: id
+            integration: .id(integrationID), type: .backfill, streams: streams, since: since, until: until,
+            id: id
         ).encoded()
     }
 
@@ -79,7 +80,9 @@ extension JobQueue {
     public func backfillMark(of id: String, part: Int) async throws(QueueError) -> BackfillMark? {
         let text = try await command(["GET", RedisArgument(markKey(id, part))]).text ?? ""
         let words = text.split(separator: " ")
-        guard words.count == 2, let integration = Int64(words[0]), let step = Int(words[1]) else { return nil }
+        guard words.count == 2, let integration = Int64(words[0]), let step = Int(words[1]) else {
+            return nil
+        }
         return BackfillMark(integrationID: integration, step: step)
     }
 

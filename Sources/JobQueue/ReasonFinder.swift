@@ -73,7 +73,9 @@ struct ReasonFinder {
         }
         return WaitReason(
             code: "snoozed",
-            text: "it was put off until \(when) without an attempt charged, as its provider asked")
+            text:
+                "it was put off until \(when) without an attempt charged, as a limit, its provider or a drain asked"
+        )
     }
 
     private func parking(_ job: FoundJob, _ wait: String) async throws(QueueError) -> WaitReason {

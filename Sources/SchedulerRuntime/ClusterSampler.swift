@@ -84,7 +84,8 @@ public actor ClusterSampler {
         }
         return [
             byQueue(
-                "lockstep_backlog_jobs", "Jobs that one more worker would find: ready ones and those that are due."
+                "lockstep_backlog_jobs",
+                "Jobs that one more worker would find: ready ones and those that are due."
             ) { queue in statistics.ready[queue].map { _ in Double(statistics.backlog(of: queue)) } },
             byQueue("lockstep_queue_ready_jobs", "Ready jobs.") { statistics.ready[$0].map(Double.init) },
             byQueue(
@@ -107,7 +108,8 @@ public actor ClusterSampler {
                 statistics.livingWorkers)
             + [
                 Metric(
-                    "lockstep_queue_jobs_total", .counter, "What happened to jobs since the counters of Redis began.",
+                    "lockstep_queue_jobs_total", .counter,
+                    "What happened to jobs since the counters of Redis began.",
                     statistics.counters.sorted { $0.key < $1.key }.map {
                         .init(["event": $0.key], .number(Double($0.value)))
                     })

@@ -16,6 +16,7 @@ public final class JobMetrics: Sendable {
 
     private struct State {
         var waits: [Queue: Histogram] = [:]
+        var services: Set<String> = []
         var runs: [RunKind: Histogram] = [:]
         var ends: [RunEnd: Int] = [:]
         var letters: [String: Int] = [:]
@@ -39,8 +40,9 @@ public final class JobMetrics: Sendable {
     /// A run ended.
     func ran(_ service: String, _ type: JobType, _ outcome: String, for duration: Duration) {
         box.withLock { state in
-            let known = state.runs.keys.lazy.map(\.service)
-            let kind = RunKind(service: Self.label(service, known), type: type.rawValue)
+            let service = Self.label(service, state.services)
+            state.services.insert(service)
+            let kind = RunKind(service: service, type: type.rawValue)
             state.runs[kind, default: Histogram()].observe(duration)
             state.ends[RunEnd(kind: kind, outcome: outcome), default: 0] += 1
         }
@@ -48,20 +50,24 @@ public final class JobMetrics: Sendable {
 
     /// A job became a dead letter.
     func deadLettered(_ code: String) {
-        box.withLock { $0.letters[Self.label(code, $0.letters.keys), default: 0] += 1 }
+        box.withLock { $0.letters[Self.label(code, $0.letters), default: 0] += 1 }
     }
 
     /// A checkpoint was committed that counted this.
     public func committed(_ counters: SyncCounters, service: String) {
         box.withLock { state in
-            let service = Self.label(service, state.apiCalls.keys)
+            let service = Self.label(service, state.apiCalls)
             state.apiCalls[service, default: 0] += counters.apiCalls
             state.throttled[service, default: 0] += counters.throttledMilliseconds
         }
     }
 
-    private static func label(_ name: String, _ known: some Collection<String>) -> String {
+    private static func label(_ name: String, _ known: Set<String>) -> String {
         known.count < labelLimit || known.contains(name) ? name : "other"
+    }
+
+    private static func label(_ name: String, _ known: [String: some Any]) -> String {
+        known.count < labelLimit || known[name] != nil ? name : "other"
     }
 
     /// All of it, for an endpoint.

@@ -17,6 +17,8 @@ import Vault
 /// A cluster of real processes, as an operator starts them.
 struct Cluster {
     let processes: DevCluster
+    /// Where the logs are.
+    let directory: String
     let pool: PostgresPool
     let redis: RedisClient
     let queue: JobQueue
@@ -51,7 +53,8 @@ struct Cluster {
             var client = HTTPClientConfiguration()
             client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
             let cluster = Cluster(
-                processes: processes, pool: pool, redis: redis, queue: JobQueue(redis: redis),
+                processes: processes, directory: directory, pool: pool, redis: redis,
+                queue: JobQueue(redis: redis),
                 settings: settings,
                 http: HTTPClient(configuration: client, logger: Logger(label: "http")))
             try await body(cluster)

@@ -13,7 +13,8 @@ import Testing
     private func time(_ cluster: Cluster, user: String, id: String, queue: String) async throws -> Duration {
         let pushed = ContinuousClock.now
         try await cluster.push(
-            "{\"user_id\":\"\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"\(id)\"}", queue: queue)
+            "{\"user_id\":\"\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"\(id)\"}",
+            queue: queue)
         try await cluster.until("sync_log WHERE job_id = '\(id)' AND status = 'succeeded'", is: 1)
         return ContinuousClock.now - pushed
     }
@@ -53,7 +54,8 @@ import Testing
                 let beside = try await time(
                     cluster, user: "u_\(number * 2 + 2)", id: "beside-\(queue)", queue: queue)
                 // A slot has to come free, on a machine that others use too.
-                #expect(beside < solo * 2 + .seconds(3), "\(queue): \(solo) alone, \(beside) beside a backlog")
+                #expect(
+                    beside < solo * 2 + .seconds(3), "\(queue): \(solo) alone, \(beside) beside a backlog")
                 try await forgetBacklog(cluster, queue)
             }
         }
@@ -74,7 +76,8 @@ import Testing
             try await cluster.until("sync_log WHERE status = 'succeeded' AND job_id = 'j0'", is: 1)
             try await cluster.queue.pause(.queue(.default))
             let paused = try #require(
-                try await cluster.pool.query("SELECT (extract(epoch FROM now()) * 1000000)::bigint").int(0, 0))
+                try await cluster.pool.query("SELECT (extract(epoch FROM now()) * 1000000)::bigint").int(0, 0)
+            )
             let before = try await cluster.queue.statistics()
             #expect(before.ready[.default, default: 0] > 0, "the backlog was too short")
             try await cluster.until("sync_log WHERE status = 'running'", is: 0)
@@ -86,7 +89,9 @@ import Testing
             #expect(stopped.map { $0 > 0 } == true)
             try await cluster.queue.resume(.queue(.default))
             let deadline = ContinuousClock.now.advanced(by: .seconds(20))
-            while try await cluster.queue.statistics().ready[.default] == stopped, ContinuousClock.now < deadline {}
+            while try await cluster.queue.statistics().ready[.default] == stopped,
+                ContinuousClock.now < deadline
+            {}
             #expect(try await cluster.queue.statistics().ready[.default] != stopped)
         }
     }

@@ -37,7 +37,9 @@ struct BackfillCommand: AsyncParsableCommand {
     var step: String?
     @Option(help: "Tells this backfill from an equal one.")
     var name: String?
-    @Flag(name: .customLong("watch"), help: "Show how far it is until it is done; exit with 1 when a job failed.")
+    @Flag(
+        name: .customLong("watch"),
+        help: "Show how far it is until it is done; exit with 1 when a job failed.")
     var isWatched = false
 
     func validate() throws {

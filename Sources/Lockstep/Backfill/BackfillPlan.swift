@@ -24,7 +24,8 @@ struct BackfillPlan {
     static let usersInPart = 500
 
     init(
-        service: String, since: Timestamp, until: Timestamp?, users: [String]?, streams: [String]?, queue: Queue,
+        service: String, since: Timestamp, until: Timestamp?, users: [String]?, streams: [String]?,
+        queue: Queue,
         step: Duration?, name: String
     ) throws {
         if let until, until <= since {

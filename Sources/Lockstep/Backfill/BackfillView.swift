@@ -62,7 +62,8 @@ struct BackfillView {
     var summary: String {
         var text = "\(reading.done) of \(total) jobs done"
         if reading.failed > 0 {
-            text += ", \(reading.failed) failed; see 'lockstep dead list' and 'lockstep queue explain --job ID'"
+            text +=
+                ", \(reading.failed) failed; see 'lockstep dead list' and 'lockstep queue explain --job ID'"
         }
         if reading.cancelled > 0 { text += ", \(reading.cancelled) cancelled" }
         return text
