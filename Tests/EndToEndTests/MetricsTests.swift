@@ -66,7 +66,8 @@ import Testing
             }
             #expect(worker[runs] == 1)
             #expect(worker[#"lockstep_worker_run_seconds_count{service="stripe",type="full"}"#] == 1)
-            #expect(worker[#"lockstep_worker_run_seconds_bucket{le="+Inf",service="stripe",type="full"}"#] == 1)
+            #expect(
+                worker[#"lockstep_worker_run_seconds_bucket{le="+Inf",service="stripe",type="full"}"#] == 1)
             // One for the user's job, and one for that of nobody, which starts before it is found to be nobody's.
             let starts = worker[#"lockstep_worker_start_delay_seconds_count{queue="default"}"#]
             #expect(starts.map { $0 >= 2 } == true, "\(starts ?? -1)")

@@ -46,6 +46,7 @@ import Testing
         // A known one is still told apart.
         metrics.deadLettered("code7")
         #expect(
-            samples(metrics, "lockstep_worker_dead_letters_total").contains(.init(["code": "code7"], .number(2))))
+            samples(metrics, "lockstep_worker_dead_letters_total").contains(
+                .init(["code": "code7"], .number(2))))
     }
 }
