@@ -12,7 +12,8 @@ import Testing
             (0..<steps).map { step in
                 BackfillJob(
                     of: "bf:0123", integrationID: integration, step: step, streams: ["invoices"],
-                    since: Timestamp(seconds: Int64(step) * 1_000), until: Timestamp(seconds: Int64(step + 1) * 1_000)
+                    since: Timestamp(seconds: Int64(step) * 1_000),
+                    until: Timestamp(seconds: Int64(step + 1) * 1_000)
                 )
             }
         }
@@ -32,7 +33,8 @@ import Testing
             let last = Array(jobs(63...63, steps: 3).prefix(1))
             #expect(try await queue.enqueue(last, ofBackfill: "bf:0123", part: 0, in: .low) == 1)
             #expect(
-                try await queue.enqueue(jobs(63...63, steps: 3), ofBackfill: "bf:0123", part: 0, in: .low) == 2)
+                try await queue.enqueue(jobs(63...63, steps: 3), ofBackfill: "bf:0123", part: 0, in: .low)
+                    == 2)
             // Another part has a mark of its own, and a mark goes after a while.
             #expect(try await queue.enqueue(jobs(1...1), ofBackfill: "bf:0123", part: 1, in: .low) == 2)
             let left = try await fixture.redis.command(["TTL", fixture.key("backfill:bf:0123:0")]).int
@@ -40,7 +42,8 @@ import Testing
 
             let claimed = try await queue.claim(limit: 10).jobs
             #expect(claimed.allSatisfy { $0.payload.type == .backfill && $0.id.hasPrefix("bf:0123:") })
-            #expect(claimed.first.map { $0.payload.streams == ["invoices"] && $0.payload.until != nil } == true)
+            #expect(
+                claimed.first.map { $0.payload.streams == ["invoices"] && $0.payload.until != nil } == true)
         }
     }
 }
