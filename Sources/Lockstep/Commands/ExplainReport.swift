@@ -48,7 +48,7 @@ struct ExplainReport {
                     : "\(subject) is not in the queue.")
         }
         lines += found.partial.map {
-            "Not found among \($0.looked) of \($0.total) elements of \($0.place); the rest was not looked at."
+            "Looked at \($0.looked) of \($0.total) elements of \($0.place), of a list the oldest and the newest; the rest was not searched."
         }
         if found.isCancelled, found.sightings.isEmpty { lines.append("Somebody cancelled it.") }
         lines += common.map { $0.text.prefix(1).uppercased() + $0.text.dropFirst() + "." }
