@@ -16,6 +16,8 @@ struct PoolState {
     private var idle: [PostgresConnection] = []
     /// Connections that exist or are being made.
     private var open = 0
+    /// Those of them that are being made.
+    private var connecting = 0
     private var waiters: [PoolWaiter] = []
     private(set) var isClosed = false
 
@@ -30,14 +32,31 @@ struct PoolState {
         if let connection = idle.popLast() { return .idle(connection) }
         guard open < limit else { return .wait }
         open += 1
+        connecting += 1
         return .create
     }
 
-    /// Queues a waiter, unless something became free since `take`: then that is its outcome.
-    mutating func wait(_ waiter: PoolWaiter) -> PoolWaiter.Outcome? {
+    /// The connection that `take` gave the right to make is there.
+    mutating func made() {
+        connecting -= 1
+    }
+
+    /// That connection could not be made; the first waiter may try.
+    mutating func notMade() -> (PoolWaiter, PoolWaiter.Outcome)? {
+        connecting -= 1
+        return forget()
+    }
+
+    /// Whether callers have connections that will come back.
+    var hasOthers: Bool { open > connecting + idle.count }
+
+    /// Queues a waiter, unless something became free since `take`: then that is its outcome. `forOthers` waits for a
+    /// connection of somebody else although the limit would allow another one.
+    mutating func wait(_ waiter: PoolWaiter, forOthers: Bool) -> PoolWaiter.Outcome? {
         if isClosed { return .closed }
         if let connection = idle.popLast() { return .connection(connection) }
-        if open < limit { return .tryAgain }
+        if forOthers, !hasOthers { return .tryAgain }
+        if open < limit, !forOthers { return .tryAgain }
         waiters.append(waiter)
         return nil
     }
@@ -66,6 +85,15 @@ struct PoolState {
     mutating func forget() -> (PoolWaiter, PoolWaiter.Outcome)? {
         open -= 1
         return nextWaiter().map { ($0, .tryAgain) }
+    }
+
+    /// Takes out all free connections; the caller closes them. While one is free nobody waits, so nobody has to be told.
+    mutating func takeIdle() -> [PostgresConnection] {
+        defer {
+            open -= idle.count
+            idle = []
+        }
+        return idle
     }
 
     /// Closes the pool; the caller closes the idle connections and wakes the waiters.
