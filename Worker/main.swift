@@ -50,6 +50,7 @@ do {
     database.maxConnections = min(settings.concurrency + 2, 32)
     database.checkoutTimeout = .seconds(60)
     let pool = PostgresPool(configuration: database)
+    let probe = LedgerProbe(database, watching: pool)
     switch try await Migrator(pool: pool).check() {
     case .current: break
     case .behind(let names):
@@ -85,7 +86,8 @@ do {
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
         logger: logger)
     let consumer = JobConsumer(
-        queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger
+        queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger,
+        ledger: { try await probe.check(isFresh: $0) }
     ) {
         let warnings = try await DurabilityVerdict.require(
             of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)
@@ -108,6 +110,7 @@ do {
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
     ).run()
+    await probe.close()
     await pool.close()
     logger.info("worker ended")
 } catch let error as LossyRedis {
