@@ -182,6 +182,7 @@ let testTargets: [Target] = [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
             "PageScanner", log,
         ]),
+    tests("WorkerRuntimeTests", ["Model", "PostgresClient", "SyncStore", "WorkerRuntime", log]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("RateLimitsTests", ["Model", "RateLimits", "RedisClient", log]),

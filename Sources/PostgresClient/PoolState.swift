@@ -16,8 +16,6 @@ struct PoolState {
     private var idle: [PostgresConnection] = []
     /// Connections that exist or are being made.
     private var open = 0
-    /// Those of them that are being made.
-    private var connecting = 0
     private var waiters: [PoolWaiter] = []
     private(set) var isClosed = false
 
@@ -32,23 +30,11 @@ struct PoolState {
         if let connection = idle.popLast() { return .idle(connection) }
         guard open < limit else { return .wait }
         open += 1
-        connecting += 1
         return .create
     }
 
-    /// The connection that `take` gave the right to make is there.
-    mutating func made() {
-        connecting -= 1
-    }
-
-    /// That connection could not be made; the first waiter may try.
-    mutating func notMade() -> (PoolWaiter, PoolWaiter.Outcome)? {
-        connecting -= 1
-        return forget()
-    }
-
-    /// Whether callers have connections that will come back.
-    var hasOthers: Bool { open > connecting + idle.count }
+    /// Whether there are connections that will come free, or are about to be made.
+    var hasOthers: Bool { open > 0 }
 
     /// Queues a waiter, unless something became free since `take`: then that is its outcome. `forOthers` waits for a
     /// connection of somebody else although the limit would allow another one.

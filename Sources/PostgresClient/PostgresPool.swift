@@ -164,11 +164,9 @@ public final class PostgresPool: Sendable {
     /// Makes a connection. When the server has too many, waits for one of this pool's; nil when none is left.
     private func create() async throws(PostgresError) -> PostgresConnection? {
         do {
-            let connection = try await PostgresConnection.connect(configuration)
-            state.withLock { $0.made() }
-            return connection
+            return try await PostgresConnection.connect(configuration)
         } catch {
-            passOn(state.withLock { $0.notMade() })
+            passOn(state.withLock { $0.forget() })
             guard error.sqlstate == "53300", state.withLock({ $0.hasOthers }) else { throw error }
         }
         return try await waitForTurn(forOthers: true)

@@ -90,6 +90,31 @@ import Testing
         }
     }
 
+    @Test func `gives back a job whose lease it could not keep, once it can`() async throws {
+        try await TroubledCluster.run(lease: "9s", isBusy: false) { troubled in
+            let cluster = troubled.cluster
+            _ = try await cluster.control("faults", method: "DELETE")
+            _ = try await cluster.control("faults?kind=slow&milliseconds=1000&times=6&user=u_1")
+            for user in 1...2 {
+                try await cluster.push(
+                    "{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"kept-\(user)\"}"
+                )
+            }
+            try await cluster.until("sync_log WHERE status = 'running' AND job_id = 'kept-1'", is: 1)
+
+            // Long enough for the worker to count the lease as lost, and not for Redis.
+            troubled.redis.swallow()
+            let limit = ContinuousClock.now.advanced(by: .seconds(20))
+            while try !troubled.log().contains("run was overtaken"), ContinuousClock.now < limit {
+                try await ContinuousClock().sleep(for: .milliseconds(20))
+            }
+            troubled.redis.heal()
+
+            try await cluster.until(
+                "sync_log WHERE status = 'succeeded' AND job_id = 'kept-1'", is: 1, within: .seconds(20))
+        }
+    }
+
     @Test func `serves the other queues while one has the wrong type`() async throws {
         try await TroubledCluster.run { troubled in
             let redis = troubled.cluster.redis

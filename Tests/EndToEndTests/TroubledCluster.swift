@@ -19,17 +19,16 @@ struct TroubledCluster {
     let redis: FaultProxy
     let postgres: FaultProxy
     let worker: String
-    private let client: HTTPClient
-    private let health: String
-    private let metrics: String
+    let health: HealthWatch
 
     /// The user whose syncs are quick.
     static let probe = 3
 
     /// `redisLogin` goes into the worker's REDIS_URL, `databaseUser` into its DATABASE_URL. `prepare` runs before the worker
-    /// starts. When the body is done, nothing may be lost, doubled or charged.
+    /// starts. Without `isBusy` nothing is synced but what the body asks for. When the body is done, nothing may be lost,
+    /// doubled or charged.
     static func run(
-        redisLogin: String = "", databaseUser: String = "postgres", lease: String = "3s",
+        redisLogin: String = "", databaseUser: String = "postgres", lease: String = "3s", isBusy: Bool = true,
         prepare: (Cluster) async throws -> Void = { _ in },
         _ body: (TroubledCluster) async throws -> Void
     ) async throws {
@@ -43,17 +42,13 @@ struct TroubledCluster {
                 "REDIS_URL": "redis://\(redisLogin)127.0.0.1:\(redis.port)",
                 "DATABASE_URL": "postgresql://\(databaseUser)@127.0.0.1:\(postgres.port)/postgres",
             ])
-            let origin = "127.0.0.1:\(try await cluster.processes.port(of: worker))"
-            var client = HTTPClientConfiguration()
-            client.addressPolicy = .allowing(hosts: [origin])
             let troubled = TroubledCluster(
                 cluster: cluster, redis: redis, postgres: postgres, worker: worker,
-                client: HTTPClient(configuration: client, logger: Logger(label: "http")),
-                health: "http://\(origin)/healthz", metrics: "http://\(origin)/metrics")
+                health: try await HealthWatch(worker, of: cluster.processes))
             for user in 1..<Self.probe {
                 _ = try await cluster.control("faults?kind=slow&milliseconds=200&times=10000&user=u_\(user)")
             }
-            let pushing = Task { await Self.keepPushing(cluster) }
+            let pushing = Task { if isBusy { await Self.keepPushing(cluster) } }
             do {
                 try await troubled.consumes(within: .seconds(30))
                 try await body(troubled)
@@ -98,40 +93,19 @@ struct TroubledCluster {
         #expect(taken <= limit, "a job took \(taken) after the trouble", sourceLocation: location)
     }
 
-    /// `/healthz` answers 503 within 15 s, and says why.
+    /// What the worker logged.
+    func log() throws -> String {
+        try String(contentsOfFile: cluster.processes.log(of: worker), encoding: .utf8)
+    }
+
     func turnsRed(
-        saying words: String = "", within limit: Duration = .seconds(15),
-        _ location: SourceLocation = #_sourceLocation
+        saying words: String = "", _ location: SourceLocation = #_sourceLocation
     ) async throws {
-        try await untilHealth(is: 503, saying: words, within: limit, location)
+        try await health.turnsRed(saying: words, location)
     }
 
-    /// `/healthz` answers 200 within 5 s.
-    func turnsGreen(
-        within limit: Duration = .seconds(5), _ location: SourceLocation = #_sourceLocation
-    ) async throws {
-        try await untilHealth(is: 200, saying: "", within: limit, location)
-    }
-
-    private func untilHealth(
-        is status: Int, saying words: String, within limit: Duration, _ location: SourceLocation
-    ) async throws {
-        let started = ContinuousClock.now
-        var last = ""
-        while started.duration(to: .now) < limit {
-            let response = try await client.send(HTTPRequest(url: health))
-            last = String(decoding: response.body, as: UTF8.self)
-            if response.status == status, words.isEmpty || last.contains(words) { return }
-            try await ContinuousClock().sleep(for: .milliseconds(50))
-        }
-        Issue.record("/healthz is not \(status) \(words) after \(limit): \(last)", sourceLocation: location)
-    }
-
-    /// How many jobs the worker has claimed.
-    func claimed() async throws -> Int {
-        let text = String(decoding: try await client.send(HTTPRequest(url: metrics)).body, as: UTF8.self)
-        let line = text.split(separator: "\n").first { $0.hasPrefix("lockstep_worker_jobs_claimed_total ") }
-        return try #require(line.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) })
+    func turnsGreen(_ location: SourceLocation = #_sourceLocation) async throws {
+        try await health.turnsGreen(location)
     }
 
     /// Waits until no job is left, and checks that nothing was lost or done twice, and that no job was blamed.

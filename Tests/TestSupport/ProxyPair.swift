@@ -103,6 +103,7 @@ struct ProxyPair {
     /// The sink of a direction hears of its end when it has got what is pending.
     mutating func endAfterPending(_ direction: FaultProxy.Direction) {
         flows[direction]?.hasEnded = true
+        write()
     }
 
     /// Resets both sides.
