@@ -70,7 +70,7 @@ public struct RedisConfiguration: Sendable {
     public var commandTimeout: Duration = .seconds(5)
     /// A connection on which nothing arrives for so long, though replies are due, counts as dead. Shorter than
     /// the deadline of a command, so that those that come meanwhile may still go out on a new connection.
-    var stallTimeout: Duration { min(commandTimeout, .seconds(3)) }
+    var stallTimeout: Duration { min(commandTimeout, .milliseconds(2_500)) }
     /// How many blocking commands may run at once, each on a connection of its own.
     public var blockingConnections = 8
     /// How many commands may wait for their replies; beyond it they fail with `overloaded`.

@@ -61,6 +61,7 @@ public final class JobConsumer: Service, Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.ledger.watchUntilCancelled() }
                 group.addTask { await self.renewUntilCancelled() }
+                group.addTask { await self.stopLostJobs() }
                 group.addTask { await self.reapUntilCancelled() }
                 group.addTask { await self.stopCancelledJobs() }
                 group.addTask { await self.sortBacklog() }
@@ -245,10 +246,19 @@ public final class JobConsumer: Service, Sendable {
 
     // MARK: - Keeping
 
-    private func renewUntilCancelled() async {
-        let interval = max(queue.configuration.lease / 10, .milliseconds(20))
+    private var leaseCheckInterval: Duration { max(queue.configuration.lease / 10, .milliseconds(20)) }
+
+    /// Apart from the renewals: one that waits for a silent Redis must not keep a job going whose time is up.
+    private func stopLostJobs() async {
         while !Task.isCancelled {
-            await Self.sleep(interval)
+            await Self.sleep(leaseCheckInterval)
+            state.cancelLost(at: .now)
+        }
+    }
+
+    private func renewUntilCancelled() async {
+        while !Task.isCancelled {
+            await Self.sleep(leaseCheckInterval)
             let requestedAt = ContinuousClock.now
             let due = state.dueRenewals(at: requestedAt)
             guard !due.isEmpty else { continue }

@@ -131,22 +131,19 @@ final class WorkerState: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// The leases that want to be renewed now; those that count as lost are cancelled and left out.
+    /// The leases that want to be renewed now.
     func dueRenewals(at now: ContinuousClock.Instant) -> [LeaseHandle] {
-        let (due, lost) = box.withLock { state in
-            var due: [LeaseHandle] = []
-            var lost: [Task<Void, Never>] = []
-            for running in state.running.values {
-                switch running.state.verdict(at: now) {
-                case .renew: due.append(running.lease)
-                case .lost: if let task = running.task { lost.append(task) }
-                case .held: break
-                }
-            }
-            return (due, lost)
+        box.withLock { state in
+            state.running.values.filter { $0.state.verdict(at: now) == .renew }.map(\.lease)
         }
-        for task in lost { task.cancel() }
-        return due
+    }
+
+    /// Cancels the jobs whose leases count as lost.
+    func cancelLost(at now: ContinuousClock.Instant) {
+        let tasks = box.withLock { state in
+            state.running.values.compactMap { $0.state.verdict(at: now) == .lost ? $0.task : nil }
+        }
+        for task in tasks { task.cancel() }
     }
 
     func renewed(_ leases: [LeaseHandle], requestedAt: ContinuousClock.Instant) {

@@ -104,10 +104,12 @@ import Testing
 
             // Long enough for the worker to count the lease as lost, and not for Redis.
             troubled.redis.swallow()
-            let limit = ContinuousClock.now.advanced(by: .seconds(20))
+            let silent = ContinuousClock.now
+            let limit = silent.advanced(by: .seconds(20))
             while try !troubled.log().contains("run was overtaken"), ContinuousClock.now < limit {
                 try await ContinuousClock().sleep(for: .milliseconds(20))
             }
+            #expect(silent.duration(to: .now) < .seconds(9), "the job went on when its lease was over")
             troubled.redis.heal()
 
             try await cluster.until(
