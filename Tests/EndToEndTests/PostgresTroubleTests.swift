@@ -149,6 +149,9 @@ import Testing
     @Test func `tries one job at a time while the disk is full`() async throws {
         try await TroubledCluster.run { troubled in
             let pool = troubled.cluster.pool
+            try await troubled.cluster.until(
+                "integrations i WHERE NOT EXISTS (SELECT 1 FROM lockstep.sync_log l "
+                    + "WHERE l.integration_id = i.id AND l.status = 'succeeded')", is: 0)
             // Postgres may write no file beyond this size, and reports that as a full disk. The limit has to be above a segment
             // of the write-ahead log, so the table is filled up to there first, with rows so small that no page has room left.
             let limit = 16 << 20
@@ -204,19 +207,26 @@ extension TroubledCluster {
     /// Limits the size of the files that Postgres may write; nil for no limit.
     fileprivate func limitFiles(to size: Int64?) throws {
         let postmaster = cluster.processes.servers.postgres.processID
+        // First of all the one that makes the others.
+        try Self.limitFiles(of: String(postmaster), to: size)
         let children = try String(
             contentsOfFile: "/proc/\(postmaster)/task/\(postmaster)/children", encoding: .utf8)
-        for process in [String(postmaster)] + children.split(separator: " ").map(String.init) {
-            let prlimit = Process()
-            prlimit.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            let soft = size.map { "\($0)" } ?? "unlimited"
-            // Limits may be set by the account alone that the process runs as.
-            let account =
-                getuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
-            prlimit.arguments = account + ["prlimit", "--pid", process, "--fsize=\(soft):unlimited"]
-            try prlimit.run()
-            prlimit.waitUntilExit()
-            #expect(prlimit.terminationStatus == 0)
-        }
+        for child in children.split(separator: " ") { try Self.limitFiles(of: String(child), to: size) }
+    }
+
+    private static func limitFiles(of process: String, to size: Int64?) throws {
+        let prlimit = Process()
+        prlimit.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        // Limits may be set by the account alone that the process runs as.
+        let account =
+            getuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
+        let soft = size.map { "\($0)" } ?? "unlimited"
+        prlimit.arguments = account + ["prlimit", "--pid", process, "--fsize=\(soft):unlimited"]
+        prlimit.standardError = FileHandle.nullDevice
+        try prlimit.run()
+        prlimit.waitUntilExit()
+        // A backend may have ended meanwhile.
+        let isThere = FileManager.default.fileExists(atPath: "/proc/\(process)")
+        #expect(prlimit.terminationStatus == 0 || !isThere)
     }
 }
