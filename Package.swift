@@ -153,6 +153,7 @@ let testTargets: [Target] = [
     .target(
         name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("ArchitectureTests", []),
+    tests("TestSupportTests", []),
     tests("ModelTests", ["Model"]),
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),

@@ -33,6 +33,9 @@ let logger = Logger(label: "lockstep-scheduler")
 do {
     var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
     database.maxConnections = 2
+    // Its statements are short, and it has nothing else to do than to try again.
+    database.connectTimeout = .seconds(3)
+    database.statementTimeout = .seconds(8)
     let pool = PostgresPool(configuration: database)
     switch try await Migrator(pool: pool).check() {
     case .current: break
@@ -52,12 +55,14 @@ do {
     let sampler = ClusterSampler(queue: queue, logger: logger) { try await ServiceFreshness.read(from: pool) }
     let scheduler = SlotScheduler(
         store: ScheduleStore(pool: pool), dispatch: DispatchStore(pool: pool), queue: queue,
-        logger: logger
-    ) {
-        let warnings = try await DurabilityVerdict.require(
-            of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)
-        for warning in warnings { logger.warning("\(warning)") }
-    }
+        logger: logger,
+        gate: {
+            let warnings = try await DurabilityVerdict.require(
+                of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)
+            for warning in warnings { logger.warning("\(warning)") }
+        },
+        // What broke one connection may have broken the other, and nothing said so.
+        failed: { await pool.closeIdle() })
     let answer: @Sendable () -> HealthAnswer = {
         scheduler.problem.map { HealthAnswer(isHealthy: false, reason: $0) }
             ?? HealthAnswer(isHealthy: true, reason: "scheduling")

@@ -50,6 +50,7 @@ do {
     database.maxConnections = min(settings.concurrency + 2, 32)
     database.checkoutTimeout = .seconds(60)
     let pool = PostgresPool(configuration: database)
+    let probe = LedgerProbe(database, watching: pool)
     switch try await Migrator(pool: pool).check() {
     case .current: break
     case .behind(let names):
@@ -89,7 +90,7 @@ do {
         logger: logger, metrics: metrics)
     let consumer = JobConsumer(
         queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger,
-        metrics: metrics
+        metrics: metrics, ledger: { try await probe.check(isFresh: $0) }
     ) {
         let warnings = try await DurabilityVerdict.require(
             of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)
@@ -112,6 +113,7 @@ do {
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
     ).run()
+    await probe.close()
     await pool.close()
     logger.info("worker ended")
 } catch let error as LossyRedis {

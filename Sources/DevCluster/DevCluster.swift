@@ -68,7 +68,7 @@ public final class DevCluster: Sendable {
                 "sandbox", "--port", "0", "--users", "\(configuration.sandboxUsers)", "--objects",
                 "\(configuration.sandboxObjects)", "--seed", "\(configuration.seed)",
             ], environment: environment, log: sandboxLog)
-        let port = try await port(of: sandbox, log: sandboxLog)
+        let port = try await port(of: sandbox, log: sandboxLog, after: "sandbox listens on port ")
         environment["REDIS_URL"] = servers.redisURL
         environment["DATABASE_URL"] = servers.databaseURL
         environment["LOCKSTEP_KEYS"] = keys.exposed
@@ -92,20 +92,39 @@ public final class DevCluster: Sendable {
 
     /// Starts the scheduler and the workers; the database has to be migrated.
     public func startWork() async throws(DevClusterError) {
-        let started = try await ChildProcess.start(
-            name: "scheduler", program: "\(configuration.programs)/lockstep-scheduler", arguments: [],
-            environment: environment, log: "\(configuration.directory)/scheduler.log")
-        scheduler.withLock { $0 = started }
+        try await startScheduler()
         for _ in 0..<configuration.workers { try await startWorker() }
     }
 
-    /// Starts one more worker.
-    public func startWorker() async throws(DevClusterError) {
-        let number = workers.withLock { $0.count } + 1
+    /// Starts the scheduler; `overrides` replaces variables of the cluster's environment.
+    public func startScheduler(_ overrides: [String: String] = [:]) async throws(DevClusterError) {
+        let started = try await ChildProcess.start(
+            name: "scheduler", program: "\(configuration.programs)/lockstep-scheduler", arguments: [],
+            environment: environment.merging(overrides) { $1 }, log: log(of: "scheduler"))
+        scheduler.withLock { $0 = started }
+    }
+
+    /// Starts one more worker and returns its name; `overrides` replaces variables of the cluster's environment.
+    @discardableResult
+    public func startWorker(_ overrides: [String: String] = [:]) async throws(DevClusterError) -> String {
+        let name = "worker-\(workers.withLock { $0.count } + 1)"
         let worker = try await ChildProcess.start(
-            name: "worker-\(number)", program: "\(configuration.programs)/lockstep-worker", arguments: [],
-            environment: environment, log: "\(configuration.directory)/worker-\(number).log")
+            name: name, program: "\(configuration.programs)/lockstep-worker", arguments: [],
+            environment: environment.merging(overrides) { $1 }, log: log(of: name))
         workers.withLock { $0.append(worker) }
+        return name
+    }
+
+    /// The log of a worker, the scheduler or a server.
+    public func log(of name: String) -> String { "\(configuration.directory)/\(name).log" }
+
+    /// Waits until a worker, or the scheduler, serves its health endpoints, and returns their port.
+    public func port(of name: String) async throws(DevClusterError) -> Int {
+        let own = workers.withLock { $0 } + [scheduler.withLock { $0 }].compactMap { $0 }
+        guard let process = own.first(where: { $0.name == name }) else {
+            throw DevClusterError("there is no process \(name)")
+        }
+        return try await Self.port(of: process, log: log(of: name), after: " listens port=")
     }
 
     /// Kills the oldest worker that runs, as a machine that loses its power would; its name, or nil when none runs.
@@ -165,24 +184,26 @@ public final class DevCluster: Sendable {
         await servers.stop()
     }
 
-    /// Reads the port that the sandbox says in its first line.
-    private static func port(of sandbox: ChildProcess, log: String) async throws(DevClusterError) -> Int {
+    /// Reads the port that a process says in one of its first lines.
+    private static func port(
+        of process: ChildProcess, log: String, after words: String
+    ) async throws(DevClusterError) -> Int {
         let limit = ContinuousClock.now.advanced(by: .seconds(30))
-        while sandbox.isRunning, ContinuousClock.now < limit {
-            if let text = readText(log), let line = text.firstRange(of: "sandbox listens on port "),
-                let end = text[line.upperBound...].firstIndex(of: "\n"),
+        while process.isRunning, ContinuousClock.now < limit {
+            if let text = readText(log), let line = text.firstRange(of: words),
+                let end = text[line.upperBound...].firstIndex(where: \.isWhitespace),
                 let port = Int(text[line.upperBound..<end])
             {
                 return port
             }
             do { try await ContinuousClock().sleep(for: .milliseconds(20)) } catch {
-                throw DevClusterError("cancelled while the sandbox started")
+                throw DevClusterError("cancelled while \(process.name) started")
             }
         }
-        throw DevClusterError("the sandbox does not start; see \(log)")
+        throw DevClusterError("\(process.name) does not start; see \(log)")
     }
 
-    private static func readText(_ path: String) -> String? {
+    static func readText(_ path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Model
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -7,11 +9,45 @@
 #endif
 
 /// A Redis and a Postgres of this cluster alone: files below one directory, Unix sockets, no port.
-public struct PrivateServers: Sendable {
+public final class PrivateServers: Sendable {
+    /// How to start one of the servers.
+    private struct Recipe: Sendable {
+        let name: String
+        let program: String
+        let arguments: [String]
+        let environment: [String: String]
+        let log: String
+        let socket: String
+        /// A file in which the server notes its state, `ready` when it answers.
+        var state: String?
+        var user: String?
+
+        func start(adding more: [String] = []) async throws(DevClusterError) -> ChildProcess {
+            let server = try await ChildProcess.start(
+                name: name, program: program, arguments: arguments + more, environment: environment, log: log,
+                user: user)
+            try await PrivateServers.wait(for: server, log: log) { PrivateServers.accepts(socket) }
+            // Postgres accepts connections before it has recovered, only to refuse them.
+            if let state {
+                try await PrivateServers.wait(for: server, log: log) {
+                    DevCluster.readText(state)?.contains("\nready") == true
+                }
+            }
+            return server
+        }
+    }
+
+    private let recipes: (redis: Recipe, postgres: Recipe)
+    private let running: LockedBox<(redis: ChildProcess, postgres: ChildProcess)>
+
     /// The Redis, on a Unix socket.
-    public let redis: ChildProcess
+    public var redis: ChildProcess { running.withLock { $0.redis } }
     /// The Postgres, on a Unix socket.
-    public let postgres: ChildProcess
+    public var postgres: ChildProcess { running.withLock { $0.postgres } }
+    /// The socket of Redis.
+    public var redisSocket: String { recipes.redis.socket }
+    /// The socket of Postgres.
+    public var postgresSocket: String { recipes.postgres.socket }
     /// The value for REDIS_URL.
     public let redisURL: String
     /// The value for DATABASE_URL.
@@ -42,26 +78,48 @@ public struct PrivateServers: Sendable {
                 throw DevClusterError("initdb failed; see \(directory)/initdb.log")
             }
         }
-        let postgres = try await ChildProcess.start(
+        let postgres = Recipe(
             name: "postgres", program: "\(binaries)/postgres",
             arguments: [
                 "-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "max_connections=200",
                 "-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB",
             ],
-            environment: environment, log: "\(directory)/postgres.log", user: account)
-        let redis = try await ChildProcess.start(
+            environment: environment, log: "\(directory)/postgres.log", socket: "\(sockets)/.s.PGSQL.5432",
+            state: "\(data)/postmaster.pid", user: account)
+        let redis = Recipe(
             name: "redis", program: "redis-server",
             arguments: [
                 "--port", "0", "--unixsocket", "\(sockets)/redis.sock", "--dir", "\(directory)/redis",
                 "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
             ],
-            environment: environment, log: "\(directory)/redis.log")
-        let servers = PrivateServers(
-            redis: redis, postgres: postgres, redisURL: "unix://\(sockets)/redis.sock",
+            environment: environment, log: "\(directory)/redis.log", socket: "\(sockets)/redis.sock")
+        return PrivateServers(
+            recipes: (redis, postgres), running: (try await redis.start(), try await postgres.start()),
             databaseURL: "postgresql:///postgres?host=\(sockets)&user=\(account)")
-        try await waitForSocket("\(sockets)/redis.sock", of: redis, log: "\(directory)/redis.log")
-        try await waitForSocket("\(sockets)/.s.PGSQL.5432", of: postgres, log: "\(directory)/postgres.log")
-        return servers
+    }
+
+    private init(
+        recipes: (redis: Recipe, postgres: Recipe), running: (redis: ChildProcess, postgres: ChildProcess),
+        databaseURL: String
+    ) {
+        self.recipes = recipes
+        self.running = LockedBox(running)
+        self.databaseURL = databaseURL
+        redisURL = "unix://\(recipes.redis.socket)"
+    }
+
+    /// Kills Redis and starts it again, with its data; returns when it listens. `arguments` are further options.
+    public func restartRedis(adding arguments: [String] = []) async throws(DevClusterError) {
+        await redis.stop(SIGKILL)
+        let started = try await recipes.redis.start(adding: arguments)
+        running.withLock { $0.redis = started }
+    }
+
+    /// Stops Postgres, without waiting for its clients to leave, and starts it again.
+    public func restartPostgres() async throws(DevClusterError) {
+        await postgres.stop(SIGINT)
+        let started = try await recipes.postgres.start()
+        running.withLock { $0.postgres = started }
     }
 
     /// Stops both: Postgres by a fast shutdown.
@@ -70,12 +128,12 @@ public struct PrivateServers: Sendable {
         await postgres.stop(SIGINT, within: .seconds(20))
     }
 
-    /// Waits until a server accepts connections.
-    static func waitForSocket(
-        _ path: String, of process: ChildProcess, log: String
+    /// Waits until a server is as it should be.
+    private static func wait(
+        for process: ChildProcess, log: String, until condition: () -> Bool
     ) async throws(DevClusterError) {
         let limit = ContinuousClock.now.advanced(by: .seconds(60))
-        while !accepts(path) {
+        while !condition() {
             guard process.isRunning, ContinuousClock.now < limit else {
                 throw DevClusterError("\(process.name) does not answer; see \(log)")
             }

@@ -52,7 +52,8 @@ struct CommandContext {
             try await body(CommandContext(settings: settings, logger: Logger(label: "lockstep"), pool: pool))
             await pool.close()
         } catch let error as StoreError {
-            let code = error.code == .unavailable ? Exit.unavailable : Exit.failed
+            let isPassing = [.unavailable, .contended, .timedOut].contains(error.code)
+            let code = isPassing ? Exit.unavailable : Exit.failed
             throw Exit.complain(error.message, error.code == .schemaMismatch ? Exit.configuration : code)
         } catch let error as PostgresError {
             throw Exit.complain(error.message, Exit.unavailable)

@@ -2,13 +2,16 @@
 
 import Model
 
-/// Carries a task's cancellation to the connection's thread, which may be in `poll`.
+/// Carries a task's cancellation, or the news that its server is gone, to the connection's thread, which may be in `poll`.
 ///
-/// Each operation has a number, so that a cancellation that comes late cannot hit the next operation.
+/// Each operation has a number, so that what comes late cannot hit the next operation.
 final class Interrupter: Sendable {
     private struct State {
+        /// Zero between operations.
         var current: UInt64 = 0
+        var began = ContinuousClock.now
         var cancelled: UInt64 = 0
+        var lost: UInt64 = 0
     }
 
     private let state = LockedBox(State())
@@ -20,7 +23,12 @@ final class Interrupter: Sendable {
 
     /// The connection's thread starts an operation.
     func begin(_ operation: UInt64) {
-        state.withLock { $0.current = operation }
+        state.withLock { ($0.current, $0.began) = (operation, .now) }
+    }
+
+    /// The operation is over.
+    func end() {
+        state.withLock { $0.current = 0 }
     }
 
     /// Any thread cancels an operation, before, during or after it runs.
@@ -30,6 +38,20 @@ final class Interrupter: Sendable {
             return state.current == operation
         }
         if isCurrent { event.signal() }
+    }
+
+    /// Any thread gives up an operation that has taken this long.
+    func lose(after limit: Duration) {
+        let isStalled = state.withLock { state in
+            guard state.current != 0, ContinuousClock.now - state.began >= limit else { return false }
+            state.lost = state.current
+            return true
+        }
+        if isStalled { event.signal() }
+    }
+
+    func isLost(_ operation: UInt64) -> Bool {
+        state.withLock { $0.lost == operation }
     }
 
     func isCancelled(_ operation: UInt64) -> Bool {

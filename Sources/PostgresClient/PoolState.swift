@@ -33,11 +33,16 @@ struct PoolState {
         return .create
     }
 
-    /// Queues a waiter, unless something became free since `take`: then that is its outcome.
-    mutating func wait(_ waiter: PoolWaiter) -> PoolWaiter.Outcome? {
+    /// Whether there are connections that will come free, or are about to be made.
+    var hasOthers: Bool { open > 0 }
+
+    /// Queues a waiter, unless something became free since `take`: then that is its outcome. `forOthers` waits for a
+    /// connection of somebody else although the limit would allow another one.
+    mutating func wait(_ waiter: PoolWaiter, forOthers: Bool) -> PoolWaiter.Outcome? {
         if isClosed { return .closed }
         if let connection = idle.popLast() { return .connection(connection) }
-        if open < limit { return .tryAgain }
+        if forOthers, !hasOthers { return .tryAgain }
+        if open < limit, !forOthers { return .tryAgain }
         waiters.append(waiter)
         return nil
     }
@@ -66,6 +71,15 @@ struct PoolState {
     mutating func forget() -> (PoolWaiter, PoolWaiter.Outcome)? {
         open -= 1
         return nextWaiter().map { ($0, .tryAgain) }
+    }
+
+    /// Takes out all free connections; the caller closes them. While one is free nobody waits, so nobody has to be told.
+    mutating func takeIdle() -> [PostgresConnection] {
+        defer {
+            open -= idle.count
+            idle = []
+        }
+        return idle
     }
 
     /// Closes the pool; the caller closes the idle connections and wakes the waiters.

@@ -122,6 +122,11 @@ public actor PostgresConnection {
         }
     }
 
+    /// Gives up the operation under way if it has taken this long, as if the connection had been lost.
+    nonisolated func lose(after limit: Duration) {
+        interrupter.lose(after: limit)
+    }
+
     /// The most statements of one pipeline: their results wait in this process' memory until the last is sent.
     public static let pipelineLimit = 64
 
@@ -143,6 +148,7 @@ public actor PostgresConnection {
         } onCancel: {
             interrupter.cancel(operation)
         }
+        interrupter.end()
         return try outcome.get()
     }
 
@@ -158,22 +164,28 @@ public actor PostgresConnection {
     }
 
     private func open() throws(PostgresError) {
-        let keywords = ["dbname", "application_name", "client_encoding", "connect_timeout"]
         let seconds = max(2, configuration.connectTimeout.components.seconds)
-        let values = [configuration.url, configuration.applicationName, "UTF8", String(seconds)]
-        let raw = withCStringArray(keywords) { keywords in
-            withCStringArray(values) { values in PQconnectStartParams(keywords, values, 1) }
+        // What stands before the URL is overridden by it.
+        let options =
+            PeerWatch.options + [
+                ("dbname", configuration.url), ("application_name", configuration.applicationName),
+                ("client_encoding", "UTF8"), ("connect_timeout", String(seconds)),
+            ]
+        let raw = withCStringArray(options.map(\.0)) { keywords in
+            withCStringArray(options.map(\.1)) { values in PQconnectStartParams(keywords, values, 1) }
         }
         guard let raw else { throw PostgresError(.connectFailed, "libpq has no memory for a connection") }
         handle = raw
+        // A refusal is then told with its SQLSTATE, which libpq gives in the text alone.
+        PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
 
         let limit = ContinuousClock.now.advanced(by: configuration.connectTimeout)
         var state = PGRES_POLLING_WRITING
         while state != PGRES_POLLING_OK {
             guard PQstatus(raw) != CONNECTION_BAD, state != PGRES_POLLING_FAILED else {
-                let reason = redactedConnectError(raw)
+                let error = connectError(raw)
                 close()
-                throw PostgresError(.connectFailed, "cannot connect to Postgres: \(reason)")
+                throw error
             }
             let events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT
             guard SocketWait.wait(for: Int16(events), on: PQsocket(raw), until: limit) == .ready else {
@@ -188,10 +200,12 @@ public actor PostgresConnection {
     }
 
     /// libpq's text names host, port and reason; a password never stands in it, but a URL could.
-    private func redactedConnectError(_ raw: OpaquePointer) -> String {
-        guard let text = PQerrorMessage(raw) else { return "no reason given" }
-        let lines = String(cString: text).split(whereSeparator: \.isNewline)
-        return lines.first.map(String.init) ?? "no reason given"
+    private func connectError(_ raw: OpaquePointer) -> PostgresError {
+        let text = PQerrorMessage(raw).map { String(cString: $0) } ?? ""
+        let reason = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "no reason given"
+        let code: PostgresError.Code =
+            PostgresError.sqlstate(inRefusal: reason).map { .server(sqlstate: $0) } ?? .connectFailed
+        return PostgresError(code, "cannot connect to Postgres: \(reason)")
     }
 
     private func refuseNUL(_ statement: PostgresStatement) throws(PostgresError) {
@@ -324,6 +338,10 @@ public actor PostgresConnection {
             if interrupter.isCancelled(wait.operation) {
                 abandon()
                 throw PostgresError(.cancelled, "the statement was cancelled")
+            }
+            if interrupter.isLost(wait.operation) {
+                abandon()
+                throw lost("waiting for a server that had gone")
             }
             switch SocketWait.wait(
                 for: Int16(events), on: PQsocket(handle), until: wait.limit,

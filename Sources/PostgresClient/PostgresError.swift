@@ -6,7 +6,7 @@ import CLibPQ
 public struct PostgresError: Error, Sendable, Equatable {
     /// What happened, for programs.
     public enum Code: Sendable, Hashable {
-        /// The server refused the statement, with this SQLSTATE.
+        /// The server refused the statement, or the connection, with this SQLSTATE.
         case server(sqlstate: String)
         /// No connection could be made.
         case connectFailed
@@ -49,6 +49,16 @@ extension PostgresError: CustomStringConvertible {
 }
 
 extension PostgresError {
+    /// The SQLSTATE in libpq's verbose text of a refused connection, such as `FATAL:  53300: sorry, …`; nil when it was not
+    /// the server that refused.
+    static func sqlstate(inRefusal text: String) -> String? {
+        guard let severity = text.firstRange(of: ":  ") else { return nil }
+        let code = text[severity.upperBound...].prefix(5)
+        let isCode = code.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) }
+        let rest = text[severity.upperBound...].dropFirst(5)
+        return code.count == 5 && isCode && rest.hasPrefix(": ") ? String(code) : nil
+    }
+
     /// The server's refusal, by its SQLSTATE, with the names of what it concerns.
     init(refusal result: OpaquePointer) {
         func field(_ value: UnsafeMutablePointer<CChar>?) -> String? { value.map { String(cString: $0) } }

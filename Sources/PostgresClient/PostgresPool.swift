@@ -8,6 +8,8 @@ import Model
 public final class PostgresPool: Sendable {
     private let configuration: PostgresConfiguration
     private let state: LockedBox<PoolState>
+    /// The connections that callers have.
+    private let lent = LockedBox<[ObjectIdentifier: PostgresConnection]>([:])
 
     /// A pool that connects when it is first used.
     public init(configuration: PostgresConfiguration) {
@@ -17,12 +19,21 @@ public final class PostgresPool: Sendable {
     }
 
     /// Runs one statement on a free connection, as its own transaction.
+    ///
+    /// `lockLimit` is how long it may wait for what another session has locked; then it fails with SQLSTATE 55P03.
     public func query(
-        _ sql: String, _ parameters: [PostgresParameter] = [], deadline: Duration? = nil
+        _ sql: String, _ parameters: [PostgresParameter] = [], deadline: Duration? = nil,
+        lockLimit: Duration? = nil
     ) async throws(PostgresError) -> PostgresRows {
         let connection = try await checkOut()
         do {
-            let rows = try await connection.query(sql, parameters, deadline: deadline)
+            let rows: PostgresRows
+            if let lockLimit {
+                let statements = [Self.limits(locks: lockLimit), PostgresStatement(sql, parameters)]
+                rows = try await connection.pipeline(statements, deadline: deadline)[1]
+            } else {
+                rows = try await connection.query(sql, parameters, deadline: deadline)
+            }
             await checkIn(connection)
             return rows
         } catch {
@@ -39,7 +50,7 @@ public final class PostgresPool: Sendable {
     ) async throws -> Result {
         let connection = try await checkOut()
         do {
-            _ = try await connection.query("BEGIN")
+            _ = try await connection.pipeline([PostgresStatement("BEGIN"), Self.limits()])
             let result = try await body(connection)
             try await commit(connection)
             await checkIn(connection)
@@ -54,15 +65,17 @@ public final class PostgresPool: Sendable {
     /// Runs one transaction in two round trips, whatever it does in between: `opening` travels with BEGIN, and what
     /// `body` returns travels with COMMIT. Rolled back when anything throws.
     ///
-    /// Throws `commitUnknown` when the connection was lost while COMMIT was under way: only reading tells then.
+    /// `lockLimit` is how long each statement may wait for what another session has locked. Throws `commitUnknown` when
+    /// the connection was lost while COMMIT was under way: only reading tells then.
     public func transaction(
-        opening: [PostgresStatement],
+        opening: [PostgresStatement], lockLimit: Duration? = nil,
         _ body: (PostgresConnection, [PostgresRows]) async throws -> [PostgresStatement]
     ) async throws {
         let connection = try await checkOut()
         do {
-            let rows = try await connection.pipeline([PostgresStatement("BEGIN")] + opening)
-            let closing = try await body(connection, Array(rows.dropFirst()))
+            let rows = try await connection.pipeline(
+                [PostgresStatement("BEGIN"), Self.limits(locks: lockLimit)] + opening)
+            let closing = try await body(connection, Array(rows.dropFirst(2)))
             do {
                 _ = try await connection.pipeline(closing + [PostgresStatement("COMMIT")])
             } catch  where [.connectionLost, .timeout, .cancelled].contains(error.code) {
@@ -76,11 +89,33 @@ public final class PostgresPool: Sendable {
         }
     }
 
+    /// Closes the connections that nobody uses; the next callers make new ones. For after a trouble, which they may not have
+    /// noticed.
+    public func closeIdle() async {
+        for connection in state.withLock({ $0.takeIdle() }) { await connection.close() }
+    }
+
+    /// Gives up the statements that have taken this long, as if their connections had been lost. For after an outage in which
+    /// the server, or the way to it, vanished: their answers will not come, and their callers need not wait for deadlines.
+    public func loseStalled(after limit: Duration) {
+        for connection in lent.withLock({ Array($0.values) }) { connection.lose(after: limit) }
+    }
+
     /// Closes the free connections now and the others when they come back; waiting callers fail with `closed`.
     public func close() async {
         let (idle, waiters) = state.withLock { $0.close() }
         for waiter in waiters { waiter.resume(.closed) }
         for connection in idle { await connection.close() }
+    }
+
+    /// The limits of a transaction, for it alone. A session whose client vanished would keep its locks until TCP notices,
+    /// which takes hours by default: it may be idle in a transaction for 10 s.
+    private static func limits(locks: Duration? = nil) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT set_config('idle_in_transaction_session_timeout', '10s', true),
+                set_config('lock_timeout', coalesce($1, current_setting('lock_timeout')), true)
+            """, [.optional(locks.map { "\($0.wholeMilliseconds)ms" })])
     }
 
     private static let commitUnknown = PostgresError(
@@ -104,6 +139,12 @@ public final class PostgresPool: Sendable {
     }
 
     private func checkOut() async throws(PostgresError) -> PostgresConnection {
+        let connection = try await take()
+        lent.withLock { $0[ObjectIdentifier(connection)] = connection }
+        return connection
+    }
+
+    private func take() async throws(PostgresError) -> PostgresConnection {
         while true {
             switch state.withLock({ $0.take() }) {
             case .idle(let connection):
@@ -111,7 +152,7 @@ public final class PostgresPool: Sendable {
                 await connection.close()
                 passOn(state.withLock { $0.forget() })
             case .create:
-                return try await create()
+                if let connection = try await create() { return connection }
             case .wait:
                 if let connection = try await waitForTurn() { return connection }
             case .closed:
@@ -120,17 +161,19 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    private func create() async throws(PostgresError) -> PostgresConnection {
+    /// Makes a connection. When the server has too many, waits for one of this pool's; nil when none is left.
+    private func create() async throws(PostgresError) -> PostgresConnection? {
         do {
             return try await PostgresConnection.connect(configuration)
         } catch {
             passOn(state.withLock { $0.forget() })
-            throw error
+            guard error.sqlstate == "53300", state.withLock({ $0.hasOthers }) else { throw error }
         }
+        return try await waitForTurn(forOthers: true)
     }
 
     /// Waits until a connection, or the right to make one, is handed over; nil for the latter.
-    private func waitForTurn() async throws(PostgresError) -> PostgresConnection? {
+    private func waitForTurn(forOthers: Bool = false) async throws(PostgresError) -> PostgresConnection? {
         let waiter = PoolWaiter()
         let timeout = Task { [state, limit = configuration.checkoutTimeout] in
             // Awaited by nobody: it ends when it is cancelled below, or after the limit.
@@ -141,7 +184,9 @@ public final class PostgresPool: Sendable {
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 waiter.suspend(continuation)
-                if let handed = state.withLock({ $0.wait(waiter) }) { waiter.resume(handed) }
+                if let handed = state.withLock({ $0.wait(waiter, forOthers: forOthers) }) {
+                    waiter.resume(handed)
+                }
                 // The cancellation may have come before there was anything to take back.
                 if Task.isCancelled, state.withLock({ $0.remove(waiter) }) { waiter.resume(.cancelled) }
             }
@@ -154,7 +199,7 @@ public final class PostgresPool: Sendable {
         case .timedOut:
             throw PostgresError(
                 .poolExhausted,
-                "no connection became free within \(configuration.checkoutTimeout); all \(configuration.maxConnections) are in use"
+                "no connection became free within \(configuration.checkoutTimeout); all \(configuration.maxConnections), or as many as the server allows, are in use"
             )
         case .cancelled: throw PostgresError(.cancelled, "cancelled while waiting for a connection")
         case .closed: throw PostgresError(.closed, "the pool is closed")
@@ -162,6 +207,7 @@ public final class PostgresPool: Sendable {
     }
 
     private func checkIn(_ connection: PostgresConnection) async {
+        lent.withLock { $0[ObjectIdentifier(connection)] = nil }
         let isUsable = await connection.isUsable
         if !isUsable { await connection.close() }
         passOn(state.withLock { isUsable ? $0.put(connection) : $0.forget() })

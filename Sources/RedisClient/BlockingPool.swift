@@ -37,7 +37,7 @@ final class BlockingPool: Sendable {
     /// it, and what it then answers is returned, so that no moved element goes unnoticed.
     func run(_ arguments: [RedisArgument], serverTimeout: Duration) async throws(RedisError) -> RedisValue {
         let lane = try await checkOut()
-        let timeout = serverTimeout + configuration.commandTimeout
+        let timeout = serverTimeout + configuration.stallTimeout
         // Cancellation is turned into CLIENT UNBLOCK, so the command itself runs where it does not arrive.
         let command = Task { () -> Result<RedisValue, RedisError> in
             do throws(RedisError) {
@@ -65,6 +65,16 @@ final class BlockingPool: Sendable {
         } catch  where error.code == .closed && Task.isCancelled {
             throw RedisError(.cancelled, "cancelled while a Redis command blocked")
         }
+    }
+
+    /// Closes the connections there are; blocked commands fail with `connectionLost`. For when the shared
+    /// connection broke: a server that vanished tells nobody who waits for it.
+    func disconnectAll() {
+        let links = state.withLock { state in
+            defer { state.idle = [] }
+            return state.idle.map(\.link) + state.busy.values.map(\.link)
+        }
+        for link in links { link.disconnect() }
     }
 
     /// Closes all connections; blocked commands fail with `closed`.

@@ -16,12 +16,11 @@ public final class RedisClient: Service, Sendable {
     private let logger: Logger
     private let link: RedisLink
     private let pool: BlockingPool
+    private let lastLeft = LockedBox<ContinuousClock.Instant?>(nil)
 
-    /// The waits between attempts to connect: short at first, as a restarting Redis is back soon.
+    /// The waits between attempts to connect: short at first, as a restarting Redis is back soon, and never so
+    /// long that a Redis that came back waits for us.
     private static let reconnectPolicy = RetryPolicy(
-        maxAttempts: .max, base: .milliseconds(50), cap: .seconds(5))
-    /// Where another server takes over, each wait is time in which it could serve.
-    private static let failoverPolicy = RetryPolicy(
         maxAttempts: .max, base: .milliseconds(50), cap: .seconds(1))
 
     /// A client that connects when `run` is called.
@@ -53,7 +52,7 @@ public final class RedisClient: Service, Sendable {
     ) async throws(RedisError) -> RedisValue {
         let timeout = deadline ?? configuration.commandTimeout
         guard finder.hasFailover else {
-            return try await Self.checked(link.send(arguments, timeout: timeout))
+            return try await checked(link.send(arguments, timeout: timeout))
         }
         return try await following(arguments, timeout: timeout, isBlocking: false) {
             rest throws(RedisError) in
@@ -84,7 +83,7 @@ public final class RedisClient: Service, Sendable {
         _ arguments: [RedisArgument], serverTimeout: Duration
     ) async throws(RedisError) -> RedisValue {
         guard finder.hasFailover else {
-            return try await Self.checked(pool.run(arguments, serverTimeout: serverTimeout))
+            return try await checked(pool.run(arguments, serverTimeout: serverTimeout))
         }
         let timeout = serverTimeout + configuration.commandTimeout
         return try await following(arguments, timeout: timeout, isBlocking: true) { _ throws(RedisError) in
@@ -95,13 +94,28 @@ public final class RedisClient: Service, Sendable {
     /// Leaves the server of the shared connection for another one.
     func leave() { link.leave() }
 
-    private static func checked(_ reply: RedisValue) throws(RedisError) -> RedisValue {
-        if case .error(let text) = reply { throw RedisError(refusal: text) }
-        return reply
+    private func checked(_ reply: RedisValue) throws(RedisError) -> RedisValue {
+        guard case .error(let text) = reply else { return reply }
+        let error = RedisError(refusal: text)
+        // The server became a replica, or does not know us any more. Its address, or a new login, may lead further.
+        if let prefix = error.serverPrefix, ["READONLY", "NOAUTH"].contains(prefix), mayLeave() {
+            logger.warning("redis refuses; connecting again", metadata: ["error": "\(error)"])
+            link.disconnect()
+        }
+        throw error
+    }
+
+    /// Once a second at most: where the address leads to a server that refuses as well, others still use the connection.
+    private func mayLeave() -> Bool {
+        lastLeft.withLock { last in
+            if let last, ContinuousClock.now - last < .seconds(1) { return false }
+            last = .now
+            return true
+        }
     }
 
     private func stayConnected() async {
-        let policy = finder.hasFailover ? Self.failoverPolicy : Self.reconnectPolicy
+        let policy = Self.reconnectPolicy
         var failures = 0
         var generator = SystemRandomNumberGenerator()
         while !Task.isCancelled {
@@ -112,6 +126,7 @@ public final class RedisClient: Service, Sendable {
                 try await disconnected()
                 // Left for another server: there is nothing to wait for.
                 if finder.disconnected() { continue }
+                pool.disconnectAll()
                 if !Task.isCancelled { logger.warning("lost the connection to redis") }
             } catch {
                 link.note(trouble: error as? RedisError ?? RedisError(.connectFailed, "\(error)"))

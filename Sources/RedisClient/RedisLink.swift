@@ -43,7 +43,7 @@ final class RedisLink: Sendable {
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let limits = CommandPipeline<Waiter>.Limits(
             commands: configuration.maxPendingCommands, bytes: configuration.maxPendingBytes)
-        let stallTimeout = isBlocking ? nil : TimeAmount(configuration.commandTimeout)
+        let stallTimeout = isBlocking ? nil : TimeAmount(configuration.stallTimeout)
         state = LockedBox(State(pipeline: CommandPipeline(limits: limits, stallTimeout: stallTimeout)))
     }
 
@@ -109,7 +109,7 @@ final class RedisLink: Sendable {
         let now = NIODeadline.now()
         let deadline = now + TimeAmount(timeout)
         // A silent server has to be noticed before a late deadline.
-        let due = isBlocking ? deadline : min(deadline, now + TimeAmount(configuration.commandTimeout))
+        let due = isBlocking ? deadline : min(deadline, now + TimeAmount(configuration.stallTimeout))
         let command = EncodedCommand(arguments)
         let errand = state.withLock { state -> Errand in
             guard !state.isClosed else { return .refuse(Self.closed) }

@@ -17,6 +17,7 @@ public final class SlotScheduler: Service, Sendable {
     private let enqueuer: SlotEnqueuer
     private let logger: Logger
     private let gate: @Sendable () async throws -> Void
+    private let failed: @Sendable () async -> Void
     private let health = LockedBox<(lastRound: ContinuousClock.Instant, problem: String?)>((.now, "starting"))
     private let known = LockedBox(Known())
 
@@ -34,11 +35,16 @@ public final class SlotScheduler: Service, Sendable {
     /// Enqueueing pauses this often to plan what came meanwhile.
     static let turn: Duration = .seconds(2)
 
-    /// `gate` runs first; when it throws, nothing is enqueued.
+    /// Nothing is heard of a round for so long when it hangs: a round and the wait after it take a few seconds each.
+    static let silenceLimit: Duration = .seconds(12)
+
+    /// `gate` runs first; when it throws, nothing is enqueued. `failed` runs after each round that failed.
     public init(
         store: ScheduleStore, dispatch: DispatchStore, queue: JobQueue, logger: Logger,
-        gate: @escaping @Sendable () async throws -> Void = {}
+        gate: @escaping @Sendable () async throws -> Void = {},
+        failed: @escaping @Sendable () async -> Void = {}
     ) {
+        self.failed = failed
         self.store = store
         self.dispatch = DispatchGuard(store: dispatch, queue: queue, logger: logger)
         enqueuer = SlotEnqueuer(store: store, queue: queue, owner: RandomName.make())
@@ -51,7 +57,7 @@ public final class SlotScheduler: Service, Sendable {
         let (lastRound, problem) = health.withLock { $0 }
         let silence = ContinuousClock.now - lastRound
         return problem
-            ?? (silence > Self.pollInterval * 24 ? "no round for \(silence.components.seconds) s" : nil)
+            ?? (silence > Self.silenceLimit ? "no round for \(silence.components.seconds) s" : nil)
     }
 
     /// Fires slots until graceful shutdown.
@@ -84,8 +90,9 @@ public final class SlotScheduler: Service, Sendable {
             if !Task.isCancelled {
                 logger.warning("scheduling failed", metadata: ["error": "\(error)"])
                 health.withLock { $0.problem = "\(error)" }
+                await failed()
             }
-            return .seconds(2)
+            return .seconds(1)
         }
     }
 

@@ -51,17 +51,18 @@ public struct SyncEngine: Sendable {
     }
 
     private static func verdict(of error: any Error, madeProgress: Bool) -> RunVerdict {
-        let error = error as? StoreError
         if Task.isCancelled { return .superseded }
-        switch error?.code {
-        case .staleFence, .cancelled: return .superseded
-        default:
-            let detail = error?.message ?? "the run ended with an unexpected error"
+        guard let error = error as? StoreError else {
             return .retry(
                 RunFailure(
-                    .transient, code: "store_unavailable",
-                    userMessage: "The sync was interrupted and is tried again.", operatorDetail: detail),
+                    .transient, code: "unexpected_error",
+                    userMessage: "The sync was interrupted and is tried again.",
+                    operatorDetail: "the run ended with an unexpected error: \(error)"),
                 madeProgress: madeProgress)
+        }
+        switch error.code {
+        case .staleFence, .cancelled: return .superseded
+        default: return .ledgerFailed(error, madeProgress: madeProgress)
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Model
+public import SyncStore
 
 /// What a job asks the engine to read.
 public struct SyncJob: Sendable {
@@ -44,6 +45,8 @@ public enum RunVerdict: Sendable, Equatable {
     case snooze(Duration)
     /// A passing failure. `madeProgress`: pages were committed, so that the attempts start anew.
     case retry(RunFailure, madeProgress: Bool)
+    /// The ledger failed under the run. Pages that were committed before stay committed.
+    case ledgerFailed(StoreError, madeProgress: Bool)
     /// A failure that another attempt would only repeat.
     case failed(RunFailure)
     /// The user has to connect the service again; the integration was taken out of service.

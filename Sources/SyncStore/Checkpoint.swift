@@ -85,6 +85,9 @@ public actor CheckpointWriter {
                     guard let batch = checkpoint.batch else { throw error }
                     checkpoint.batch = try await quarantiningRefused(batch)
                     checkpoint.isFirstLoad = false
+                case .contended where error.underlying?.sqlstate?.hasPrefix("40") == true:
+                    attempt += 1
+                    guard attempt < 3 else { throw error }
                 case .commitUnknown:
                     let isThere = try await tookEffect()
                     store.resolvedCommit(isThere)
@@ -104,7 +107,8 @@ public actor CheckpointWriter {
     private func writeOnce(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
         guard let batch = checkpoint.batch, !batch.isEmpty else {
             _ = try await store.query(
-                StoreSQL.checkpoint, parameters(checkpoint, CheckpointCounts()), deadline: Self.deadline)
+                StoreSQL.checkpoint, parameters(checkpoint, CheckpointCounts()), deadline: Self.deadline,
+                lockLimit: SyncStore.lockLimit)
             return CheckpointCounts()
         }
         let byCopy = checkpoint.isFirstLoad && !batch.hasTombstones
@@ -114,7 +118,8 @@ public actor CheckpointWriter {
             : batch.diffStatement(run)
         let outcome = LockedBox(CheckpointCounts())
         do {
-            try await store.pool.transaction(opening: [opening]) { connection, rows in
+            try await store.pool.transaction(opening: [opening], lockLimit: SyncStore.lockLimit) {
+                connection, rows in
                 var counts = CheckpointCounts()
                 var closing: [PostgresStatement] = []
                 if byCopy {

@@ -3,7 +3,7 @@
 public import PostgresClient
 
 /// A failure to read or write the ledger.
-public struct StoreError: Error, Sendable {
+public struct StoreError: Error, Sendable, Equatable {
     /// What happened, for programs.
     public enum Code: Sendable, Equatable {
         /// A newer run holds the fence: the caller's work is void, and nothing of it was written.
@@ -12,8 +12,12 @@ public struct StoreError: Error, Sendable {
         case commitUnknown
         /// Postgres refused a value of the batch (SQLSTATE class 22): some record is at fault, not the connection.
         case badData(sqlstate: String)
-        /// Postgres cannot be reached or asks to try again.
+        /// Postgres cannot be reached, or takes no writes. It is at fault, not the caller.
         case unavailable
+        /// Another session stood in the way: a deadlock, or a lock that it kept. Nothing was written; worth another try.
+        case contended
+        /// The statement took longer than it may. Whether that is the caller's fault only shows in whether others succeed.
+        case timedOut
         /// The calling task was cancelled; nothing of the batch was written.
         case cancelled
         /// A row is there already.
@@ -57,21 +61,36 @@ extension StoreError {
             case .server(let sqlstate): Self.code(ofRefusal: sqlstate)
             case .commitUnknown: .commitUnknown
             case .invalidInput: .badData(sqlstate: "22021")
-            case .connectFailed, .connectionLost, .timeout, .poolExhausted, .closed: .unavailable
+            case .connectFailed, .connectionLost, .poolExhausted, .closed: .unavailable
+            case .timeout: .timedOut
             case .cancelled: .cancelled
             }
         self.init(code, error.message, underlying: error)
     }
 
-    /// SQLSTATE classes (PostgreSQL manual, appendix A): 08 connection, 40 rolled back, 53 resources, 55 object in use,
-    /// 57 operator intervention are worth another try.
+    /// SQLSTATEs (PostgreSQL manual, appendix A) of which no job is the cause: 08 connection, 28 login, 3D no such database,
+    /// 53 resources, 57 operator intervention, 58 system, and 25006 a read-only server, 25P03 an idle transaction. 40 is a
+    /// transaction that was rolled back for another one, 55 something in use.
     private static func code(ofRefusal sqlstate: String) -> Code {
-        switch sqlstate.prefix(2) {
-        case "LS": .staleFence
-        case "22": .badData(sqlstate: sqlstate)
-        case "08", "40", "53", "55", "57": .unavailable
-        default: sqlstate == "23505" ? .duplicate : .rejected(sqlstate: sqlstate)
+        switch sqlstate {
+        case "23505": return .duplicate
+        case "57014": return .timedOut
+        case "25006", "25P03": return .unavailable
+        default: break
         }
+        switch sqlstate.prefix(2) {
+        case "LS": return .staleFence
+        case "22": return .badData(sqlstate: sqlstate)
+        case "08", "28", "3D", "53", "57", "58": return .unavailable
+        case "40", "55": return .contended
+        default: return .rejected(sqlstate: sqlstate)
+        }
+    }
+
+    /// Whether Postgres refused because it has no room: no disk, no memory. Then it still answers, and reads still work.
+    public var isOutOfResources: Bool {
+        guard let sqlstate = underlying?.sqlstate else { return false }
+        return sqlstate.hasPrefix("53") && sqlstate != "53300" || sqlstate.hasPrefix("58")
     }
 }
 

@@ -3,6 +3,7 @@
 /// The statements of this module, as embedded from `SQL/`.
 enum StoreSQL {
     static let beginRun = text(PackageResources.begin_run_sql)
+    static let probe = text(PackageResources.probe_sql)
     static let closeRuns = text(PackageResources.close_runs_sql)
     static let checkFence = text(PackageResources.check_fence_sql)
     static let diffBatch = text(PackageResources.diff_batch_sql)

@@ -36,7 +36,7 @@ public struct SyncStore: Sendable {
         case .key(let key):
             parameters += [.null, .text(key.userID), .text(key.service), .text(key.account)]
         }
-        let rows = try await query(StoreSQL.beginRun, parameters)
+        let rows = try await query(StoreSQL.beginRun, parameters, lockLimit: Self.lockLimit)
         return try RunStart(rows)
     }
 
@@ -98,11 +98,16 @@ public struct SyncStore: Sendable {
         _ = try await query(StoreSQL.closeRuns, [.text(id)] + texts.map { .text($0) })
     }
 
+    /// How long a run waits for the rows of its integration. Only one run of it goes on at a time, so whoever has them is a
+    /// person, a migration or a session whose client vanished.
+    static let lockLimit: Duration = .seconds(10)
+
     func query(
-        _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil
+        _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil,
+        lockLimit: Duration? = nil
     ) async throws(StoreError) -> PostgresRows {
         do throws(PostgresError) {
-            return try await pool.query(sql, parameters, deadline: deadline)
+            return try await pool.query(sql, parameters, deadline: deadline, lockLimit: lockLimit)
         } catch {
             throw StoreError(mapping: error)
         }

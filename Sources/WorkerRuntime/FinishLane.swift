@@ -70,8 +70,8 @@ final class FinishLane: Sendable {
 
     private enum Pause {
         static func briefly() async {
-            // A cancelled task has no time to lose; the loop has a limit of its own.
-            do { try await ContinuousClock().sleep(for: .milliseconds(200)) } catch { await Task.yield() }
+            // Nobody cancels the task of a job's end; the loop has a limit of its own.
+            do { try await ContinuousClock().sleep(for: .milliseconds(200)) } catch { return }
         }
     }
 }

@@ -18,6 +18,7 @@ public final class JobConsumer: Service, Sendable {
     private let lane: FinishLane
     let jobMetrics: JobMetrics
     private let gate: @Sendable () async throws -> Void
+    private let ledger: LedgerGate
 
     /// How long a drain may take before the jobs are cancelled; an orchestrator kills after 30 s.
     static let drainLimit: Duration = .seconds(20)
@@ -27,17 +28,27 @@ public final class JobConsumer: Service, Sendable {
     static let idleWait: Duration = .seconds(5)
     /// An idle worker looks this often whether a pause or a cap of one of its queues is over: nothing wakes it then.
     static let stoppedQueueWait: Duration = .milliseconds(100)
+    /// Between two tries to tell Redis how a job ended.
+    static let tellInterval: Duration = .milliseconds(200)
     static let cancellationInterval: Duration = .milliseconds(500)
     static let sortInterval: Duration = .milliseconds(50)
+    /// While nothing may be claimed, it looks this often whether something may.
+    static let closedWait: Duration = .milliseconds(100)
+    /// Redis that answers no reap for so long cannot be used, whether or not there are free slots to claim for.
+    static let silenceLimit: Duration = .seconds(10)
 
     /// `name` is the worker's id in `lockstep:workers` and in the sync log. `gate` runs before the first claim; when it
-    /// throws, no work is taken.
+    /// throws, no work is taken. `ledger` is asked now and then, on a new connection if told so; while it throws, no work is
+    /// taken either.
     public init(
         queue: JobQueue, handler: any JobHandler, concurrency: Int, name: String, logger: Logger,
-        metrics: JobMetrics = JobMetrics(), gate: @escaping @Sendable () async throws -> Void = {}
+        metrics: JobMetrics = JobMetrics(),
+        ledger: @escaping @Sendable (_ isFresh: Bool) async throws -> Void = { _ in },
+        gate: @escaping @Sendable () async throws -> Void = {}
     ) {
         self.gate = gate
         jobMetrics = metrics
+        self.ledger = LedgerGate(probe: ledger, logger: logger)
         self.queue = queue
         self.handler = handler
         self.name = name
@@ -51,7 +62,9 @@ public final class JobConsumer: Service, Sendable {
         try await gate()
         await withGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.ledger.watchUntilCancelled() }
                 group.addTask { await self.renewUntilCancelled() }
+                group.addTask { await self.stopLostJobs() }
                 group.addTask { await self.reapUntilCancelled() }
                 group.addTask { await self.stopCancelledJobs() }
                 group.addTask { await self.sortBacklog() }
@@ -82,19 +95,25 @@ public final class JobConsumer: Service, Sendable {
                 await state.slotFreed()
                 continue
             }
+            let allowance = ledger.allowance
+            guard allowance == .all || allowance == .one && !isSecond else {
+                await Self.sleep(Self.closedWait)
+                continue
+            }
             let requestedAt = ContinuousClock.now
             do throws(QueueError) {
                 let reply = try await queue.claim(
-                    limit: min(free, JobQueue.batchLimit),
+                    limit: allowance == .one ? 1 : min(free, JobQueue.batchLimit),
                     takesSuspect: !isSecond && !state.holdsSuspect)
-                state.noteClaim(succeeded: true)
+                state.noteClaim(failure: nil)
+                if !reply.jobs.isEmpty { ledger.claimed() }
                 report(reply.problems)
                 for job in reply.jobs { start(job, requestedAt: requestedAt) }
                 state.noteBusy(reply.taken == JobQueue.batchLimit)
                 state.noteUnsorted(reply.unsorted)
                 if reply.taken == 0, !isSecond { await waitForWork(reply) }
             } catch {
-                state.noteClaim(succeeded: false)
+                state.noteClaim(failure: error.message)
                 state.count("claim_errors")
                 logger.warning("claim failed", metadata: ["error": "\(error)"])
                 await state.whileIdle { await Self.sleep(.seconds(1)) }
@@ -111,7 +130,8 @@ public final class JobConsumer: Service, Sendable {
             do throws(QueueError) {
                 _ = try await queue.waitForWork(in: reply.openQueues, upTo: max(limit, .milliseconds(1)))
             } catch {
-                state.noteClaim(succeeded: false)
+                // A Redis that refuses to let a worker wait may still give it jobs.
+                if error.code != .refused { state.noteClaim(failure: error.message) }
                 logger.warning("waiting for work failed", metadata: ["error": "\(error)"])
                 await Self.sleep(.seconds(1))
             }
@@ -127,6 +147,7 @@ public final class JobConsumer: Service, Sendable {
                 logger.warning(
                     "job went to the dead letters", metadata: ["job.id": "\(id)", "reason": "\(reason)"])
             case .wrongKeyType(let key):
+                guard state.isNews(key) else { continue }
                 logger.error("a key has the wrong type; its jobs wait", metadata: ["key": "\(key)"])
             case .unsettled(let reason):
                 logger.warning("jobs could not be put aside", metadata: ["reason": "\(reason)"])
@@ -143,46 +164,62 @@ public final class JobConsumer: Service, Sendable {
         state.add(job, lease)
         // Awaited by `waitForJobs`, which waits until its slot is free; a handle of its own lets a lost lease cancel it.
         let task = Task {
-            let outcome = await handler.handle(job, control: JobControl(worker: state, lease: job.lease))
-            await end(job, outcome)
+            let outcome = await handler.handle(
+                job, control: JobControl(worker: state, ledger: ledger, lease: job.lease))
+            // In a task of its own: this one may be cancelled, and a cancelled task's commands are given up before they
+            // are sent.
+            await Task { await end(job, outcome) }.value
         }
         state.attach(task, to: job.lease)
     }
 
     private func end(_ job: ClaimedJob, _ outcome: JobOutcome) async {
-        if state.isCancelled(job.lease) {
-            // In a task of its own, as that of the job is cancelled.
-            await Task { await endCancelled(job) }.value
-            return
-        }
+        if state.isCancelled(job.lease) { return await endCancelled(job) }
         if case .finished = outcome {
             await lane.finish(job.lease)
             return
         }
-        do throws(QueueError) {
-            let isHeld: Bool
-            switch outcome {
-            case .finished, .released: isHeld = true
-            case .retry(let delay):
-                state.count("retried")
-                isHeld = try await queue.retry(job.lease, after: delay)
-            case .snooze(let delay):
-                state.count("snoozed")
-                isHeld = try await queue.snooze(job.lease, after: delay)
-            case .deadLetter(let code, let reason, let detail):
-                state.count("dead_lettered")
-                jobMetrics.deadLettered(code)
-                logger.warning(
-                    "job went to the dead letters", metadata: ["job.id": "\(job.id)", "reason": "\(reason)"])
-                isHeld = try await queue.deadLetter(job, code: code, reason: reason, detail: detail)
-            }
-            if !isHeld { logger.notice("the job's lease was lost", metadata: ["job.id": "\(job.id)"]) }
-        } catch {
+        switch outcome {
+        case .finished, .released: break
+        case .retry: state.count("retried")
+        case .snooze: state.count("snoozed")
+        case .deadLetter(let code, let reason, _):
+            state.count("dead_lettered")
+            jobMetrics.deadLettered(code)
             logger.warning(
-                "the job's end was not noted; it runs again when its lease runs out",
-                metadata: ["job.id": "\(job.id)", "error": "\(error)"])
+                "job went to the dead letters", metadata: ["job.id": "\(job.id)", "reason": "\(reason)"])
+        }
+        // Again and again while Redis does not answer: a job that is not given back counts as lost with its worker.
+        let limit = ContinuousClock.now.advanced(by: queue.configuration.lease)
+        while true {
+            do throws(QueueError) {
+                if try await !tell(outcome, of: job) {
+                    logger.notice("the job's lease was lost", metadata: ["job.id": "\(job.id)"])
+                }
+                break
+            } catch {
+                guard ContinuousClock.now >= limit else {
+                    await Self.sleep(Self.tellInterval)
+                    continue
+                }
+                logger.warning(
+                    "the job's end was not noted; it runs again when its lease runs out",
+                    metadata: ["job.id": "\(job.id)", "error": "\(error)"])
+                break
+            }
         }
         state.remove([job.lease])
+    }
+
+    /// Tells Redis what becomes of a job; false when its lease was lost.
+    private func tell(_ outcome: JobOutcome, of job: ClaimedJob) async throws(QueueError) -> Bool {
+        switch outcome {
+        case .finished, .released: true
+        case .retry(let delay): try await queue.retry(job.lease, after: delay)
+        case .snooze(let delay): try await queue.snooze(job.lease, after: delay)
+        case .deadLetter(let code, let reason, let detail):
+            try await queue.deadLetter(job, code: code, reason: reason, detail: detail)
+        }
     }
 
     private func endCancelled(_ job: ClaimedJob) async {
@@ -215,10 +252,19 @@ public final class JobConsumer: Service, Sendable {
 
     // MARK: - Keeping
 
-    private func renewUntilCancelled() async {
-        let interval = max(queue.configuration.lease / 10, .milliseconds(20))
+    private var leaseCheckInterval: Duration { max(queue.configuration.lease / 10, .milliseconds(20)) }
+
+    /// Apart from the renewals: one that waits for a silent Redis must not keep a job going whose time is up.
+    private func stopLostJobs() async {
         while !Task.isCancelled {
-            await Self.sleep(interval)
+            await Self.sleep(leaseCheckInterval)
+            state.cancelLost(at: .now)
+        }
+    }
+
+    private func renewUntilCancelled() async {
+        while !Task.isCancelled {
+            await Self.sleep(leaseCheckInterval)
             let requestedAt = ContinuousClock.now
             let due = state.dueRenewals(at: requestedAt)
             guard !due.isEmpty else { continue }
@@ -283,9 +329,11 @@ public final class JobConsumer: Service, Sendable {
                 var reply = try await queue.reap(beforeBurying: abandon)
                 while reply.hasMore, !Task.isCancelled {
                     note(reply)
+                    state.noteReap()
                     reply = try await queue.reap(beforeBurying: abandon)
                 }
                 note(reply)
+                state.noteReap()
                 // Woken workers that died left ready jobs behind that wake nobody else.
                 if reply.waitingInInboxes > 0 { state.endIdleWait() }
                 if state.freeSlots == 0, !state.isDraining {
@@ -351,8 +399,12 @@ extension JobConsumer {
     public var stall: String? {
         let claims = state.claims
         if state.isDraining { return "draining" }
-        if !claims.isConnected {
-            return "no claim has succeeded for \(claims.sinceLast.components.seconds) s"
+        if let trouble = ledger.trouble { return "the ledger cannot be used: \(trouble)" }
+        if let failure = claims.failure {
+            return "no claim has succeeded for \(claims.sinceLast.components.seconds) s: \(failure)"
+        }
+        if claims.sinceReap > Self.silenceLimit {
+            return "Redis has not answered for \(claims.sinceReap.components.seconds) s"
         }
         let isFull = state.freeSlots == 0
         if !isFull, claims.sinceLast > Self.idleWait * 6 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import JobQueue
+public import SyncStore
 
 /// What becomes of a job after it ran.
 public enum JobOutcome: Sendable, Equatable {
@@ -39,10 +40,12 @@ extension JobHandler {
 /// What a running job may ask its worker.
 public struct JobControl: Sendable {
     private let worker: WorkerState
+    private let ledger: LedgerGate
     private let lease: LeaseHandle
 
-    init(worker: WorkerState, lease: LeaseHandle) {
+    init(worker: WorkerState, ledger: LedgerGate, lease: LeaseHandle) {
         self.worker = worker
+        self.ledger = ledger
         self.lease = lease
     }
 
@@ -54,4 +57,11 @@ public struct JobControl: Sendable {
 
     /// Tells the worker that the queue has noted the job's progress: another suspect may run.
     public func noteProgress() { worker.clear(lease) }
+
+    /// Tells the worker that a run committed something.
+    public func noteLedgerWorks() { ledger.worked() }
+
+    /// Tells the worker that the ledger failed under the job, so that it claims no more while that lasts. Whether the ledger
+    /// is at fault; else the job is. May take seconds: a statement that was too slow is judged by asking the ledger.
+    public func isLedgerAtFault(_ error: StoreError) async -> Bool { await ledger.failed(error) }
 }

@@ -94,10 +94,7 @@ public struct SyncHandler: JobHandler {
                     detail: "")
             }
         } catch {
-            let failure = RunFailure(
-                .transient, code: "cluster_unavailable", userMessage: "The sync is tried again.",
-                operatorDetail: "\(error)")
-            return outcome(.retry(failure, madeProgress: false), of: job)
+            return await interrupted(by: error, madeProgress: false, job, control)
         }
     }
 
@@ -124,14 +121,45 @@ public struct SyncHandler: JobHandler {
                     if control.isDraining { return .drain }
                     return elapsed >= Self.share && control.othersWait ? .yield : nil
                 },
-                progressed: { await noteProgress(of: job, control) })
+                progressed: {
+                    control.noteLedgerWorks()
+                    await noteProgress(of: job, control)
+                })
         case .failure(let failure):
             verdict = await engine.abandon(run, failure)
         }
         metrics.ran(run.key.service, job.payload.type, verdict.outcome, for: ContinuousClock.now - started)
         log(verdict, job, run)
+        if case .ledgerFailed(let error, let madeProgress) = verdict {
+            return await interrupted(by: error, madeProgress: madeProgress, job, control)
+        }
+        if verdict != .superseded { control.noteLedgerWorks() }
         return outcome(verdict, of: job)
     }
+
+    /// What becomes of a job under which Postgres or Redis failed: their outages are not its fault, and charge nothing.
+    private func interrupted(
+        by error: any Error, madeProgress: Bool, _ job: ClaimedJob, _ control: JobControl
+    ) async -> JobOutcome {
+        let isCharged =
+            if let error = error as? StoreError { await !control.isLedgerAtFault(error) } else { false }
+        guard isCharged, !Task.isCancelled else { return .snooze(Self.pause) }
+        let failure = RunFailure(
+            .transient, code: "store_unavailable",
+            userMessage: "The sync was interrupted and is tried again.", operatorDetail: "\(error)")
+        let outcome = outcome(.retry(failure, madeProgress: madeProgress), of: job)
+        guard case .deadLetter = outcome else { return outcome }
+        do {
+            // No later run will end the log row of this one.
+            try await abandon(jobID: job.id)
+            return outcome
+        } catch {
+            return .snooze(Self.pause)
+        }
+    }
+
+    /// Before an interrupted job is tried again.
+    private static var pause: Duration { .milliseconds(Int64.random(in: 500...2_000)) }
 
     /// A job that gets further is no poison, however many workers died with it before.
     private func noteProgress(of job: ClaimedJob, _ control: JobControl) async {
@@ -187,8 +215,8 @@ public struct SyncHandler: JobHandler {
         switch verdict {
         case .succeeded, .reauthRequired: return .finished
         // The job may still be this worker's by what Redis knows, as when the worker was stopped for a while and gave its own
-        // lease up. It is not done: it runs again when the lease ends.
-        case .superseded: return .released
+        // lease up. It is not done: it is given back. Where the lease is lost, that changes nothing.
+        case .superseded, .ledgerFailed: return .snooze(Self.pause)
         case .yielded: return .snooze(.zero)
         case .snooze(let wait): return .snooze(Self.spread(wait))
         case .failed(let failure): return Self.deadLetter(failure)
@@ -242,6 +270,9 @@ public struct SyncHandler: JobHandler {
             metadata["code"] = "\(failure.code)"
             metadata["detail"] = "\(failure.operatorDetail)"
             logger.warning("run failed", metadata: metadata)
+        case .ledgerFailed(let error, _):
+            metadata["detail"] = "\(error)"
+            logger.warning("run was interrupted by the ledger", metadata: metadata)
         case .superseded: logger.notice("run was overtaken by a newer one", metadata: metadata)
         }
     }

@@ -22,7 +22,9 @@ final class WorkerState: Sendable {
         var isDraining = false
         var othersWait = false
         var lastClaim = ContinuousClock.now
-        var isConnected = false
+        var lastReap = ContinuousClock.now
+        /// Why the last claim failed; nil when it succeeded.
+        var claimFailure: String? = "the worker starts"
         var idleWait: Task<Void, Never>?
         var slotWaiters: [CheckedContinuation<Void, Never>] = []
         /// The last claim was as large as a claim can be.
@@ -30,6 +32,8 @@ final class WorkerState: Sendable {
         var busyWaiter: CheckedContinuation<Void, Never>?
         var counters: [String: Int] = [:]
         var unsorted = 0
+        /// When each lasting problem was last logged.
+        var told: [String: ContinuousClock.Instant] = [:]
     }
 
     private let box = LockedBox(State())
@@ -53,18 +57,35 @@ final class WorkerState: Sendable {
 
     func count(_ name: String, _ amount: Int = 1) { box.withLock { $0.counters[name, default: 0] += amount } }
 
-    // MARK: - Health
-
-    func noteClaim(succeeded: Bool) {
+    /// Whether a problem that lasts is to be logged (again): each claim meets it.
+    func isNews(_ problem: String) -> Bool {
         box.withLock { state in
-            state.isConnected = succeeded
-            if succeeded { state.lastClaim = .now }
+            let now = ContinuousClock.now
+            if let last = state.told[problem], now - last < Self.reminder { return false }
+            state.told[problem] = now
+            return true
         }
     }
 
-    /// Whether the last claim succeeded, and how long ago one did.
-    var claims: (isConnected: Bool, sinceLast: Duration) {
-        box.withLock { ($0.isConnected, ContinuousClock.now - $0.lastClaim) }
+    private static let reminder: Duration = .seconds(60)
+
+    // MARK: - Health
+
+    /// Notes how a claim went: nil when it succeeded.
+    func noteClaim(failure: String?) {
+        box.withLock { state in
+            state.claimFailure = failure
+            if failure == nil { state.lastClaim = .now }
+        }
+    }
+
+    /// Redis answered a reap.
+    func noteReap() { box.withLock { $0.lastReap = .now } }
+
+    /// Why the last claim failed, and how long ago one succeeded, and a reap did.
+    var claims: (failure: String?, sinceLast: Duration, sinceReap: Duration) {
+        let now = ContinuousClock.now
+        return box.withLock { ($0.claimFailure, now - $0.lastClaim, now - $0.lastReap) }
     }
 
     // MARK: - Jobs
@@ -110,22 +131,19 @@ final class WorkerState: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// The leases that want to be renewed now; those that count as lost are cancelled and left out.
+    /// The leases that want to be renewed now.
     func dueRenewals(at now: ContinuousClock.Instant) -> [LeaseHandle] {
-        let (due, lost) = box.withLock { state in
-            var due: [LeaseHandle] = []
-            var lost: [Task<Void, Never>] = []
-            for running in state.running.values {
-                switch running.state.verdict(at: now) {
-                case .renew: due.append(running.lease)
-                case .lost: if let task = running.task { lost.append(task) }
-                case .held: break
-                }
-            }
-            return (due, lost)
+        box.withLock { state in
+            state.running.values.filter { $0.state.verdict(at: now) == .renew }.map(\.lease)
         }
-        for task in lost { task.cancel() }
-        return due
+    }
+
+    /// Cancels the jobs whose leases count as lost.
+    func cancelLost(at now: ContinuousClock.Instant) {
+        let tasks = box.withLock { state in
+            state.running.values.compactMap { $0.state.verdict(at: now) == .lost ? $0.task : nil }
+        }
+        for task in tasks { task.cancel() }
     }
 
     func renewed(_ leases: [LeaseHandle], requestedAt: ContinuousClock.Instant) {

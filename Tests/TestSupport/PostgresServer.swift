@@ -8,6 +8,9 @@ public final class PostgresServer: Sendable {
     /// The one server that the tests of this process share.
     public static let shared = Result { try PostgresServer() }
 
+    /// The socket itself.
+    public var socketPath: String { directory.appendingPathComponent(".s.PGSQL.5432").path }
+
     private let directory: URL
     private let lifeline = Pipe()
 
