@@ -158,19 +158,32 @@ import Testing
         }
     }
 
-    @Test func `drains a full Redis, which refuses new jobs`() async throws {
+    @Test
+    func
+        `keeps the jobs of a full Redis, which refuses new ones and requests, and runs them when there is room`()
+        async throws
+    {
         try await Cluster.run(workers: 1, users: 2, objects: 50) { cluster in
             try await cluster.connect("stripe", users: 2)
-            for user in 1...2 {
-                try await cluster.push("{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\"}")
-            }
             _ = try await cluster.redis.command(["CONFIG", "SET", "maxmemory", "1"])
-
             let error = await #expect(throws: RedisError.self) {
                 try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full"}"#)
             }
             #expect(error?.serverPrefix == "OOM")
+
+            _ = try await cluster.redis.command(["CONFIG", "SET", "maxmemory", "0"])
+            for user in 1...2 {
+                try await cluster.push("{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\"}")
+            }
+            _ = try await cluster.redis.command(["CONFIG", "SET", "maxmemory", "1"])
+            // Limits are not kept there, so no request goes out; the jobs are given back without an attempt charged.
+            try await cluster.until(
+                "sync_log WHERE error_code = 'limits_unavailable' OR status = 'succeeded'", atLeast: 2)
+            _ = try await cluster.redis.command(["CONFIG", "SET", "maxmemory", "0"])
+
             try await cluster.until("sync_log WHERE status = 'succeeded'", is: 2)
+            #expect(try await cluster.count("sync_log WHERE attempt > 1") == 0)
+            #expect(try await cluster.queue.deadLetters().total == 0)
         }
     }
 
