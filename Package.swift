@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids",
+    "0008_schedules", "0009_job_ids", "0010_credentials",
 ]
 
 let foundations: [Target] = [
@@ -79,6 +79,7 @@ let services: [Target] = [
     library("JobQueue", ["Model", "RedisClient"], embedding: ["Scripts"]),
     library("RateLimits", ["Model", "RedisClient"], embedding: ["Scripts"]),
     library("Vault", ["Cryptography", "Model", "Settings"]),
+    library("OAuth", ["Cryptography", "HTTPTransport", "Model", "PageScanner"]),
     library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),
     library(
         "SyncStore", ["Cryptography", "MigrationFiles", "Model", "PageScanner", "PostgresClient"],
@@ -96,7 +97,13 @@ let connectors: [Target] = [
 ]
 
 let engine: [Target] = [
-    library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"])
+    library(
+        "Credentials",
+        [
+            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "OAuth", "RedisClient", "SyncStore",
+            "Vault", log, lifecycle,
+        ], embedding: ["Scripts"]),
+    library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
 ]
 
 let runtimes: [Target] = [
@@ -106,8 +113,8 @@ let runtimes: [Target] = [
     library(
         "WorkerRuntime",
         [
-            "ConnectorKit", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine", "SyncStore",
-            "Vault", log, lifecycle,
+            "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine",
+            "SyncStore", "Vault", log, lifecycle,
         ]),
     library(
         "Sandbox", ["Cryptography", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
@@ -117,7 +124,8 @@ let executables: [Target] = [
     executable(
         "LockstepWorker", path: "Worker",
         [
-            "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "JobQueue",
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "DeclarativeConnectors",
+            "HTTPTransport", "JobQueue",
             "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
             "SyncStore", "Vault", "Model", "WorkerRuntime", log, lifecycle, signals,
         ]),
@@ -131,7 +139,8 @@ let executables: [Target] = [
     executable(
         "Lockstep", path: "Sources/Lockstep",
         [
-            "BuiltinConnectors", "ConnectorKit", "Cron", "Cryptography", "DeclarativeConnectors",
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
+            "DeclarativeConnectors",
             "DevCluster",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
@@ -143,7 +152,8 @@ let benchmarks: [Target] = [
     executable(
         "LockstepBench", path: "Benchmarks",
         [
-            "ConnectorKit", "Cron", "DeclarativeConnectors", "DevCluster", "HTTPTransport", "JobQueue",
+            "ConnectorKit", "Credentials", "Cron", "DeclarativeConnectors", "DevCluster", "HTTPTransport",
+            "JobQueue",
             "Model",
             "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
             "SyncStore", "Vault", "WorkerRuntime", log,
@@ -159,6 +169,19 @@ let testTargets: [Target] = [
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("SettingsTests", ["Settings", "Model"]),
+    tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),
+    tests(
+        "CredentialsTests",
+        [
+            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "PostgresClient", "RedisClient", "RefreshProbe", "SyncStore", "Vault", log,
+        ]),
+    executable(
+        "RefreshProbe", path: "Tests/RefreshProbe",
+        [
+            "ConnectorKit", "Credentials", "HTTPTransport", "Model", "OAuth", "PostgresClient", "RedisClient",
+            "SyncStore", "Vault", log,
+        ]),
     tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),
     tests("PostgresClientTests", ["PostgresClient"]),
@@ -166,7 +189,8 @@ let testTargets: [Target] = [
     tests(
         "EndToEndTests",
         [
-            "Cryptography", "DevCluster", "HTTPTransport", "JobQueue", "Model", "PostgresClient",
+            "Credentials", "Cryptography", "DevCluster", "HTTPTransport", "JobQueue", "Model",
+            "PostgresClient",
             "RedisClient",
             "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
         ], exclude: ["Connectors"]),

@@ -3,9 +3,12 @@
 #define LOCKSTEP_COPENSSL_SHIM_H
 
 #include <stddef.h>
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 

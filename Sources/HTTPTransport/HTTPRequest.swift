@@ -40,17 +40,10 @@ public struct HTTPRequest: Sendable {
     public static func form(
         url: String, fields: [(name: String, value: String)], headers: [(name: String, value: String)] = []
     ) -> HTTPRequest {
-        var body: [UInt8] = []
-        for (name, value) in fields {
-            if !body.isEmpty { body.append(UInt8(ascii: "&")) }
-            FormEncoding.append(name, to: &body)
-            body.append(UInt8(ascii: "="))
-            FormEncoding.append(value, to: &body)
-        }
-        return HTTPRequest(
+        HTTPRequest(
             method: "POST", url: url,
             headers: headers + [(name: "Content-Type", value: "application/x-www-form-urlencoded")],
-            body: body)
+            body: FormEncoding.encoded(fields))
     }
 }
 
@@ -59,24 +52,4 @@ extension HTTPRequest: CustomStringConvertible, CustomReflectable {
     public var description: String { "\(method) request" }
     /// Nothing, so that `dump` shows no credential.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
-}
-
-/// `application/x-www-form-urlencoded` (WHATWG URL, 5.2): a space is `+`, what is not plain is
-/// percent-encoded UTF-8.
-private enum FormEncoding {
-    static func append(_ text: String, to body: inout [UInt8]) {
-        let digits = Array("0123456789ABCDEF".utf8)
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: " "):
-                body.append(UInt8(ascii: "+"))
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "*"), UInt8(ascii: "-"),
-                UInt8(ascii: "."), UInt8(ascii: "_"):
-                body.append(byte)
-            default:
-                body += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-    }
 }

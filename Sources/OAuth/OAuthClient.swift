@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Cryptography
+import HTTPTransport
+public import Model
+
+/// The application that an operator has registered with a provider.
+public struct OAuthClient: Sendable, Hashable {
+    /// The public name of the application.
+    public let id: String
+    /// What proves it; nil for a public client.
+    public let secret: SecretString?
+
+    /// A registered application.
+    public init(id: String, secret: SecretString?) {
+        self.id = id
+        self.secret = secret
+    }
+
+    /// The value of an `Authorization` header (RFC 6749, 2.3.1): id and secret are form-encoded first, so that a colon in
+    /// one of them does no harm.
+    var basic: String {
+        let pair = "\(FormEncoding.encoded(id)):\(FormEncoding.encoded(secret?.exposed ?? ""))"
+        return "Basic \(Base64.standard.encode(Array(pair.utf8)))"
+    }
+}

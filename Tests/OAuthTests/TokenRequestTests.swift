@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Cryptography
+import HTTPTransport
+import Model
+import OAuth
+import Testing
+
+@Suite struct `A token request` {
+    private let secrets = ["refresh_token": SecretString("tGzv3JOkF0XG5Qx2TlKWIA")]
+
+    private func requests(
+        _ profile: OAuthProfile, client: OAuthClient? = client, secrets: [String: SecretString]? = nil
+    ) -> TokenRequests {
+        TokenRequests(
+            profile: profile, client: client, secrets: secrets ?? self.secrets,
+            configuration: ["region": "eu"])
+    }
+
+    @Test(arguments: [
+        ("7Fjfp0ZBr1KtDRbnfVdmIw", "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"),
+        ("gX1fBat3bV", "czZCaGRSa3F0MzpnWDFmQmF0M2JW"),
+        // Form-encoded first: "a:b c" is "a%3Ab+c".
+        ("a:b c", Base64.standard.encode(Array("s6BhdRkqt3:a%3Ab+c".utf8))),
+    ])
+    func `proves the client by the header of RFC 6749`(secret: String, expected: String) throws {
+        let client = OAuthClient(id: "s6BhdRkqt3", secret: SecretString(secret))
+
+        let request = try requests(code, client: client).renewal(now: Timestamp(seconds: 0))
+
+        #expect(header("Authorization", of: request) == "Basic \(expected)")
+        #expect(form(request) == ["grant_type": "refresh_token", "refresh_token": "tGzv3JOkF0XG5Qx2TlKWIA"])
+        #expect(!request.isRepeatable)
+    }
+
+    @Test func `proves the client in the body, or by its id alone`() throws {
+        var profile = code
+        profile.clientAuthentication = .post
+        let post = try requests(profile).renewal(now: Timestamp(seconds: 0))
+        #expect(header("Authorization", of: post) == nil)
+        #expect(form(post)["client_secret"] == "7Fjfp0ZBr1KtDRbnfVdmIw")
+
+        profile.clientAuthentication = .none
+        let open = try requests(profile).renewal(now: Timestamp(seconds: 0))
+        #expect(form(open)["client_id"] == "s6BhdRkqt3")
+        #expect(form(open)["client_secret"] == nil)
+    }
+
+    @Test func `redeems a code with its verifier`() throws {
+        let request = try requests(code).exchange(
+            code: SecretString("SplxlOBeZQQYbYS6WxSbIA"), redirectURI: "https://l.example/oauth/callback",
+            verifier: SecretString("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
+
+        #expect(
+            form(request) == [
+                "grant_type": "authorization_code", "code": "SplxlOBeZQQYbYS6WxSbIA",
+                "redirect_uri": "https%3A%2F%2Fl.example%2Foauth%2Fcallback",
+                "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+            ])
+    }
+
+    @Test func `takes the integration's own client before the operator's`() throws {
+        var profile = code
+        profile.grant = .clientCredentials
+        profile.scopes = ["read", "write"]
+        let own = ["client_id": SecretString("mine"), "client_secret": SecretString("s")]
+
+        let request = try requests(profile, secrets: own).renewal(now: Timestamp(seconds: 0))
+
+        #expect(
+            header("Authorization", of: request) == "Basic \(Base64.standard.encode(Array("mine:s".utf8)))")
+        #expect(form(request) == ["grant_type": "client_credentials", "scope": "read+write"])
+    }
+
+    @Test func `says what is missing`() {
+        let noClient = #expect(throws: OAuthError.self) {
+            try requests(code, client: nil).renewal(now: Timestamp(seconds: 0))
+        }
+        #expect(noClient?.message.contains("LOCKSTEP_OAUTH_") == true)
+        let noToken = #expect(throws: OAuthError.self) {
+            try requests(code, secrets: ["access_token": SecretString("a")]).renewal(
+                now: Timestamp(seconds: 0))
+        }
+        #expect(noToken?.message.contains("refresh_token") == true)
+    }
+
+    @Test func `logs in with what the integration has`() throws {
+        var profile = code
+        profile.grant = .login(
+            .init(
+                fields: [
+                    .init("user", OAuthText([.configuration("region"), .text("\\"), .secret("name")])),
+                    .init("password", OAuthText([.secret("password")])),
+                ], isJSON: true))
+        let secrets = ["name": SecretString("ann"), "password": SecretString("p\"w\n")]
+
+        let request = try requests(profile, secrets: secrets).renewal(now: Timestamp(seconds: 0))
+
+        #expect(
+            String(decoding: request.body ?? [], as: UTF8.self) == #"{"user":"eu\\ann","password":"p\"w\n"}"#)
+        let missing = #expect(throws: OAuthError.self) {
+            try requests(profile, secrets: [:]).renewal(now: Timestamp(seconds: 0))
+        }
+        #expect(missing?.message.contains("${secret.name}") == true)
+    }
+
+    @Test func `gives tokens back as RFC 7009 says, or as Slack does`() throws {
+        #expect(try requests(code).revocation() == nil)
+        var profile = code
+        profile.revocation = .init(url: "https://p.example/revoke")
+        let request = try #require(try requests(profile).revocation())
+        #expect(form(request) == ["token": "tGzv3JOkF0XG5Qx2TlKWIA", "token_type_hint": "refresh_token"])
+        #expect(request.url == "https://p.example/revoke")
+
+        profile.revocation = .init(url: "https://p.example/auth.revoke", style: .bearer)
+        let bearer = try #require(
+            try requests(profile, secrets: ["access_token": SecretString("xoxb-1")]).revocation())
+        #expect(header("Authorization", of: bearer) == "Bearer xoxb-1")
+    }
+
+    @Test func `goes to a sandbox below its base URL`() {
+        var profile = code
+        profile.revocation = .init(url: "https://q.example/r")
+        let moved = profile.moved(from: "https://p.example", to: "http://127.0.0.1:1/demo")
+        #expect(moved.tokenURL == "http://127.0.0.1:1/demo/token")
+        #expect(moved.revocation?.url == "http://127.0.0.1:1/demo/r")
+        guard case .authorizationCode(let consent) = moved.grant else { return }
+        #expect(consent.url == "http://127.0.0.1:1/demo/authorize")
+    }
+}
+
+@Suite struct `A signed assertion` {
+    @Test func `has the claims of Google's documentation`() throws {
+        let assertion = OAuthProfile.Assertion(
+            issuer: OAuthText([.secret("client_email")]), subject: OAuthText("a@x.example"),
+            audience: "https://oauth2.googleapis.com/token", key: OAuthText([.secret("private_key")]))
+        let secrets = [
+            "client_email": SecretString("sa@p.iam"),
+            // As it stands in a service account's file that was put into one line.
+            "private_key": SecretString(testKey.split(separator: "\n").joined(separator: "\\n")),
+        ]
+
+        let token = try JWTAssertion.sign(
+            assertion, scopes: "https://s.example/a", now: Timestamp(seconds: 1_700_000_010),
+            secrets: secrets, configuration: [:])
+
+        let parts = token.exposed.split(separator: ".")
+        #expect(parts.count == 3)
+        #expect(parts[0] == "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9")
+        let claims = try #require(Base64.urlSafe.decode(parts[1]))
+        #expect(
+            String(decoding: claims, as: UTF8.self)
+                == #"{"iss":"sa@p.iam","sub":"a@x.example","scope":"https://s.example/a","#
+                + #""aud":"https://oauth2.googleapis.com/token","iat":1700000000,"exp":1700003600}"#)
+        let expected = try RSASigner(pem: testKey).sign(Array("\(parts[0]).\(parts[1])".utf8))
+        #expect(Base64.urlSafe.encode(expected) == parts[2])
+        #expect("\(token)" == "<secret>")
+    }
+}
+
+/// The key of RFC 7515, A.2, published there.
+private let testKey = """
+    RSA key ok
+    -----BEGIN PRIVATE KEY-----
+    MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO
+    jS1lYmM2K5J9vinh8CR3/BYlzJChNuOL2TSXxbbqY913EeZ8dCn5VrD7io8ImtxL
+    aYk8wTM/U+3QGbh3hCUv7JFP5IV3aVlL6kKA0ywPVb9ilE8TA5a8bpvfbr3SvaNn
+    juygxmj3AbONv/s4yDQs4v5tJ/reSlpIdJed1LnPmt7Ex1sFhSwsD174pcF1A5L5
+    ROjtZMEQxrZHYJqkeDrrnGya11UxMFBji4NmXG9veoKjlnAqH2QbgtPr8jkiGUkf
+    toaHLFcW9Qr4NY2ai50Xw0Byj3+H2JoY2PyrZ62EWQwuz3WTOTY8BwNNb2BvniHg
+    VFbK5emhAgMBAAECggEAEq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyW
+    PEAeP88vLNO97IjlA7/GQ5sLKMgvfTeXZx9SE+7YwVol2NXOoAJe46sui395IW/G
+    O+pWJ1O0BkTGoVEn2bKVRUCgu+GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzj
+    kn439X0M/V51gfpRLI9JYanrC4D4qAdGcopV/0ZHHzQlBjudU2QvXt4ehNYTCBr6
+    XCLQUShb1juUO1ZdiYoFaFQT5Tw8bGUl/x/jTj3ccPDVZFD9pIuhLhBOneufuBiB
+    4cS98l2SR/RQyGWSeWjnczT0QU91p1DhOVRuOopznQKBgQDgHMQQ60imZV1URk0K
+    pLttoLhyt3SmqdEf/kgHePDdtzEafpAu+cS191R2JiuoF2yzWXnwFDcqGigp5BNr
+    0AHQfD8/Lk8l1Mk09jxxCfui5nYooNyac8YFjm3vItzVCVDnEd3BbVWG8qf6deqE
+    lMGAg+C2V0L4oNXnP7LZcPAZRwKBgQC5A8R+CZW2MvRTLLHzwZkUXV866cff7tx6
+    kqa0finGG0KgeqlaZPxgCZnFp7AeAcCMtiynVlJ7vMVgePsLq6XtON4tB5kP9jAP
+    rq3rbAOal78eUH5OcED6eNuCV8ixEu1eWcPNCS/l1OW1EnXUEoEHKl54Xrrz2uNw
+    kgMTP1FZ1wKBgAcCn1dwJKufzBWQxWQp1vsM5fggqPN1qGb5y0MAk3g7/Ls5bkUp
+    5u9SN0Ai3Ya6hNnvWJMb7sXQX6U/zyO2M/hTip7tUeh7CXgwo59dkpN75gJLVds2
+    9+DAncu3KXU4f2Fa+7bLNrur53k8KwPOq2bbuTG69QtV7Jr5MR0AHWKNAoGBAIf/
+    evpitUf+4JYbLpvNXWcY052Mpz22aR84mY3nh3F2LF2mjMJDpTg7FmuyPcVw6EcG
+    yoAe9fa65iNqCq+jdw6PVNGo2hxfjSiZ8IIzHdsPXI89//pMjZcQK9r+CCoRjaZj
+    OYiIDktVWZzmevJuv6WywUqd57LE3Zar3dLSIkx1AoGAIYd7DHOhrWvxkwPQsRM2
+    tOgrjbcrfvtQJipd+DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd/QJQ3
+    ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56
+    03k2+ZQwVK0JKSHuLFkuQ3U=
+    -----END PRIVATE KEY-----
+    """
