@@ -18,6 +18,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0007_sweeps", PackageResources._007_sweeps_sql),
         MigrationFile("0008_schedules", PackageResources._008_schedules_sql),
         MigrationFile("0009_job_ids", PackageResources._009_job_ids_sql),
+        MigrationFile("0010_credentials", PackageResources._010_credentials_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

@@ -16,6 +16,9 @@ public struct ConnectorError: Error, Sendable {
     public let retryAfter: Duration?
     /// The HTTP status, when there was a response.
     public let status: Int?
+    /// Of class `auth_revoked`: the version of the credential that was refused, when that is known. A newer one that was
+    /// stored meanwhile is not at fault.
+    public let refusedVersion: Int64?
 
     /// The code of a request that was not sent because the integration repeats failed requests too often.
     public static let retryBudgetSpent = "retry_budget_spent"
@@ -23,7 +26,7 @@ public struct ConnectorError: Error, Sendable {
     /// `code` is a word for programs; `retryAfter` is what the provider asked for.
     public init(
         _ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String,
-        retryAfter: Duration? = nil, status: Int? = nil
+        retryAfter: Duration? = nil, status: Int? = nil, refusedVersion: Int64? = nil
     ) {
         self.errorClass = errorClass
         self.code = code
@@ -31,6 +34,7 @@ public struct ConnectorError: Error, Sendable {
         self.operatorDetail = operatorDetail
         self.retryAfter = retryAfter
         self.status = status
+        self.refusedVersion = refusedVersion
     }
 }
 

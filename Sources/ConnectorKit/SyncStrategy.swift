@@ -14,32 +14,49 @@ public protocol Connector: Sendable {
     var limits: [LimitRule] { get }
     /// The endpoints that its requests go to, as limits by endpoint and logs name them.
     var endpoints: [String] { get }
+    /// How the service gives tokens, with its endpoints below `baseURL` when that is not nil; nil for a service whose
+    /// credentials nothing renews.
+    func tokens(at baseURL: String?) -> OAuthProfile?
     /// The strategy of one of `streams` for one integration.
     ///
     /// Throws class `config` when the integration's configuration or credential lacks what the stream needs.
     func strategy(for stream: String, access: ProviderAccess) throws(ConnectorError) -> any SyncStrategy
 }
 
+extension Connector {
+    /// Credentials that nothing renews.
+    public func tokens(at baseURL: String?) -> OAuthProfile? { nil }
+}
+
 /// What a strategy needs to talk to the provider on behalf of one integration.
 public struct ProviderAccess: Sendable {
     /// The client that all requests go through.
     public let client: any ProviderClient
-    /// The secret fields of the integration's credential, such as `api_key`.
-    public let secrets: [String: SecretString]
+    /// The secret fields of the integration's credential, such as `api_key`. Use them by `withSecrets`.
+    public let credential: any SecretSource
     /// The scalar members of the integration's `config`, numbers and booleans as their JSON text.
     public let configuration: [String: String]
     /// Where to send requests instead of the connector's own base URL; the operator sets it for a sandbox or a proxy.
     public let baseURL: String?
 
-    /// Access with a client, opened secrets and the integration's own configuration.
+    /// Access with a client, a source of secrets and the integration's own configuration.
+    public init(
+        client: any ProviderClient, credential: any SecretSource, configuration: [String: String],
+        baseURL: String?
+    ) {
+        self.client = client
+        self.credential = credential
+        self.configuration = configuration
+        self.baseURL = baseURL
+    }
+
+    /// Access with secrets that stay as they are.
     public init(
         client: any ProviderClient, secrets: [String: SecretString], configuration: [String: String],
         baseURL: String?
     ) {
-        self.client = client
-        self.secrets = secrets
-        self.configuration = configuration
-        self.baseURL = baseURL
+        self.init(
+            client: client, credential: FixedSecrets(secrets), configuration: configuration, baseURL: baseURL)
     }
 }
 

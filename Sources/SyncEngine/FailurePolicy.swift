@@ -48,10 +48,8 @@ struct FailurePolicy {
             guard history.tries < configuration.triesPerPage else { return .retryJob }
             let bound = Self.firstWait * (1 << (history.tries - 1))
             return .tryAgain(after: max(error.retryAfter ?? .zero, bound * jitter))
-        case .auth:
-            // One refusal may be a provider's hiccup; a static credential cannot be refreshed.
-            return history.tries < 2 ? .tryAgain(after: Self.firstWait) : .reauthRequired
-        case .authRevoked:
+        case .auth, .authRevoked:
+            // The reader has tried with renewed secrets already.
             return .reauthRequired
         case .resyncRequired:
             return history.resyncs < configuration.resyncsPerSlice ? .resync : .retryJob

@@ -8,7 +8,8 @@ enum Interruption: Error {
     case snoozed(Duration, RunFailure)
     case retry(RunFailure)
     case failed(RunFailure)
-    case reauthRequired(RunFailure)
+    /// `version` is that of the credential that was refused, when it is known.
+    case reauthRequired(RunFailure, version: Int64?)
 
     /// The run's terminal log row.
     var end: RunEnd {
@@ -26,7 +27,7 @@ enum Interruption: Error {
                 .yielded, errorCode: failure.code,
                 errorMessage: Self.sentence(failure.userMessage, wait: wait),
                 errorDetail: failure.operatorDetail)
-        case .retry(let failure), .failed(let failure), .reauthRequired(let failure):
+        case .retry(let failure), .failed(let failure), .reauthRequired(let failure, _):
             RunEnd(
                 .failed, errorCode: failure.code, errorMessage: failure.userMessage,
                 errorDetail: failure.operatorDetail)
@@ -46,7 +47,7 @@ enum Interruption: Error {
         case .snoozed(let wait, _): .snooze(wait)
         case .retry(let failure): .retry(failure, madeProgress: madeProgress)
         case .failed(let failure): .failed(failure)
-        case .reauthRequired(let failure): .reauthRequired(failure)
+        case .reauthRequired(let failure, _): .reauthRequired(failure)
         }
     }
 }

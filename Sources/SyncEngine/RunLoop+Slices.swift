@@ -140,7 +140,8 @@ extension RunLoop {
             case .snooze(let wait): throw Interruption.snoozed(wait, failure)
             case .retryJob: throw Interruption.retry(failure)
             case .fail: throw Interruption.failed(failure)
-            case .reauthRequired: throw Interruption.reauthRequired(failure)
+            case .reauthRequired:
+                throw Interruption.reauthRequired(failure, version: error.refusedVersion)
             }
         }
     }

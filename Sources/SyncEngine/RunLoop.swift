@@ -70,11 +70,10 @@ struct RunLoop {
             try await finish(RunEnd(.succeeded), &lane)
             return .succeeded
         } catch let interruption as Interruption {
-            if case .reauthRequired(let failure) = interruption {
-                try await store.setStatus(
-                    ofIntegration: run.integrationID, to: "reauth_required", alert: "reauth_required",
-                    title: "\(run.key.service) has to be connected again",
-                    detail: failure.operatorDetail)
+            if case .reauthRequired(let failure, let version) = interruption {
+                try await store.refuseCredential(
+                    of: run.integrationID, version: version, reason: failure.code,
+                    title: "\(run.key.service) has to be connected again", detail: failure.operatorDetail)
             }
             try await finish(interruption.end, &lane)
             return interruption.verdict(madeProgress: madeProgress)

@@ -85,24 +85,13 @@ public struct IntegrationStore: Sendable {
         let rows = try await store.query(
             StoreSQL.integrationAdd,
             [.text(key.userID), .text(key.service), .text(key.account), .textBytes(configuration)])
+        guard rows.count > 0 else {
+            throw StoreError(.duplicate, "\(key) is being erased; add it again when that is done")
+        }
         guard let id = rows.int(0, 0), let isNew = rows.bool(0, 1) else {
             throw StoreError(.unexpectedReply, "adding an integration gave no id")
         }
         return (id, isNew)
-    }
-
-    /// The version of the stored credential; 0 when there is none.
-    public func credentialVersion(of id: Int64) async throws(StoreError) -> Int64 {
-        let rows = try await store.query(StoreSQL.credentialVersion, [.int(id)])
-        return rows.count == 0 ? 0 : rows.int(0, 0) ?? 0
-    }
-
-    /// Stores a sealed credential in place of the one before.
-    public func putCredential(
-        of id: Int64, kind: String, keyID: String, version: Int64, ciphertext: [UInt8]
-    ) async throws(StoreError) {
-        _ = try await store.query(
-            StoreSQL.credentialPut, [.int(id), .text(kind), .text(keyID), .int(version), .bytea(ciphertext)])
     }
 
     /// The next integrations after an id.

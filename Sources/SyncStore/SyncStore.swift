@@ -64,13 +64,16 @@ public struct SyncStore: Sendable {
         }
     }
 
-    /// Moves an integration out of `active`, with one alert that says why.
-    public func setStatus(
-        ofIntegration id: Int64, to status: String, alert kind: String, title: String, detail: String
+    /// Takes an integration out of service because its provider refuses the credential, with one alert that says why.
+    ///
+    /// `version` is the credential's that was refused: when another one is stored by now, nothing happens. Nil: whatever is
+    /// stored.
+    public func refuseCredential(
+        of id: Int64, version: Int64?, reason: String, title: String, detail: String
     ) async throws(StoreError) {
         _ = try await query(
-            StoreSQL.setIntegrationStatus,
-            [.int(id), .text(status), .text(kind), .text(title), .text(detail)])
+            StoreSQL.credentialRefuse,
+            [.int(id), .optional(version), .text(reason), .text(title), .text(detail)])
     }
 
     /// Why a job that no run will continue ended.

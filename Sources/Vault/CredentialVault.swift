@@ -16,6 +16,9 @@ public struct CredentialVault: Sendable {
         self.keys = keys
     }
 
+    /// The id of the key that seals.
+    public var currentKeyID: String { keys.currentID }
+
     /// Encrypts secrets for one row, under the current key. At most 32 secrets and 64 KiB together.
     public func seal(
         _ secrets: [String: SecretString], for integrationID: Int64, kind: String, version: Int64
@@ -50,9 +53,9 @@ public struct CredentialVault: Sendable {
         return secrets
     }
 
-    /// Wraps the data key of stored bytes with the current key, without opening the secrets.
+    /// Wraps the data key of stored bytes with the current key; the sealed secrets stay as they are.
     ///
-    /// Nil when the current key wraps it already. The version stays the same, so that a rotation can run
+    /// Throws as `open` does: damaged bytes are not given a new wrapping that would hide where they come from. Nil when the current key wraps it already. The version stays the same, so that a rotation can run
     /// next to workers: store the result only where the old bytes still are.
     public func rewrap(
         _ bytes: [UInt8], for integrationID: Int64, kind: String, version: Int64
@@ -60,6 +63,9 @@ public struct CredentialVault: Sendable {
         let sealed = try SealedCredential(bytes: bytes)
         let row = Row(integrationID: integrationID, kind: kind, version: version)
         let dataKey = try unwrap(sealed, for: row)
+        _ = try authentic { () throws(CryptoError) in
+            try AES256GCM(key: dataKey).open(sealed.payload, context: row.payloadContext)
+        }
         return sealed.keyID == keys.currentID ? nil : try wrap(dataKey, payload: sealed.payload, for: row)
     }
 

@@ -8,11 +8,11 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON"]),
     ("foundations", ["Model", "Settings", "Cryptography", "PageScanner", "MigrationFiles"]),
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
-    ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "Cron", "ConnectorKit"]),
+    ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
-    ("engine", ["SyncEngine"]),
+    ("engine", ["SyncEngine", "Credentials"]),
     ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
-    ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench"]),
+    ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench", "RefreshProbe"]),
 ]
 
 /// Plain values that every target above the C modules may use, the other foundations included.

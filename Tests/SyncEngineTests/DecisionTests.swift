@@ -90,7 +90,7 @@ import Testing
         #expect(Self.step(.contractViolation) == .fail)
         #expect(Self.step(.config) == .fail)
         #expect(Self.step(.authRevoked) == .reauthRequired)
-        #expect(Self.step(.auth, .init(tries: 2)) == .reauthRequired)
+        #expect(Self.step(.auth) == .reauthRequired)
     }
 }
 

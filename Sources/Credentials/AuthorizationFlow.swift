@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Cryptography
+public import HTTPTransport
+public import Model
+public import OAuth
+public import SyncStore
+public import Vault
+
+/// Connects an account by its user's consent: two requests of a browser with the provider's page in between.
+///
+/// What ties them together is a one-time value, the state. It is bound to the browser's session, stored as a hash, and used
+/// up by the first callback, whatever comes of it.
+public struct AuthorizationFlow: Sendable {
+    /// An account that is to be connected.
+    public struct Request: Sendable {
+        /// Whose account, at which service.
+        public let key: IntegrationKey
+        /// The integration's configuration, a JSON object.
+        public let configuration: [UInt8]
+        /// The scalar members of it.
+        public let members: [String: String]
+        /// Where the provider sends the browser back to.
+        public let redirectURI: String
+        /// What tells this browser from others, such as a cookie.
+        public let session: SecretString
+
+        /// A request of one browser.
+        public init(
+            key: IntegrationKey, configuration: [UInt8] = Array("{}".utf8), members: [String: String] = [:],
+            redirectURI: String, session: SecretString
+        ) {
+            self.key = key
+            self.configuration = configuration
+            self.members = members
+            self.redirectURI = redirectURI
+            self.session = session
+        }
+    }
+
+    /// An account that was connected.
+    public struct Connected: Sendable {
+        /// The integration's row.
+        public let id: Int64
+        /// Whose account it is.
+        public let key: IntegrationKey
+        /// Whether the integration is new.
+        public let isNew: Bool
+    }
+
+    /// How long a user may take on the provider's page.
+    public static let lifetime: Duration = .seconds(600)
+
+    private let vault: CredentialVault
+    private let states: AuthorizationStore
+    private let integrations: IntegrationStore
+    private let credentials: CredentialStore
+    private let http: HTTPClient
+
+    /// What connecting needs.
+    public init(
+        vault: CredentialVault, states: AuthorizationStore, integrations: IntegrationStore,
+        credentials: CredentialStore, http: HTTPClient
+    ) {
+        self.vault = vault
+        self.states = states
+        self.integrations = integrations
+        self.credentials = credentials
+        self.http = http
+    }
+
+    /// Notes a fresh state and returns the URL of the provider's page.
+    public func beginAuthorization(
+        _ request: Request, profile: OAuthProfile, client: OAuthClient
+    ) async throws(CredentialError) -> String {
+        do {
+            let state = try OneTimeValue.random()
+            let proof = try PKCE.random()
+            let url = try Authorization.url(
+                profile, client: client, redirectURI: request.redirectURI, state: state, proof: proof,
+                configuration: request.members)
+            let hash = OneTimeValue.hash(state)
+            let sealed = try vault.seal(
+                ["verifier": proof.verifier], for: 0, kind: Self.kind(hash), version: 0)
+            try await states.put(
+                PendingAuthorization(
+                    stateHash: hash, sessionHash: OneTimeValue.hash(request.session), key: request.key,
+                    configuration: request.configuration, redirectURI: request.redirectURI,
+                    ciphertext: sealed.bytes), lifetime: Self.lifetime)
+            return url
+        } catch {
+            throw Self.mapped(error)
+        }
+    }
+
+    /// Redeems a callback of the session that began it, stores the tokens, and only then says that the account is
+    /// connected.
+    ///
+    /// `profile` and `client` are asked for by the service that the state names. Throws `invalidCallback` for a state that is
+    /// unknown, of another session, used or too old.
+    public func finishAuthorization(
+        _ callback: Authorization.Callback, session: SecretString,
+        service: (String) -> (profile: OAuthProfile, client: OAuthClient)?
+    ) async throws(CredentialError) -> Connected {
+        guard let state = callback.state else {
+            throw CredentialError(.invalidCallback, "the callback has no state")
+        }
+        do {
+            let hash = OneTimeValue.hash(state)
+            guard let pending = try await states.take(hash, session: OneTimeValue.hash(session)) else {
+                throw CredentialError(
+                    .invalidCallback,
+                    "the connection was not begun in this browser, or too long ago; begin again")
+            }
+            guard let (profile, client) = service(pending.key.service) else {
+                throw CredentialError(.config, "'\(pending.key.service)' is not connected by consent")
+            }
+            let code = try callback.code(for: profile)
+            guard
+                let verifier = try vault.open(pending.ciphertext, for: 0, kind: Self.kind(hash), version: 0)[
+                    "verifier"]
+            else { throw CredentialError(.invalidCallback, "the state has no verifier") }
+            let request = try TokenRequests(
+                profile: profile, client: client, secrets: [:], configuration: [:]
+            )
+            .exchange(code: code, redirectURI: pending.redirectURI, verifier: verifier)
+            return try await store(try await redeem(request, profile), pending)
+        } catch {
+            throw Self.mapped(error)
+        }
+    }
+
+    private func redeem(_ request: HTTPRequest, _ profile: OAuthProfile) async throws(CredentialError)
+        -> TokenGrant
+    {
+        let outcome: Result<HTTPResponse, HTTPError>
+        do throws(HTTPError) {
+            outcome = .success(try await http.send(request))
+        } catch {
+            outcome = .failure(error)
+        }
+        switch TokenAnswer.read(outcome, profile) {
+        case .success(let grant): return grant
+        case .failure(let failure):
+            let code: CredentialError.Code =
+                switch failure.kind {
+                case .reconnect: .denied
+                case .config: .config
+                case .rateLimited, .transient: .unavailable
+                }
+            throw CredentialError(code, "the code was not redeemed: \(failure.detail)")
+        }
+    }
+
+    private func store(
+        _ grant: TokenGrant, _ pending: PendingAuthorization
+    ) async throws -> Connected {
+        var secrets = ["access_token": grant.accessToken]
+        if let token = grant.refreshToken { secrets["refresh_token"] = token }
+        let (id, isNew) = try await integrations.add(pending.key, configuration: pending.configuration)
+        try await CredentialWriter(vault: vault, store: credentials).write(
+            secrets, kind: .oauth2, lifetime: grant.lifetime, scopes: grant.scopes, to: id)
+        return Connected(id: id, key: pending.key, isNew: isNew)
+    }
+
+    /// Binds the sealed verifier to its state.
+    private static func kind(_ hash: [UInt8]) -> String { "authorization \(Hex.encode(hash))" }
+
+    private static func mapped(_ error: any Error) -> CredentialError {
+        switch error {
+        case let error as CredentialError: error
+        case let error as StoreError: CredentialError(error)
+        case let error as VaultError: CredentialError(error)
+        case let error as OAuthError: CredentialError(error)
+        default: CredentialError(.unavailable, "unexpected error: \(error)")
+        }
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import Credentials
+import Foundation
+import Model
+import OAuth
+import PostgresClient
+import SyncStore
+import TestSupport
+import Testing
+import Vault
+
+@Suite struct `Disconnecting` {
+    private func disconnect(
+        _ fixture: Fixture, profile: OAuthProfile?, force: Bool = false
+    ) async throws -> Disconnection.Revocation {
+        try await Disconnection(
+            vault: fixture.vault, credentials: fixture.store, integrations: fixture.integrations,
+            http: fixture.http
+        ).run(fixture.id, profile: profile, client: fixture.client, force: force)
+    }
+
+    @Test func `gives the refresh token back and deletes the credential`() async throws {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: .seconds(60))
+
+        #expect(try await disconnect(fixture, profile: fixture.profile) == .revoked)
+
+        #expect(fixture.provider.revokedTokens == ["rt-1"])
+        #expect(fixture.provider.requests.last?.header("Authorization") != nil)
+        #expect(try await fixture.count("credentials") == 0)
+        #expect(try await fixture.count("integrations WHERE status = 'disconnected' AND fence = 1") == 1)
+        #expect(try await disconnect(fixture, profile: fixture.profile) == .nothingStored)
+        let error = try await failure { try await fixture.source(fixture.keeper()).current() }
+        #expect(error.code == "credential_missing")
+    }
+
+    @Test func `says when the provider has no way`() async throws {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: nil)
+
+        #expect(try await disconnect(fixture, profile: nil) == .unsupported)
+        #expect(try await fixture.count("credentials") == 0)
+    }
+
+    @Test func `keeps the credential when the provider did not answer, unless forced`() async throws {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: nil)
+        fixture.provider.change {
+            $0.answers = [("503 Service Unavailable", ""), ("503 Service Unavailable", "")]
+        }
+
+        guard case .failed(let reason) = try await disconnect(fixture, profile: fixture.profile) else {
+            Issue.record("the revocation did not fail")
+            return
+        }
+        #expect(reason.contains("http_503") && !reason.contains("rt-1"))
+        #expect(try await fixture.count("credentials") == 1)
+        guard case .givenUp = try await disconnect(fixture, profile: fixture.profile, force: true) else {
+            Issue.record("the revocation was not given up")
+            return
+        }
+        #expect(try await fixture.count("credentials") == 0)
+    }
+
+    @Test func `waits for a refresh under way, and gives back what it brought`() async throws {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: .seconds(60))
+        try await fixture.expire()
+        let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
+        let hold = DispatchSemaphore(value: 0)
+        fixture.provider.change { behaviour in
+            behaviour.beforeAnswer = {
+                arrived.yield()
+                hold.wait()
+            }
+        }
+        let source = try await fixture.source(fixture.keeper())
+        let caller = Task { try await source.current() }
+        var iterator = arrivals.makeAsyncIterator()
+        await iterator.next()
+        let end = Task { try await disconnect(fixture, profile: fixture.profile) }
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try await fixture.count("integrations WHERE status = 'disconnected'") == 0, .now < deadline {
+            try await ContinuousClock().sleep(for: .milliseconds(5))
+        }
+        hold.signal()
+
+        _ = try await caller.value
+        #expect(try await end.value == .revoked)
+        #expect(fixture.provider.revokedTokens == ["rt-2"])
+        #expect(try await fixture.count("credentials") == 0)
+    }
+}
+
+@Suite struct `Erasing` {
+    /// Puts a row of the integration into every table that can hold one, without a look at what the table means.
+    private func fill(_ fixture: Fixture, id: Int64, secret: String) async throws {
+        let statements = [
+            "INSERT INTO lockstep.sync_log (job_id, attempt, integration_id, user_id, service, account, type, status, worker, fence, error_detail, completed_at) VALUES ('j', 1, \(id), '\(secret)', 'demo', 'default', 'full', 'failed', 'w', 1, '\(secret)', now())",
+            "INSERT INTO lockstep.sync_log_streams (sync_id, stream, cursor_after) SELECT id, 's', '\(secret)' FROM lockstep.sync_log WHERE integration_id = \(id)",
+            "INSERT INTO lockstep.sync_state (integration_id, stream, cursor) VALUES (\(id), 's', '\(secret)')",
+            "INSERT INTO lockstep.records (integration_id, stream, external_id, data, sync_id) SELECT \(id), 's', 'r' || n, '{\"a\":\"\(secret)\"}', 1 FROM generate_series(1, 12000) n",
+            "INSERT INTO lockstep.sync_seen (integration_id, stream, generation, partition, page, seqs) VALUES (\(id), 's', 1, '\(secret)', 1, '{1}')",
+            "INSERT INTO lockstep.deletions (integration_id, stream, external_id, reason, sync_id) VALUES (\(id), 's', '\(secret)', 'gone', 1)",
+            "INSERT INTO lockstep.quarantine (integration_id, stream, reason, raw, sync_id, raw_hash) VALUES (\(id), 's', 'x', '\(secret)', 1, 'h')",
+            "INSERT INTO lockstep.sweeps (integration_id, stream, generation, sync_id) VALUES (\(id), 's', 1, 1)",
+            "INSERT INTO lockstep.sweep_items (sweep_id, external_id) SELECT id, '\(secret)' FROM lockstep.sweeps WHERE integration_id = \(id)",
+            "INSERT INTO lockstep.actions (integration_id, name, input, idempotency_key) VALUES (\(id), 'n', '{\"a\":\"\(secret)\"}', '\(secret)')",
+            "INSERT INTO lockstep.api_log (integration_id, service, method, endpoint, duration_ms, bytes, error) VALUES (\(id), 'demo', 'GET', '/\(secret)', 1, 1, '\(secret)')",
+            "INSERT INTO lockstep.alerts (kind, integration_id, title, detail) VALUES ('k', \(id), 't', '\(secret)')",
+            "INSERT INTO lockstep.schedules (name, cron, type, integration_id) VALUES ('\(secret)', '@daily', 'full', \(id))",
+        ]
+        for statement in statements { _ = try await fixture.pool.query(statement) }
+    }
+
+    /// The tables with a row that holds the text.
+    private func tables(_ fixture: Fixture, holding text: String) async throws -> [String] {
+        let names = try await fixture.pool.query(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'lockstep' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1"
+        )
+        var found: [String] = []
+        for row in 0..<names.count {
+            guard let name = names.text(row, 0) else { continue }
+            let rows = try await fixture.pool.query(
+                "SELECT count(*) FROM lockstep.\(name) t WHERE t::text LIKE '%\(text)%' OR t::text LIKE '%' || encode('\(text)'::bytea, 'hex') || '%'"
+            )
+            if rows.int(0, 0) != 0 { found.append(name) }
+        }
+        return found
+    }
+
+    @Test func `leaves nothing in any table but a row that says how much there was`() async throws {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: nil)
+        let other = try await fixture.integrations.add(
+            IntegrationKey(userID: "other", service: "demo"), configuration: Array("{}".utf8)
+        ).id
+        _ = try await fixture.pool.query(
+            "UPDATE lockstep.integrations SET user_id = 'canary' WHERE id = \(fixture.id)")
+        try await fill(fixture, id: fixture.id, secret: "canary")
+        try await fill(fixture, id: other, secret: "bystander")
+        let before = try await tables(fixture, holding: "canary")
+        let whole = try await tables(fixture, holding: "bystander")
+        #expect(before.count == whole.count + 1, "the integration itself has the name too")
+        let erasure = Erasure(integrations: fixture.integrations)
+
+        #expect(try await erasure.begin(fixture.id))
+        let deleted = try await erasure.deleteRows(of: fixture.id)
+
+        #expect(try await tables(fixture, holding: "canary").isEmpty)
+        #expect(try await tables(fixture, holding: "bystander") == whole)
+        #expect(deleted.first { $0.table == "records" }?.count == 12_000)
+        let audit = try await fixture.pool.query(
+            "SELECT service, completed_at IS NOT NULL, deleted::text FROM lockstep.erasures WHERE integration_id = $1",
+            [.int(fixture.id)])
+        #expect(audit.text(0, 0) == "demo" && audit.bool(0, 1) == true)
+        #expect(try await fixture.integrations.find(.id(fixture.id)) == nil)
+        #expect(try await erasure.begin(fixture.id) == false)
+    }
+
+    @Test func `goes on where it stopped, and lets nobody connect in between`() async throws {
+        let fixture = try await Fixture()
+        try await fill(fixture, id: fixture.id, secret: "canary")
+        let erasure = Erasure(integrations: fixture.integrations)
+        _ = try await erasure.begin(fixture.id)
+        _ = try await fixture.integrations.eraseBatch(of: fixture.id, from: "", limit: 1)
+
+        await #expect(throws: StoreError.self) {
+            try await fixture.integrations.add(fixture.key, configuration: Array("{}".utf8))
+        }
+        #expect(
+            try await fixture.integrations.setStatus(of: fixture.id, to: "active", from: ["disconnected"])
+                == false)
+        _ = try await erasure.begin(fixture.id)
+        _ = try await erasure.deleteRows(of: fixture.id)
+        #expect(try await tables(fixture, holding: "canary").isEmpty)
+        #expect(try await fixture.integrations.add(fixture.key, configuration: Array("{}".utf8)).isNew)
+    }
+
+    @Test func `cannot be undone by a run that comes late`() async throws {
+        let fixture = try await Fixture()
+        let store = SyncStore(pool: fixture.pool)
+        let request = RunRequest(
+            jobID: "j", attempt: 1, worker: "w", type: .full, enqueuedAt: nil, integration: .id(fixture.id))
+        guard case .opened(let run) = try await store.begin(request) else {
+            Issue.record("the run did not open")
+            return
+        }
+        let erasure = Erasure(integrations: fixture.integrations)
+        _ = try await erasure.begin(fixture.id)
+
+        for isGone in [false, true] {
+            if isGone { _ = try await erasure.deleteRows(of: fixture.id) }
+            let writer = CheckpointWriter(store: store, run: run)
+            let error = await #expect(throws: StoreError.self) {
+                try await writer.write(Checkpoint(batch: nil, updates: [], end: RunEnd(.succeeded)))
+            }
+            #expect(error?.code == .staleFence)
+            guard case .opened = try await store.begin(request) else { continue }
+            Issue.record("a run opened")
+        }
+        #expect(try await fixture.count("sync_log") == 0)
+    }
+}
