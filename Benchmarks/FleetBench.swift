@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Credentials
 import DeclarativeConnectors
 import DevCluster
 import Foundation
@@ -41,13 +42,17 @@ struct FleetBench {
         let queue = JobQueue(redis: redis, configuration: queueConfiguration)
         var client = HTTPClientConfiguration()
         client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: ["bench": environment.provider]))
+        let http = HTTPClient(configuration: client, logger: logger)
         let store = SyncStore(pool: environment.pool)
         let connector = try ManifestLoader.load(BenchEnvironment.manifest, file: "bench.yaml")
         let handler = SyncHandler(
             queue: queue, store: store, engine: SyncEngine(store: store),
             integrations: IntegrationStore(pool: environment.pool),
-            vault: CredentialVault(keys: try KeyRing(settings.keys)),
-            http: HTTPClient(configuration: client, logger: logger),
+            keeper: CredentialKeeper(
+                vault: CredentialVault(keys: try KeyRing(settings.keys)),
+                store: CredentialStore(pool: environment.pool), http: http, redis: redis, prefix: "benchf",
+                owner: "bench", client: { _ in nil }, logger: logger),
+            http: http,
             limiter: RateLimiter(redis: redis, prefix: "benchf"), connector: { _ in connector },
             serviceURLs: ["bench": environment.provider], workerName: "bench", logger: logger)
         let consumer = JobConsumer(

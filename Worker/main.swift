@@ -2,12 +2,14 @@
 
 import BuiltinConnectors
 import ConnectorKit
+import Credentials
 import DeclarativeConnectors
 import Foundation
 import HTTPTransport
 import JobQueue
 import Logging
 import Model
+import OAuth
 import Observability
 import PostgresClient
 import RateLimits
@@ -82,9 +84,14 @@ do {
             logger.notice(
                 "an unknown commit was resolved by reading", metadata: ["took_effect": "\(tookEffect)"])
         }, committed: { metrics.committed($1, service: $0.key.service) })
+    let keeper = CredentialKeeper(
+        vault: vault, store: CredentialStore(pool: pool), http: http, redis: redis, prefix: settings.prefix,
+        owner: name,
+        client: { settings.oauthClient(for: $0).map { OAuthClient(id: $0.id, secret: $0.secret) } },
+        logger: logger)
     let handler = SyncHandler(
         queue: queue, store: store, engine: SyncEngine(store: store),
-        integrations: IntegrationStore(pool: pool), vault: vault, http: http,
+        integrations: IntegrationStore(pool: pool), keeper: keeper, http: http,
         limiter: RateLimiter(redis: redis, prefix: settings.prefix), limits: settings.limits,
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
         logger: logger, metrics: metrics)
@@ -106,7 +113,8 @@ do {
     try await ServiceGroup(
         configuration: ServiceGroupConfiguration(
             services: [
-                .init(service: redis), .init(service: http), .init(service: endpoints),
+                .init(service: redis), .init(service: http), .init(service: keeper),
+                .init(service: endpoints),
                 .init(
                     service: consumer, successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup),

@@ -29,14 +29,26 @@ final class ListReader: PageReader {
     }
 
     func nextPage() async throws(ConnectorError) -> Page {
+        var tries = 0
+        return try await list.access.withSecrets { secrets throws(ConnectorError) in
+            tries += 1
+            return try await page(secrets.values, apiCalls: tries)
+        }
+    }
+
+    private func page(
+        _ secrets: [String: SecretString], apiCalls: Int
+    ) async throws(ConnectorError) -> Page {
         var current = position.withLock { $0 }
-        let answer = try await ask(current.place)
+        var judge = list.judge
+        judge.secrets = secrets
+        let answer = try await ask(current.place, secrets, judge)
         let response = answer.http
         let scanned: ScannedPage
         do throws(PageScanError) {
             scanned = try list.scanner.scan(response.body)
         } catch {
-            throw list.judge.failure(of: response, scan: error)
+            throw judge.failure(of: response, scan: error)
         }
         if current.place == nil { current.startedAt = try startOfEnumeration(response) }
 
@@ -45,13 +57,16 @@ final class ListReader: PageReader {
         position.withLock { $0 = current }
         return Page(
             scanned: scanned, continuation: continuation, cursor: cursor(scanned, continuation, current),
-            cost: RequestCost(apiCalls: 1, bytes: response.body.count, throttled: answer.throttled))
+            cost: RequestCost(
+                apiCalls: apiCalls, bytes: response.body.count, throttled: answer.throttled))
     }
 
-    private func ask(_ place: String?) async throws(ConnectorError) -> ProviderResponse {
+    private func ask(
+        _ place: String?, _ secrets: [String: SecretString], _ judge: ResponseJudge
+    ) async throws(ConnectorError) -> ProviderResponse {
         let request = ProviderRequest(
-            try request(at: place), endpoint: list.stream.path.text, limits: list.limits,
-            reading: list.judge, isRetry: hasFailed.withLock { $0 })
+            try request(at: place, secrets), endpoint: list.stream.path.text, limits: list.limits,
+            reading: judge, isRetry: hasFailed.withLock { $0 })
         do throws(ConnectorError) {
             let response = try await list.access.client.send(request)
             hasFailed.withLock { $0 = false }
@@ -63,7 +78,9 @@ final class ListReader: PageReader {
         }
     }
 
-    private func request(at place: String?) throws(ConnectorError) -> HTTPRequest {
+    private func request(
+        at place: String?, _ secrets: [String: SecretString]
+    ) throws(ConnectorError) -> HTTPRequest {
         var parameters: [(name: String, value: String)] = []
         switch (purpose, list.stream.incremental) {
         case (.changes(let cursor), .timeParameter(let rule)):
@@ -77,13 +94,13 @@ final class ListReader: PageReader {
             case .token(_, let parameter), .pageNumber(let parameter, _), .offset(let parameter),
                 .lastID(let parameter):
                 parameters.append((parameter, place))
-            case .nextURL, .linkHeader: return try list.requests.request(toGivenURL: place)
+            case .nextURL, .linkHeader: return try list.requests.request(toGivenURL: place, secrets)
             case .none: break
             }
         } else if case .pageNumber(let parameter, let first) = list.stream.page.kind {
             parameters.append((parameter, String(first)))
         }
-        return try list.requests.request(slice, parameters: parameters)
+        return try list.requests.request(slice, parameters: parameters, secrets)
     }
 
     private func continuation(

@@ -19,22 +19,8 @@ struct Manifest: Sendable {
     let limits: [ManifestLimit]
     let feedback: LimitFeedback
     let streams: [StreamManifest]
-
-    /// How requests prove who asks.
-    enum Authentication: Sendable {
-        case bearer(Template)
-        case header(name: String, value: Template)
-        case query(name: String, value: Template)
-        case basic(username: Template, password: Template)
-
-        var templates: [Template] {
-            switch self {
-            case .bearer(let token): [token]
-            case .header(_, let value), .query(_, let value): [value]
-            case .basic(let username, let password): [username, password]
-            }
-        }
-    }
+    /// How the service gives tokens; nil when nothing renews its credentials.
+    var tokens: OAuthProfile?
 }
 
 /// One stream of a manifest.

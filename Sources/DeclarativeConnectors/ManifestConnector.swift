@@ -18,6 +18,12 @@ public struct ManifestConnector: Connector {
     /// The streams in the order of the manifest, parents before their children.
     public var streams: [StreamDescriptor] { manifest.streams.map(\.descriptor) }
 
+    /// What the manifest says of tokens; endpoints move with the base URL.
+    public func tokens(at baseURL: String?) -> OAuthProfile? {
+        guard let baseURL, let tokens = manifest.tokens else { return manifest.tokens }
+        return tokens.moved(from: manifest.baseURL, to: baseURL)
+    }
+
     /// The limits of the manifest.
     public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
@@ -53,7 +59,8 @@ struct ManifestList: Sendable {
         self.stream = stream
         self.access = access
         requests = try RequestTemplate(manifest, stream, access)
-        judge = ResponseJudge(manifest: manifest, stream: stream.name, secrets: access.secrets)
+        judge = ResponseJudge(
+            manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
         limits = manifest.limits.compactMap { $0.use(by: stream.name) }
         pages = PageJudge(rule: stream.page, plan: stream.plan, pageSize: requests.pageSize)
         do throws(PageScanError) {

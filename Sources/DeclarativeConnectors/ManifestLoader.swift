@@ -56,7 +56,7 @@ public enum ManifestLoader {
             root.complain(
                 "base_url", "'\(baseURL)' is not allowed; https://HOST[/PATH] without a slash at the end")
         }
-        let auth = root.has("auth") ? authentication(root) : nil
+        let auth = root.has("auth") ? AuthLoader(root: root).load() : nil
         let headers = root.templates("headers")
         checkNoParent(root, "auth", auth?.templates ?? [])
         checkNoParent(root, "headers", headers.map(\.value))
@@ -67,25 +67,10 @@ public enum ManifestLoader {
         let feedback = limitLoader.feedback(limits)
         guard let service, let baseURL else { return nil }
         return Manifest(
-            service: service, title: root.text("title") ?? service, baseURL: baseURL, auth: auth,
+            service: service, title: root.text("title") ?? service, baseURL: baseURL,
+            auth: auth?.authentication,
             headers: headers, errors: errors, requestIDHeader: root.text("request_id_header"),
-            limits: limits, feedback: feedback, streams: streams)
-    }
-
-    private enum AuthKind: String, CaseIterable {
-        case bearer
-        case header
-        case query
-        case basic
-
-        /// The keys with a meaning for this kind.
-        var keys: [String] {
-            switch self {
-            case .bearer: ["token"]
-            case .header, .query: ["name", "value"]
-            case .basic: ["username", "password"]
-            }
-        }
+            limits: limits, feedback: feedback, streams: streams, tokens: auth?.tokens)
     }
 
     /// A credential and a header belong to the integration as a whole: no parent's value is at hand for them.
@@ -93,28 +78,6 @@ public enum ManifestLoader {
         for place in templates.flatMap(\.places) where place.namespace == .parent {
             root.complain(
                 key, "\(place.text) is not allowed here; it may stand in a child stream's path and query")
-        }
-    }
-
-    private static func authentication(_ root: MappingReader) -> Manifest.Authentication? {
-        let keys = ["kind", "token", "name", "value", "username", "password"]
-        guard let auth = root.mapping("auth", keys: keys),
-            let kind = auth.word("kind", AuthKind.self, required: true)
-        else { return nil }
-        auth.complainUnless(kind.keys, for: kind.rawValue)
-        switch kind {
-        case .bearer: return auth.template("token", required: true).map { .bearer($0) }
-        case .basic:
-            guard let username = auth.template("username", required: true) else { return nil }
-            let password =
-                auth.has("password")
-                ? auth.template("password", mayBeEmpty: true) : auth.template(from: "", "password")
-            return password.map { .basic(username: username, password: $0) }
-        case .header, .query:
-            guard let name = auth.text("name", required: true),
-                let value = auth.template("value", required: true)
-            else { return nil }
-            return kind == .header ? .header(name: name, value: value) : .query(name: name, value: value)
         }
     }
 

@@ -26,20 +26,29 @@ struct RequestTemplate: Sendable {
         // A missing value is found before the first request, not at some page.
         var parents: [String: String] = [:]
         for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
-        _ = try request(StreamSlice(partition: "", values: parents), parameters: [])
+        var secrets = access.credential.known.values
+        // A token that is still to be asked for is missed when it is not there after that.
+        if manifest.tokens != nil, secrets["access_token"] == nil {
+            secrets["access_token"] = SecretString("")
+        }
+        _ = try request(StreamSlice(partition: "", values: parents), parameters: [], secrets)
     }
 
-    /// The request of a page; `parameters` override those of the manifest.
+    /// The request of a page with these secrets; `parameters` override those of the manifest.
     func request(
-        _ slice: StreamSlice, parameters: [(name: String, value: String)]
+        _ slice: StreamSlice, parameters: [(name: String, value: String)], _ secrets: [String: SecretString]
     ) throws(ConnectorError) -> HTTPRequest {
         let path = try stream.path.filled { place throws(ConnectorError) in
-            URLText.encoded(try value(of: place, slice))
+            URLText.encoded(try value(of: place, slice, secrets))
         }
         var query: [(name: String, value: String)] = []
         for (name, template) in stream.query {
             query.append(
-                (name, try template.filled { place throws(ConnectorError) in try value(of: place, slice) }))
+                (
+                    name,
+                    try template.filled { place throws(ConnectorError) in try value(of: place, slice, secrets)
+                    }
+                ))
         }
         if let size = stream.page.sizeParameter { query.append((size, String(pageSize))) }
         for parameter in parameters {
@@ -53,12 +62,14 @@ struct RequestTemplate: Sendable {
                 + query.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }.joined(
                     separator: "&")
         }
-        return try authenticated(url)
+        return try authenticated(url, secrets)
     }
 
     /// A request to a URL that the provider gave. It has to stay with the provider: another host would get the
     /// credential.
-    func request(toGivenURL url: String) throws(ConnectorError) -> HTTPRequest {
+    func request(
+        toGivenURL url: String, _ secrets: [String: SecretString]
+    ) throws(ConnectorError) -> HTTPRequest {
         let isOnThisHost = url.hasPrefix("/") && !url.hasPrefix("//")
         let resolved = isOnThisHost ? URLText.origin(of: baseURL) + url : url
         guard URLText.origin(of: resolved) == URLText.origin(of: baseURL) else {
@@ -67,19 +78,25 @@ struct RequestTemplate: Sendable {
                 userMessage: "\(manifest.title) sent data in an unexpected form.",
                 operatorDetail: "stream \(stream.name): the next page is on another host than \(baseURL)")
         }
-        return try authenticated(resolved)
+        return try authenticated(resolved, secrets)
     }
 
-    private func authenticated(_ url: String) throws(ConnectorError) -> HTTPRequest {
+    private func authenticated(
+        _ url: String, _ secrets: [String: SecretString]
+    ) throws(ConnectorError) -> HTTPRequest {
         let none = StreamSlice.whole
         var url = url
         var headers: [(name: String, value: String)] = [("Accept", "application/json")]
         for (name, template) in manifest.headers {
             headers.append(
-                (name, try template.filled { place throws(ConnectorError) in try value(of: place, none) }))
+                (
+                    name,
+                    try template.filled { place throws(ConnectorError) in try value(of: place, none, secrets)
+                    }
+                ))
         }
         func filled(_ template: Template) throws(ConnectorError) -> String {
-            try template.filled { place throws(ConnectorError) in try value(of: place, none) }
+            try template.filled { place throws(ConnectorError) in try value(of: place, none, secrets) }
         }
         switch manifest.auth {
         case .bearer(let token): headers.append(("Authorization", "Bearer \(try filled(token))"))
@@ -95,11 +112,13 @@ struct RequestTemplate: Sendable {
         return HTTPRequest(method: "GET", url: url, headers: headers)
     }
 
-    private func value(of place: Template.Place, _ slice: StreamSlice) throws(ConnectorError) -> String {
+    private func value(
+        of place: Template.Place, _ slice: StreamSlice, _ secrets: [String: SecretString]
+    ) throws(ConnectorError) -> String {
         let found: String? =
             switch place.namespace {
             case .config: access.configuration[place.name]
-            case .secret: access.secrets[place.name]?.exposed
+            case .secret: secrets[place.name]?.exposed
             case .parent: slice.values[place.name]
             }
         guard let found, !found.utf8.contains(where: { $0 < 0x20 }) else {

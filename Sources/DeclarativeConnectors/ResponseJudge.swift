@@ -9,7 +9,8 @@ import PageScanner
 struct ResponseJudge: ResponseReading {
     let manifest: Manifest
     let stream: String
-    let secrets: [String: SecretString]
+    /// What excerpts of responses must not show.
+    var secrets: [String: SecretString]
 
     func failure(of outcome: Result<HTTPResponse, HTTPError>) -> ConnectorError? {
         switch outcome {

@@ -52,6 +52,8 @@ public struct ClusterSettings: Sendable {
     public let serviceURLs: [String: String]
     /// `LOCKSTEP_LIMITS`: quantities in place of those of manifests. Whether the limits exist is not known here.
     public let limits: LimitOverrides
+    /// The applications that are registered with providers, by the service as their variables spell it.
+    let oauthClients: [String: OAuthClientEntry]
     /// Every setting with the value that took effect and its origin, secrets redacted.
     public let effective: [EffectiveSetting]
 
@@ -109,7 +111,13 @@ public struct ClusterSettings: Sendable {
             environment.list(
                 "LOCKSTEP_LIMITS", separator: ",", default: [], allowed: LimitOverrides.form,
                 show: { "\($0.service).\($0.limit)=\($0.quantity)" }, parse: LimitOverrides.entry))
+        oauthClients = OAuthClientEntry.read(&environment, readFile: readFile)
         effective = environment.effective
+    }
+
+    /// `LOCKSTEP_OAUTH_<SERVICE>_CLIENT_ID` and `_CLIENT_SECRET`; nil when the service has none.
+    public func oauthClient(for service: String) -> OAuthClientEntry? {
+        oauthClients[OAuthClientEntry.spelling(of: service)]
     }
 
     /// The database, for a command that finds out late that it needs one.

@@ -49,6 +49,11 @@ public struct Environment: Sendable {
         }
     }
 
+    /// The names of the variables that begin with `text`, in order: for settings with a part of the name of their own.
+    public func names(beginningWith text: String) -> [String] {
+        variables.keys.filter { $0.hasPrefix(text) }.sorted()
+    }
+
     // MARK: Readers
 
     /// A value in a form of its own. `parse` returns nil when the text is not in that form; `show` writes a

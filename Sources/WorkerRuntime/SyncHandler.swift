@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ConnectorKit
+public import Credentials
 public import HTTPTransport
 public import JobQueue
 public import Logging
@@ -8,7 +9,7 @@ public import Model
 public import RateLimits
 public import SyncEngine
 public import SyncStore
-public import Vault
+import Vault
 
 /// Runs sync jobs: finds the integration, opens its run, unseals its credential, and lets the engine read.
 public struct SyncHandler: JobHandler {
@@ -16,7 +17,7 @@ public struct SyncHandler: JobHandler {
     private let store: SyncStore
     private let integrations: IntegrationDirectory
     private let engine: SyncEngine
-    private let vault: CredentialVault
+    private let keeper: CredentialKeeper
     private let http: HTTPClient
     private let limiter: RateLimiter
     private let limits: LimitOverrides
@@ -34,7 +35,7 @@ public struct SyncHandler: JobHandler {
     /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address.
     public init(
         queue: JobQueue, store: SyncStore, engine: SyncEngine, integrations: IntegrationStore,
-        vault: CredentialVault, http: HTTPClient, limiter: RateLimiter,
+        keeper: CredentialKeeper, http: HTTPClient, limiter: RateLimiter,
         limits: LimitOverrides = LimitOverrides(),
         connector: @escaping @Sendable (String) -> (any Connector)?,
         serviceURLs: [String: String], workerName: String, logger: Logger,
@@ -45,7 +46,7 @@ public struct SyncHandler: JobHandler {
         self.store = store
         self.engine = engine
         self.integrations = IntegrationDirectory(store: integrations)
-        self.vault = vault
+        self.keeper = keeper
         self.http = http
         self.limiter = limiter
         self.limits = limits
@@ -183,19 +184,19 @@ public struct SyncHandler: JobHandler {
                     operatorDetail:
                         "this worker has no connector for '\(run.key.service)'; see LOCKSTEP_CONNECTORS"))
         }
-        var secrets: [String: SecretString] = [:]
-        if let credential = run.credential {
-            do throws(VaultError) {
-                secrets = try vault.open(
-                    credential.ciphertext, for: run.integrationID, kind: credential.kind,
-                    version: credential.version)
-            } catch {
-                return .failure(
-                    RunFailure(
-                        .config, code: "credential_unreadable",
-                        userMessage: "\(run.key.service) cannot be synced at the moment.",
-                        operatorDetail: error.message))
-            }
+        let baseURL = serviceURLs[run.key.service]
+        let credential: any SecretSource
+        do throws(VaultError) {
+            credential = try keeper.source(
+                for: run.key, id: run.integrationID, title: connector.title,
+                profile: connector.tokens(at: baseURL), configuration: run.configuration,
+                initial: run.credential)
+        } catch {
+            return .failure(
+                RunFailure(
+                    .config, code: "credential_unreadable",
+                    userMessage: "\(run.key.service) cannot be synced at the moment.",
+                    operatorDetail: error.message))
         }
         return .success(
             (
@@ -206,8 +207,7 @@ public struct SyncHandler: JobHandler {
                         scope: LimitScope(
                             service: run.key.service, integrationID: run.integrationID, isUrgent: isUrgent),
                         title: connector.title, overrides: limits, holds: holds, logger: logger),
-                    secrets: secrets, configuration: run.configuration,
-                    baseURL: serviceURLs[run.key.service])
+                    credential: credential, configuration: run.configuration, baseURL: baseURL)
             ))
     }
 
