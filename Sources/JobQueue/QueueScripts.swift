@@ -6,7 +6,7 @@ import RedisClient
 /// inserted below the first line, which holds the flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
-        progress, sort, cancel, slot, beat, stats, backfill
+        progress, sort, cancel, slot, beat, stats, backfill, forget
 
     private static let claimScript = assembled(PackageResources.claim_lua, withLanes: true)
     private static let renewScript = assembled(PackageResources.renew_lua)
@@ -27,6 +27,7 @@ enum QueueScript: String, CaseIterable {
     private static let beatScript = assembled(PackageResources.beat_lua)
     private static let backfillScript = assembled(PackageResources.backfill_lua)
     private static let statsScript = assembled(PackageResources.stats_lua, withLanes: true)
+    private static let forgetScript = assembled(PackageResources.forget_lua, withLanes: true)
 
     var script: RedisScript {
         switch self {
@@ -49,6 +50,7 @@ enum QueueScript: String, CaseIterable {
         case .beat: Self.beatScript
         case .stats: Self.statsScript
         case .backfill: Self.backfillScript
+        case .forget: Self.forgetScript
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Credentials
 import Cryptography
 import DevCluster
 import Foundation
@@ -17,7 +18,7 @@ import Vault
 /// A cluster of real processes, as an operator starts them.
 struct Cluster {
     let processes: DevCluster
-    /// Where the logs are.
+    /// Where the data and the logs are.
     let directory: String
     let pool: PostgresPool
     let redis: RedisClient
@@ -103,10 +104,8 @@ struct Cluster {
         let secret =
             key.service == "stripe"
             ? ["api_key": "sk_test_\(key.userID)"] : ["access_token": "ya29.\(key.userID)"]
-        let sealed = try vault.seal(
-            secret.mapValues { SecretString($0) }, for: id, kind: "static", version: 1)
-        try await store.putCredential(
-            of: id, kind: "static", keyID: sealed.keyID, version: 1, ciphertext: sealed.bytes)
+        try await CredentialWriter(vault: vault, store: CredentialStore(pool: pool)).write(
+            secret.mapValues { SecretString($0) }, to: id)
         return id
     }
 

@@ -27,7 +27,9 @@ import Testing
     @Test func `never write user JSON anew, look for keys or read whole lists`() {
         for script in QueueScript.allCases {
             let source = String(decoding: script.script.source, as: UTF8.self)
-            for word in ["cjson.encode", "'KEYS'", "'LRANGE'", "'HGETALL'", "'SMEMBERS'", "'SCAN'"] {
+            // `forget` looks at a list in parts of 100 elements.
+            let lists = script == .forget ? [] : ["'LRANGE'"]
+            for word in lists + ["cjson.encode", "'KEYS'", "'HGETALL'", "'SMEMBERS'", "'SCAN'"] {
                 #expect(!source.contains(word), "\(script) has \(word)")
             }
         }

@@ -6,12 +6,13 @@ import Foundation
 import Model
 import Settings
 import SyncStore
-import Vault
 
 struct IntegrationsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "integrations", abstract: "The connected accounts.",
-        subcommands: [Add.self, List.self, Show.self, Pause.self, Resume.self])
+        subcommands: [
+            Add.self, List.self, Show.self, Pause.self, Resume.self, Disconnect.self, Erase.self,
+        ])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -19,6 +20,10 @@ struct IntegrationsCommand: AsyncParsableCommand {
             discussion: """
                 Secrets are read from standard input, one NAME=VALUE a line, so that they stand in no process list:
                   echo "api_key=sk_live_…" | lockstep integrations add u_42 stripe
+                A JSON object is taken too, such as a service account's file or the answer of a token endpoint:
+                  lockstep integrations add u_42 google-calendar < token.json
+                Of a service with OAuth, expires_in and scope are no secrets, but say how long access_token is valid and
+                what was granted.
                 """)
 
         @Argument(help: "The user's id in your system.")
@@ -33,7 +38,7 @@ struct IntegrationsCommand: AsyncParsableCommand {
         func run() async throws {
             try await CommandContext.run(requiring: [.database, .keys]) { context in
                 let registry = try ConnectorCommand.registry(context.settings)
-                guard registry.connector(for: service) != nil else {
+                guard let connector = registry.connector(for: service) else {
                     throw Exit.complain(
                         "there is no connector for '\(service)'; there are: \(registry.services.joined(separator: ", "))",
                         Exit.usage)
@@ -43,29 +48,13 @@ struct IntegrationsCommand: AsyncParsableCommand {
                 else {
                     throw Exit.complain("--config is not a JSON object", Exit.badData)
                 }
-                let secrets = try Self.readSecrets()
+                let input = try SecretInput.read(for: connector)
                 let store = IntegrationStore(pool: context.pool)
                 let key = IntegrationKey(userID: user, service: service, account: account)
                 let (id, isNew) = try await store.add(key, configuration: Array(config.utf8))
-                try await CredentialWriter(settings: context.settings, store: store).write(secrets, to: id)
+                try await CommandVault.write(input, to: id, context.settings, context.pool)
                 print("\(isNew ? "connected" : "updated") integration \(id): \(key)")
             }
-        }
-
-        private static func readSecrets() throws -> [String: SecretString] {
-            var secrets: [String: SecretString] = [:]
-            while let line = readLine() {
-                guard !line.isEmpty else { continue }
-                let halves = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard halves.count == 2, !halves[0].isEmpty, !halves[1].isEmpty else {
-                    throw Exit.complain("a line of standard input is not NAME=VALUE", Exit.badData)
-                }
-                secrets[String(halves[0])] = SecretString(String(halves[1]))
-            }
-            guard !secrets.isEmpty else {
-                throw Exit.complain("no secret came on standard input; one NAME=VALUE a line", Exit.badData)
-            }
-            return secrets
         }
     }
 
@@ -178,32 +167,5 @@ struct IntegrationsCommand: AsyncParsableCommand {
             }
             print("integration \(found.id) is \(status)")
         }
-    }
-}
-
-/// Seals secrets and stores them.
-struct CredentialWriter {
-    private let vault: CredentialVault
-    private let store: IntegrationStore
-
-    init(settings: ClusterSettings, store: IntegrationStore) throws {
-        do throws(VaultError) {
-            vault = CredentialVault(keys: try KeyRing(settings.keys))
-        } catch {
-            throw Exit.complain(error.message, Exit.configuration)
-        }
-        self.store = store
-    }
-
-    func write(_ secrets: [String: SecretString], to id: Int64) async throws {
-        let version = try await store.credentialVersion(of: id) + 1
-        let sealed: SealedCredential
-        do throws(VaultError) {
-            sealed = try vault.seal(secrets, for: id, kind: "static", version: version)
-        } catch {
-            throw Exit.complain(error.message, Exit.badData)
-        }
-        try await store.putCredential(
-            of: id, kind: "static", keyID: sealed.keyID, version: version, ciphertext: sealed.bytes)
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Credentials
 import DevCluster
 import JobQueue
 import Logging
@@ -47,7 +48,7 @@ struct DemoScenario {
             })
         else { throw DevClusterError("the sandbox has no usable URL") }
 
-        try await connect(settings, IntegrationStore(pool: pool))
+        try await connect(settings, pool)
         try await wave.run(.full, "full sync of every integration")
         try await control.ask("edit?user=all&creates=5&updates=10&deletes=4")
         output.step("edited the provider's data: 5 created, 10 changed, 4 deleted in each list")
@@ -73,8 +74,10 @@ struct DemoScenario {
         return result.findings.count
     }
 
-    private func connect(_ settings: ClusterSettings, _ store: IntegrationStore) async throws {
-        let writer = try CredentialWriter(settings: settings, store: store)
+    private func connect(_ settings: ClusterSettings, _ pool: PostgresPool) async throws {
+        let store = IntegrationStore(pool: pool)
+        let writer = CredentialWriter(
+            vault: try CommandVault.make(settings), store: CredentialStore(pool: pool))
         for user in 1...users {
             for (service, name, secret) in [
                 ("stripe", "api_key", "sk_test_u_\(user)"),

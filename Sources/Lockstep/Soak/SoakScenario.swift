@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Credentials
 import DevCluster
 import Foundation
 import JobQueue
@@ -40,7 +41,7 @@ struct SoakScenario {
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         let queue = JobQueue(redis: redis)
-        try await connect(settings, IntegrationStore(pool: pool))
+        try await connect(settings, pool)
         // Slow, so that the poison job never gets as far as a commit before it kills.
         let control = settings.serviceURLs["stripe"].flatMap {
             SandboxControl(serviceURL: $0, logger: logger)
@@ -142,8 +143,10 @@ struct SoakScenario {
         try await queue.enqueue([Array(payload.utf8)], in: .default)
     }
 
-    private func connect(_ settings: ClusterSettings, _ store: IntegrationStore) async throws {
-        let writer = try CredentialWriter(settings: settings, store: store)
+    private func connect(_ settings: ClusterSettings, _ pool: PostgresPool) async throws {
+        let store = IntegrationStore(pool: pool)
+        let writer = CredentialWriter(
+            vault: try CommandVault.make(settings), store: CredentialStore(pool: pool))
         for user in 1...users {
             let key = IntegrationKey(userID: "u_\(user)", service: "stripe")
             // Pages of 20, so that a run has many checkpoints to be killed between.
