@@ -289,6 +289,7 @@ extension RunVerdict {
         case .failed: "failed"
         case .reauthRequired: "reauth_required"
         case .superseded: "superseded"
+        case .ledgerFailed: "ledger_failed"
         }
     }
 }
