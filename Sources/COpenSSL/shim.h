@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 
 // One digest with a context that already knows its algorithm: starting it again with a null type skips the
 // search for a provider, which costs more than hashing a small record.
