@@ -109,7 +109,7 @@ let runtimes: [Target] = [
             "ConnectorKit", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine", "SyncStore",
             "Vault", log, lifecycle,
         ]),
-    library("Sandbox", ["Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
+    library("Sandbox", ["Cryptography", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
 ]
 
 let executables: [Target] = [
@@ -174,7 +174,7 @@ let testTargets: [Target] = [
             "Cron", "JobQueue", "Model", "PostgresClient", "RedisClient", "SchedulerRuntime", "SyncStore",
             log,
         ]),
-    tests("SandboxTests", ["Sandbox", "Model", log, nioCore, nioPosix, nioHTTP1]),
+    tests("SandboxTests", ["Cryptography", "Sandbox", "Model", log, nioCore, nioPosix, nioHTTP1]),
     tests(
         "DeclarativeConnectorsTests",
         [

@@ -3,6 +3,7 @@
 import Foundation
 import Model
 import NIOCore
+import NIOHTTP1
 import Testing
 
 @testable import Sandbox
@@ -26,6 +27,10 @@ struct SandboxFixture {
 
         func items(_ name: String) throws -> [[String: Any]] {
             try #require(try json[name] as? [[String: Any]])
+        }
+
+        func header(_ name: String) -> String? {
+            response.headers.first { $0.name == name }?.value
         }
 
         func ids(_ name: String) throws -> [String] {
@@ -58,17 +63,32 @@ struct SandboxFixture {
     }
 
     mutating func send(
-        _ method: String, _ uri: String, key: String? = nil, body: String = ""
+        _ method: String, _ uri: String, key: String? = nil, headers: [(String, String)] = [],
+        body: String = ""
     ) -> Answer {
+        let bearer = key.map { [("Authorization", "Bearer \($0)")] } ?? []
         let response = state.answer(
             SandboxRequest(
-                method: method, uri: uri, authorization: key.map { "Bearer \($0)" }, body: Array(body.utf8)),
+                method: method, uri: uri, headers: HTTPHeaders(bearer + headers), body: Array(body.utf8)),
             at: time)
         var text = String(buffer: response.body)
         if var listing = response.listing {
             while let piece = listing.next(size: 1_000) { text += String(buffer: piece) }
         }
         return Answer(status: response.status, text: text, response: response)
+    }
+
+    /// A form, percent-encoded.
+    static func form(_ pairs: [(String, String)]) -> String { String(query(pairs).dropFirst()) }
+
+    mutating func slack(_ method: String, _ arguments: [(String, String)] = [], user: String = "u_1")
+        -> Answer
+    {
+        send("GET", "/slack/api/\(method)" + Self.query(arguments), key: "xoxb-\(user)")
+    }
+
+    mutating func gmail(_ path: String, _ query: [(String, String)] = [], user: String = "u_1") -> Answer {
+        send("GET", "/gmail/v1/users/me/\(path)" + Self.query(query), key: "ya29.\(user)")
     }
 
     mutating func stripe(_ path: String, user: String = "u_1") -> Answer {

@@ -51,13 +51,31 @@ struct ControlParameters {
 
     func stream() throws(ControlRefusal) -> SandboxStream? {
         guard let text = values["stream"] else { return nil }
-        guard let stream = SandboxStream(rawValue: text) else {
-            throw Self.oneOf("stream", SandboxStream.allCases.map(\.rawValue))
+        let streams = SandboxStream.allCases.filter { $0.name == text }
+        guard let first = streams.first else {
+            throw Self.oneOf("stream", Set(SandboxStream.allCases.map(\.name)).sorted())
         }
-        if let service = try service(), service != stream.service {
+        guard let service = try service() else {
+            guard streams.count == 1 else {
+                throw ControlRefusal(
+                    "'\(text)' is a stream of \(streams.map(\.service.rawValue).joined(separator: " and ")); "
+                        + "'service' says which")
+            }
+            return first
+        }
+        guard let stream = SandboxStream(text, of: service) else {
             throw ControlRefusal("the service '\(service.rawValue)' has no stream '\(text)'")
         }
         return stream
+    }
+
+    func flag(_ name: String) throws(ControlRefusal) -> Bool? {
+        switch values[name] {
+        case nil: nil
+        case "1", "true": true
+        case "0", "false": false
+        default: throw Self.oneOf(name, ["0", "1"])
+        }
     }
 
     /// Nil without a user, and for the user `all`.

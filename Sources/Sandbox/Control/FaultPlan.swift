@@ -45,8 +45,9 @@ struct Fault: Sendable, Equatable {
     }
 
     let kind: Kind
-    /// Nil matches every service, stream, user, page.
+    /// Nil matches every service, endpoint, stream, user, page.
     var service: SandboxService?
+    var endpoint: String?
     var stream: SandboxStream?
     var user: Int?
     /// The page of an enumeration, from 1.
@@ -54,18 +55,30 @@ struct Fault: Sendable, Equatable {
     var status = 500
     var retryAfter: String?
     var body: String?
+    /// The provider's own word for what is wrong, in its usual form.
+    var error: String?
+    /// Whether the request is carried out although its answer is another; nil for what is usual.
+    var executes: Bool?
     var milliseconds = 1_000
     /// Matching requests that pass before the fault begins.
     var skip = 0
     /// Requests that it still hits.
     var times = 1
+
+    /// A refusal comes before the work; an answer that is lost comes after it.
+    var isExecuted: Bool {
+        executes ?? (kind != .status && kind != .html)
+    }
 }
 
 /// The faults that wait for their requests.
 struct FaultPlan: Sendable {
     /// What a request asks for.
     struct Target: Sendable {
-        let key: CollectionKey
+        let service: SandboxService
+        let endpoint: String?
+        let stream: SandboxStream?
+        let user: Int?
         let page: Int
     }
 
@@ -88,9 +101,10 @@ struct FaultPlan: Sendable {
     mutating func next(_ target: Target) -> Fault? {
         for index in faults.indices {
             let fault = faults[index]
-            guard fault.service == nil || fault.service == target.key.stream.service,
-                fault.stream == nil || fault.stream == target.key.stream,
-                fault.user == nil || fault.user == target.key.user,
+            guard fault.service == nil || fault.service == target.service,
+                fault.endpoint == nil || fault.endpoint == target.endpoint,
+                fault.stream == nil || fault.stream == target.stream,
+                fault.user == nil || fault.user == target.user,
                 fault.page == nil || fault.page == target.page
             else { continue }
             if fault.skip > 0 {

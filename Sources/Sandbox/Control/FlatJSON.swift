@@ -1,19 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Reads a JSON object whose values are strings, numbers, booleans or null; a null value is as if it were not
-/// there.
+/// there. Nested values are refused, or taken as their text.
 struct FlatJSON {
+    /// Deeper values are refused.
+    private static let depthLimit = 64
+
     private let bytes: [UInt8]
+    private let takesNested: Bool
     private var index = 0
 
     /// Values as text: a number as it is written, `true` and `false` as words.
-    static func parse(_ bytes: [UInt8]) throws(ControlRefusal) -> [String: String] {
-        var reader = FlatJSON(bytes)
+    static func parse(
+        _ bytes: [UInt8], takingNested takesNested: Bool = false
+    ) throws(ControlRefusal) -> [String: String] {
+        var reader = FlatJSON(bytes, takesNested)
         return try reader.object()
     }
 
-    private init(_ bytes: [UInt8]) {
+    /// A member of a JSON object whose nested values do not matter.
+    static func member(_ name: String, of json: String) -> String? {
+        do throws(ControlRefusal) {
+            return try parse(Array(json.utf8), takingNested: true)[name]
+        } catch {
+            return nil
+        }
+    }
+
+    /// Whether the text is one JSON array.
+    static func isArray(_ text: String) -> Bool {
+        var reader = FlatJSON(Array(text.utf8), true)
+        reader.skipSpace()
+        guard reader.peek == UInt8(ascii: "[") else { return false }
+        do throws(ControlRefusal) {
+            try reader.skipValue(depth: 0)
+            try reader.expectEnd()
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private init(_ bytes: [UInt8], _ takesNested: Bool) {
         self.bytes = bytes
+        self.takesNested = takesNested
     }
 
     private var refusal: ControlRefusal {
@@ -43,6 +73,10 @@ struct FlatJSON {
         skipSpace()
         if peek == UInt8(ascii: "\"") { return try string() }
         let start = index
+        if takesNested, peek == UInt8(ascii: "{") || peek == UInt8(ascii: "[") {
+            try skipValue(depth: 0)
+            return String(decoding: bytes[start..<index], as: UTF8.self)
+        }
         while let byte = peek, Self.isWordByte(byte) { index += 1 }
         let word = String(decoding: bytes[start..<index], as: UTF8.self)
         if word == "null" { return nil }
@@ -51,6 +85,27 @@ struct FlatJSON {
             throw refusal
         }
         return word
+    }
+
+    private mutating func skipValue(depth: Int) throws(ControlRefusal) {
+        guard depth < Self.depthLimit else { throw refusal }
+        skipSpace()
+        if take("{") {
+            if take("}") { return }
+            repeat {
+                skipSpace()
+                _ = try string()
+                try expect(":")
+                try skipValue(depth: depth + 1)
+            } while take(",")
+            try expect("}")
+        } else if take("[") {
+            if take("]") { return }
+            repeat { try skipValue(depth: depth + 1) } while take(",")
+            try expect("]")
+        } else {
+            _ = try value()
+        }
     }
 
     private mutating func string() throws(ControlRefusal) -> String {

@@ -9,7 +9,7 @@ public struct SandboxControlRequest: Sendable, Equatable {
     /// JSON, or empty.
     public let body: [UInt8]
 
-    private init(
+    init(
         _ method: String, _ path: String, query: [(String, String?)] = [], body: [(String, Value?)] = []
     ) {
         self.method = method
@@ -19,7 +19,7 @@ public struct SandboxControlRequest: Sendable, Equatable {
         self.body = members.isEmpty ? [] : Array("{\(members.joined(separator: ","))}".utf8)
     }
 
-    private enum Value {
+    enum Value {
         case text(String)
         case number(Int)
 
@@ -33,19 +33,18 @@ public struct SandboxControlRequest: Sendable, Equatable {
 
     /// Makes, changes and deletes objects that the seed picks; events in each calendar.
     ///
-    /// Without a user, of all users; without a service or stream, of all but the calendars.
+    /// Without a user, of all users; without a service or stream, of all but calendars, channels and labels.
+    /// With an id, of that one object.
     public static func edit(
-        user: String? = nil, service: String? = nil, stream: String? = nil, creates: Int = 0,
-        updates: Int = 0,
-        deletes: Int = 0
+        user: String? = nil, service: String? = nil, stream: String? = nil, id: String? = nil,
+        creates: Int = 0, updates: Int = 0, deletes: Int = 0
     ) -> SandboxControlRequest {
         SandboxControlRequest(
             "POST", "edit",
             body: [
                 ("user", user.map(Value.text)), ("service", service.map(Value.text)),
-                ("stream", stream.map(Value.text)), ("creates", .number(creates)),
-                ("updates", .number(updates)),
-                ("deletes", .number(deletes)),
+                ("stream", stream.map(Value.text)), ("id", id.map(Value.text)),
+                ("creates", .number(creates)), ("updates", .number(updates)), ("deletes", .number(deletes)),
             ])
     }
 
@@ -63,18 +62,23 @@ public struct SandboxControlRequest: Sendable, Equatable {
 
     /// Makes requests fail: those that match, after the first `skip` of them, `times` times.
     ///
+    /// `error` is the provider's own word for what is wrong. `executes` says whether the request takes effect
+    /// although its answer is another; usually it does when the answer is lost, and not when it is refused.
     /// `kind` is one of `status`, `hang`, `reset`, `truncated`, `html`, `repeated_token`, `empty_next`,
     /// `stale_page`, `slow`;
     /// `page` counts the pages of an enumeration from 1.
     public static func fault(
-        kind: String, user: String? = nil, service: String? = nil, stream: String? = nil, page: Int? = nil,
-        skip: Int = 0, times: Int = 1, status: Int? = nil, retryAfter: String? = nil, body: String? = nil,
+        kind: String, user: String? = nil, service: String? = nil, endpoint: String? = nil,
+        stream: String? = nil, page: Int? = nil, skip: Int = 0, times: Int = 1, status: Int? = nil,
+        retryAfter: String? = nil, body: String? = nil, error: String? = nil, executes: Bool? = nil,
         milliseconds: Int? = nil
     ) -> SandboxControlRequest {
         SandboxControlRequest(
             "POST", "faults",
             body: [
                 ("kind", .text(kind)), ("user", user.map(Value.text)), ("service", service.map(Value.text)),
+                ("endpoint", endpoint.map(Value.text)), ("error", error.map(Value.text)),
+                ("executes", executes.map { .number($0 ? 1 : 0) }),
                 ("stream", stream.map(Value.text)), ("page", page.map(Value.number)), ("skip", .number(skip)),
                 ("times", .number(times)), ("status", status.map(Value.number)),
                 ("retry_after", retryAfter.map(Value.text)), ("body", body.map(Value.text)),
@@ -96,9 +100,16 @@ public struct SandboxControlRequest: Sendable, Equatable {
     }
 
     /// Lists live objects, a line `{"external_id":"…","data":…}` each, now or after a change.
-    public static func objects(user: String, stream: String, at change: Int? = nil) -> SandboxControlRequest {
+    ///
+    /// The service is needed where two have a stream of that name.
+    public static func objects(
+        user: String, service: String? = nil, stream: String, at change: Int? = nil
+    ) -> SandboxControlRequest {
         SandboxControlRequest(
-            "GET", "objects", query: [("user", user), ("stream", stream), ("at", change.map { "\($0)" })])
+            "GET", "objects",
+            query: [
+                ("user", user), ("service", service), ("stream", stream), ("at", change.map { "\($0)" }),
+            ])
     }
 
     /// Lists the changes of objects after a number, a line each.
@@ -134,10 +145,31 @@ public struct SandboxControlRequest: Sendable, Equatable {
             ])
     }
 
+    /// Makes the documented limits of a service take effect, or none.
+    public static func limits(service: String, isOn: Bool) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "limits",
+            body: [("service", .text(service)), ("mode", .text(isOn ? "documented" : "off"))])
+    }
+
+    /// Adds a limit: so many requests in any window of `milliseconds`, of each user or of all together.
+    public static func limit(
+        service: String, endpoint: String? = nil, count: Int, milliseconds: Int, ofAllUsers: Bool = false
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "limits",
+            body: [
+                ("service", .text(service)), ("endpoint", endpoint.map(Value.text)),
+                ("count", .number(count)),
+                ("milliseconds", .number(milliseconds)),
+                ("scope", .text(ofAllUsers ? "service" : "user")),
+            ])
+    }
+
     /// Counts of requests, changes and faults.
     public static let stats = SandboxControlRequest("GET", "stats")
 
-    private static func encoded(_ text: String) -> String {
+    static func encoded(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {
             switch byte {

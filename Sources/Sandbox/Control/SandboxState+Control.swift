@@ -4,7 +4,7 @@ import NIOCore
 
 /// `/_control`: edits, faults, expiry, and what the sandbox knows.
 extension SandboxState {
-    mutating func control(_ request: SandboxRequest) -> SandboxResponse {
+    mutating func control(_ request: SandboxRequest, at now: RequestTime) -> SandboxResponse {
         do throws(ControlRefusal) {
             switch (request.method, request.segments.dropFirst().joined(separator: "/")) {
             case ("POST", "edit"): return try edit(request)
@@ -15,6 +15,10 @@ extension SandboxState {
             case ("POST", "expire"): return try expire(request)
             case ("POST", "revoke"): return try revoke(request, true)
             case ("POST", "restore"): return try revoke(request, false)
+            case ("POST", "limits"): return try setLimits(request)
+            case ("GET", "oauth/grants"): return try listGrants(request)
+            case ("POST", let path) where path.hasPrefix("oauth/"):
+                return try controlOAuth(request, path.dropFirst(6), at: now)
             case ("GET", "objects"): return try objects(request)
             case ("GET", "changes"): return try changes(request)
             case ("GET", "ledger"): return try requests(request)
@@ -23,8 +27,9 @@ extension SandboxState {
             default:
                 throw ControlRefusal(
                     """
-                    there are POST edit, faults, expire, revoke, restore, DELETE faults, and GET objects, \
-                    changes, ledger, window, stats
+                    there are POST edit, faults, limits, expire, revoke, restore, oauth/clients, \
+                    oauth/accounts, oauth/behaviour, oauth/tokens, oauth/expire, oauth/revoke, DELETE faults, \
+                    and GET objects, changes, ledger, window, oauth/grants, stats
                     """)
             }
         } catch {
@@ -38,6 +43,7 @@ extension SandboxState {
         let users = try parameters.user(configuration).map { $0...$0 } ?? 1...configuration.userCount
         let service = try parameters.service()
         let stream = try parameters.stream()
+        if stream == .slackReplies { throw ControlRefusal("replies are edited as 'messages'") }
         let range = 0...1_000_000
         let edit = ObjectStore.Edit(
             creates: try parameters.integer("creates", in: range) ?? 0,
@@ -78,9 +84,8 @@ extension SandboxState {
         let parameters = try ControlParameters(
             request,
             allowed: [
-                "kind", "service", "stream", "user", "page", "request", "skip", "times", "status",
-                "retry_after",
-                "body", "milliseconds",
+                "kind", "service", "endpoint", "stream", "user", "page", "request", "skip", "times", "status",
+                "retry_after", "body", "error", "executes", "milliseconds",
             ])
         guard let kind = parameters.text("kind").flatMap(Fault.Kind.init(name:)) else {
             throw ControlParameters.oneOf("kind", Fault.Kind.allCases.map(\.rawValue))
@@ -93,6 +98,9 @@ extension SandboxState {
         fault.status = try parameters.integer("status", in: 200...599) ?? 500
         fault.retryAfter = parameters.text("retry_after")
         fault.body = parameters.text("body")
+        fault.endpoint = parameters.text("endpoint")
+        fault.error = parameters.text("error")
+        fault.executes = try parameters.flag("executes")
         fault.milliseconds = try parameters.integer("milliseconds", in: 0...3_600_000) ?? 1_000
         // The nth matching request is the one before which n - 1 pass.
         let number = try parameters.integer("request", in: 1...1_000_000_000)
@@ -120,7 +128,11 @@ extension SandboxState {
         }
         let user = try parameters.user(configuration)
         for kind in kinds {
-            if let user { eras.expire(kind, user: user) } else { eras.expire(kind) }
+            if let user {
+                eras.expire(kind, user: user, at: store.sequence)
+            } else {
+                eras.expire(kind, at: store.sequence)
+            }
         }
         return SandboxResponse(json: #"{"changes":\#(store.sequence)}"#)
     }
@@ -142,7 +154,7 @@ extension SandboxState {
         var response = SandboxResponse(contentType: "application/x-ndjson")
         response.headers.append(("Sandbox-Change", "\(moment ?? store.sequence)"))
         response.listing = ObjectListing(
-            store.collections(user: user, stream: stream, at: moment), bytes: bytes)
+            stream, store.collections(user: user, stream: stream, at: moment), bytes: bytes)
         return response
     }
 
@@ -154,8 +166,8 @@ extension SandboxState {
             changes.map { key, change in
                 """
                 {"number":\(change.sequence),"user":\(JSONText.quoted(configuration.name(ofUser: key.user))),\
-                "stream":"\(key.stream.rawValue)",\
-                "external_id":\(JSONText.quoted(bytes.externalID(key, Int(change.index)))),\
+                "stream":"\(key.stream.name)",\
+                "external_id":\(JSONText.quoted(bytes.externalID(store[key], Int(change.index)))),\
                 "kind":"\(change.kind.name)"}
                 """
             })

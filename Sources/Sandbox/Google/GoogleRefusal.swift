@@ -16,6 +16,10 @@ struct GoogleRefusal: Error {
         status: 401, domain: "global", reason: "authError", message: "Invalid Credentials",
         location: ("header", "Authorization"))
 
+    static let insufficientPermissions = GoogleRefusal(
+        status: 403, domain: "global", reason: "insufficientPermissions",
+        message: "Request had insufficient authentication scopes.")
+
     static let fullSyncRequired = GoogleRefusal(
         status: 410, domain: "calendar", reason: "fullSyncRequired",
         message: "Sync token is no longer valid, a full sync is required.",
@@ -27,19 +31,22 @@ struct GoogleRefusal: Error {
             location: ("parameter", parameter))
     }
 
-    /// The error that Google sends with a status, for faults.
-    static func fault(_ status: Int) -> GoogleRefusal {
+    /// The error that Google sends with a status, for faults; or one of another reason.
+    static func fault(_ status: Int, _ reason: String? = nil) -> GoogleRefusal {
         switch status {
-        case 401: unauthorized
-        case 404: notFound
-        case 410: fullSyncRequired
+        case 401 where reason == nil: unauthorized
+        case 404 where reason == nil: notFound
+        case 410 where reason == nil: fullSyncRequired
         case 403, 429:
             GoogleRefusal(
-                status: status, domain: "usageLimits", reason: "rateLimitExceeded",
+                status: status, domain: "usageLimits", reason: reason ?? "rateLimitExceeded",
                 message: "Rate Limit Exceeded")
         case 500...:
-            GoogleRefusal(status: status, domain: "global", reason: "backendError", message: "Backend Error")
-        default: GoogleRefusal(status: status, domain: "global", reason: "badRequest", message: "Bad Request")
+            GoogleRefusal(
+                status: status, domain: "global", reason: reason ?? "backendError", message: "Backend Error")
+        default:
+            GoogleRefusal(
+                status: status, domain: "global", reason: reason ?? "badRequest", message: "Bad Request")
         }
     }
 

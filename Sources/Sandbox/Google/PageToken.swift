@@ -79,10 +79,22 @@ struct TokenEras: Sendable {
 
     private var all: [Kind: Int] = [:]
     private var single: [Int: [Kind: Int]] = [:]
+    private var floor = 0
+    private var floors: [Int: Int] = [:]
 
     func era(_ kind: Kind, user: Int) -> Int { (all[kind] ?? 0) + (single[user]?[kind] ?? 0) }
 
-    mutating func expire(_ kind: Kind) { all[kind, default: 0] += 1 }
+    /// The newest change when a user's sync tokens were last made to expire: what lies before it is out of
+    /// reach for feeds, too.
+    func floor(user: Int) -> Int { max(floor, floors[user] ?? 0) }
 
-    mutating func expire(_ kind: Kind, user: Int) { single[user, default: [:]][kind, default: 0] += 1 }
+    mutating func expire(_ kind: Kind, at sequence: Int) {
+        all[kind, default: 0] += 1
+        if kind == .sync { floor = sequence }
+    }
+
+    mutating func expire(_ kind: Kind, user: Int, at sequence: Int) {
+        single[user, default: [:]][kind, default: 0] += 1
+        if kind == .sync { floors[user] = sequence }
+    }
 }

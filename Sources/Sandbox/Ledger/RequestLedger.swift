@@ -111,7 +111,7 @@ extension RequestLedger.Entry {
             "service":\(JSONText.quoted(service?.rawValue)),"endpoint":\(JSONText.quoted(endpoint)),\
             "method":\(JSONText.quoted(method)),\
             "path":\(JSONText.quoted(path)),"query":\(JSONText.quoted(query)),"user":\(JSONText.quoted(name)),\
-            "stream":\(JSONText.quoted(stream?.rawValue)),"status":\(status),"bytes":\(bytes),\
+            "stream":\(JSONText.quoted(stream?.name)),"status":\(status),"bytes":\(bytes),\
             "sequence":\(sequence),"fault":\(JSONText.quoted(fault)),"write":\(write)}
             """
     }

@@ -31,6 +31,22 @@ struct ObjectChange: Sendable, Equatable {
     let kind: Kind
 }
 
+/// An object that a client made with a request, instead of the seed.
+struct WrittenObject: Sendable, Equatable {
+    /// Members of its JSON, each as raw JSON text.
+    var members: [String: String] = [:]
+    /// The message of whose thread it is part.
+    var root: Int?
+    /// Members that later requests set, by the number of the change.
+    var changes: [Int: [String: String]] = [:]
+
+    /// A member as it was after a change.
+    func member(_ name: String, asOf sequence: Int) -> String? {
+        let latest = changes.filter { $0.key <= sequence && $0.value[name] != nil }.max { $0.key < $1.key }
+        return latest?.value[name] ?? members[name]
+    }
+}
+
 /// The objects of one list, by number, oldest first.
 ///
 /// Only what was changed is stored: an untouched collection of any size costs nothing. The journal leads to
@@ -46,6 +62,7 @@ struct Collection: Sendable {
     /// The changes that made the objects beyond the initial ones.
     private var creations: [Int] = []
     private var touched: [Int32: ObjectState] = [:]
+    private(set) var written: [Int: WrittenObject] = [:]
 
     init(_ key: CollectionKey, initialCount: Int) {
         self.key = key
@@ -75,6 +92,16 @@ struct Collection: Sendable {
         return change == 0 ? created(index) : Self.epoch + Int64(change)
     }
 
+    /// The object as it was after change number `sequence`.
+    func state(_ index: Int, asOf sequence: Int) -> ObjectState {
+        guard state(index).changedAt > sequence else { return state(index) }
+        var state = ObjectState(changedAt: index < initialCount ? 0 : creations[index - initialCount])
+        for change in journal.prefix(position(after: sequence)) where Int(change.index) == index {
+            Self.apply(change, to: &state)
+        }
+        return state
+    }
+
     /// The number of the first object that was created at `time` or later.
     func firstIndex(createdAtOrAfter time: Int64) -> Int {
         var (low, high) = (0, count)
@@ -99,29 +126,39 @@ struct Collection: Sendable {
     func asOf(_ sequence: Int) -> Collection {
         if journal.last.map({ $0.sequence <= sequence }) ?? true { return self }
         var past = Collection(key, initialCount: initialCount)
+        past.written = written
         for change in journal.prefix(position(after: sequence)) { past.apply(change) }
         return past
     }
 
     mutating func apply(_ change: ObjectChange) {
         journal.append(change)
-        switch change.kind {
-        case .created:
+        guard change.kind != .created else {
             creations.append(change.sequence)
             liveCount += 1
             return
-        case .updated:
-            var state = state(Int(change.index))
-            state.revision += 1
-            state.changedAt = change.sequence
-            touched[change.index] = state
-        case .deleted:
-            var state = state(Int(change.index))
-            state.isDeleted = true
-            state.changedAt = change.sequence
-            touched[change.index] = state
-            liveCount -= 1
         }
+        var state = state(Int(change.index))
+        Self.apply(change, to: &state)
+        touched[change.index] = state
+        if change.kind == .deleted { liveCount -= 1 }
+    }
+
+    /// Gives the object that `apply` makes next its content.
+    mutating func writeNext(_ object: WrittenObject) { written[count] = object }
+
+    /// Sets members of an object that the change with this number changes.
+    mutating func write(_ index: Int, _ members: [String: String], at sequence: Int) {
+        written[index, default: WrittenObject()].changes[sequence] = members
+    }
+
+    private static func apply(_ change: ObjectChange, to state: inout ObjectState) {
+        switch change.kind {
+        case .created: break
+        case .updated: state.revision += 1
+        case .deleted: state.isDeleted = true
+        }
+        state.changedAt = change.sequence
     }
 
     /// The place in the journal of the first change after `sequence`.

@@ -7,11 +7,13 @@ import NIOCore
 /// It holds the collections as they were when it was made: edits during the transfer do not change it.
 struct ObjectListing: Sendable {
     private let bytes: ObjectBytes
+    private let stream: SandboxStream
     private let collections: [Collection]
     private var collection = 0
     private var index = 0
 
-    init(_ collections: [Collection], bytes: ObjectBytes) {
+    init(_ stream: SandboxStream, _ collections: [Collection], bytes: ObjectBytes) {
+        self.stream = stream
         self.collections = collections
         self.bytes = bytes
     }
@@ -25,8 +27,8 @@ struct ObjectListing: Sendable {
                 (collection, index) = (collection + 1, 0)
                 continue
             }
-            if current.isLive(index) {
-                let id = JSONText.escaped(bytes.externalID(current.key, index))
+            if current.isShown(index, in: stream) {
+                let id = JSONText.escaped(bytes.externalID(current, index))
                 piece.writeString("{\"external_id\":\"\(id)\",\"data\":\(bytes.json(current, index))}\n")
             }
             index += 1

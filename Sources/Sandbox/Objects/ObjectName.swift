@@ -10,22 +10,61 @@ struct ObjectName: Sendable {
     private static let letters = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     /// Event ids are in base32hex: a to v and digits.
     private static let hexLetters = Array("0123456789abcdefghijklmnopqrstuv".utf8)
+    private static let capitals = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
+    private static let hexadecimal = Array("0123456789abcdef".utf8)
 
     init(seed: UInt64) {
         self.seed = seed
     }
 
     func text(_ key: CollectionKey, _ index: Int, userName: String) -> String {
+        let prefix = Self.prefix(key.stream)
+        let letters = Self.letters(key.stream)
         switch key.stream {
-        case .customers: "cus_" + code(key, index, 14, Self.letters)
-        case .products: "prod_" + code(key, index, 14, Self.letters)
-        case .invoices: "in_1" + code(key, index, 23, Self.letters)
+        case .customers, .products: return prefix + code(key, index, 14, letters)
+        case .invoices, .prices, .subscriptions, .paymentIntents, .charges:
+            return prefix + code(key, index, 23, letters)
         case .calendars:
-            index == 0
-                ? Self.primary(userName)
-                : "c_\(code(key, index, 26, Self.hexLetters))@group.calendar.google.com"
-        case .events: code(key, index, 26, Self.hexLetters)
+            guard index > 0 else { return Self.primary(userName) }
+            return prefix + code(key, index, 26, letters) + "@group.calendar.google.com"
+        case .events: return code(key, index, 26, letters)
+        case .channels, .users: return prefix + code(key, index, 13, letters)
+        case .gmailMessages: return code(key, index, 16, letters)
+        case .labels: return Self.label(index)
+        // A message of Slack has no other name than its time.
+        case .slackMessages, .slackReplies: return ""
         }
+    }
+
+    private static func prefix(_ stream: SandboxStream) -> String {
+        switch stream {
+        case .customers: "cus_"
+        case .products: "prod_"
+        case .prices: "price_1"
+        case .invoices: "in_1"
+        case .subscriptions: "sub_1"
+        case .paymentIntents: "pi_3"
+        case .charges: "ch_3"
+        case .calendars: "c_"
+        case .channels: "C0"
+        case .users: "U0"
+        case .events, .slackMessages, .slackReplies, .labels, .gmailMessages: ""
+        }
+    }
+
+    private static func letters(_ stream: SandboxStream) -> [UInt8] {
+        switch stream.service {
+        case .stripe, .oauth: letters
+        case .googleCalendar: hexLetters
+        case .slack: capitals
+        case .gmail: hexadecimal
+        }
+    }
+
+    static let systemLabels = ["INBOX", "SENT", "DRAFT", "SPAM", "TRASH", "UNREAD", "STARRED", "IMPORTANT"]
+
+    private static func label(_ index: Int) -> String {
+        index < systemLabels.count ? systemLabels[index] : "Label_\(index - systemLabels.count + 1)"
     }
 
     /// The number of the object with an id, if the collection has one.
@@ -34,10 +73,13 @@ struct ObjectName: Sendable {
         if key.stream == .calendars, text == Self.primary(userName) || text == "primary" {
             return collection.count > 0 ? 0 : nil
         }
+        if key.stream == .labels {
+            return (0..<collection.count).first { Self.label($0) == text }
+        }
         let tail = key.stream == .calendars ? text.utf8.prefix { $0 != UInt8(ascii: "@") } : text.utf8[...]
-        let letters = key.stream.service == .stripe ? Self.letters : Self.hexLetters
+        let letters = Self.letters(key.stream)
         let digits = Self.digits(letters)
-        guard tail.count > digits else { return nil }
+        guard tail.count >= digits else { return nil }
         var value: UInt64 = 0
         for byte in tail.suffix(digits) {
             guard let digit = letters.firstIndex(of: byte) else { return nil }
@@ -55,7 +97,33 @@ struct ObjectName: Sendable {
     static func primary(_ userName: String) -> String { "\(userName)@example.com" }
 
     /// Digits that hold 64 bits.
-    private static func digits(_ letters: [UInt8]) -> Int { letters.count == 62 ? 11 : 13 }
+    private static func digits(_ letters: [UInt8]) -> Int {
+        switch letters.count {
+        case 62: 11
+        case 16: 16
+        default: 13
+        }
+    }
+
+    /// A name that leads to a number of this collection, for what is no object.
+    func code(_ key: CollectionKey, _ number: Int, length: Int) -> String {
+        code(key, number, length, Self.letters)
+    }
+
+    /// The number of a name that `code` made, below a bound.
+    func number(of text: some StringProtocol, _ key: CollectionKey, below bound: Int) -> Int? {
+        guard text.utf8.count >= 11 else { return nil }
+        var value: UInt64 = 0
+        for byte in text.utf8.suffix(11) {
+            guard let digit = Self.letters.firstIndex(of: byte) else { return nil }
+            value = value &* 62 &+ UInt64(digit)
+        }
+        let number = SplitMix64.unmix(value) ^ key.hash(seed: seed)
+        guard number < UInt64(max(0, bound)),
+            code(key, Int(number), length: text.utf8.count).utf8.elementsEqual(text.utf8)
+        else { return nil }
+        return Int(number)
+    }
 
     /// What all objects of the collection share, then the number.
     private func code(_ key: CollectionKey, _ index: Int, _ length: Int, _ letters: [UInt8]) -> String {

@@ -19,6 +19,13 @@ struct ObjectStore: Sendable {
     private var places: [(collection: Int32, position: Int32)] = []
     private var numbers: [CollectionKey: Int32] = [:]
     private var keys: [CollectionKey] = []
+    /// The changes of one user's objects of one service, by number, for feeds.
+    private var feeds: [Feed: [Int]] = [:]
+
+    private struct Feed: Hashable {
+        let user: Int
+        let service: SandboxService
+    }
 
     init(_ configuration: SandboxConfiguration) {
         self.configuration = configuration
@@ -34,13 +41,13 @@ struct ObjectStore: Sendable {
         collections[key] ?? Collection(key, initialCount: configuration.initialCount(of: key))
     }
 
-    /// The collections of a user's stream at a moment; those of events without the deleted calendars.
+    /// The collections of a user's stream at a moment; without those of deleted calendars and channels.
     func collections(user: Int, stream: SandboxStream, at moment: Int? = nil) -> [Collection] {
         func past(_ key: CollectionKey) -> Collection { moment.map { self[key].asOf($0) } ?? self[key] }
-        guard stream == .events else { return [past(CollectionKey(user: user, stream: stream))] }
-        let calendars = past(CollectionKey(user: user, stream: .calendars))
-        return (0..<calendars.count).filter(calendars.isLive).map {
-            past(CollectionKey(user: user, stream: .events, parent: $0))
+        guard let parent = stream.parent else { return [past(CollectionKey(user: user, stream: stream))] }
+        let parents = past(CollectionKey(user: user, stream: parent))
+        return (0..<parents.count).filter(parents.isLive).map {
+            past(CollectionKey(user: user, stream: stream, parent: $0))
         }
     }
 
@@ -53,6 +60,31 @@ struct ObjectStore: Sendable {
         }
     }
 
+    /// The numbers of the changes of a user's objects of a service, oldest first.
+    func feed(user: Int, service: SandboxService) -> [Int] { feeds[Feed(user: user, service: service)] ?? [] }
+
+    /// A change by its number.
+    func change(_ number: Int) -> (key: CollectionKey, change: ObjectChange)? {
+        changes(after: number - 1, limit: 1).first
+    }
+
+    /// Adds an object with a content of its own; its number, or nil when no more changes are remembered.
+    mutating func create(_ key: CollectionKey, _ object: WrittenObject) -> Int? {
+        guard sequence < Self.changeLimit else { return nil }
+        let index = self[key].count
+        change(key, index, .created, object)
+        return index
+    }
+
+    /// Sets members of one object; false when it is deleted, or no more changes are remembered.
+    mutating func update(_ key: CollectionKey, _ index: Int, _ members: [String: String]) -> Bool {
+        guard self[key].isLive(index), sequence < Self.changeLimit else { return false }
+        change(key, index, .updated)
+        let number = sequence
+        collections[key]?.write(index, members, at: number)
+        return true
+    }
+
     /// Changes objects that the seed and the collection's own past pick; each at most once. Returns how many.
     @discardableResult
     mutating func edit(_ key: CollectionKey, _ edit: Edit) -> Int {
@@ -60,7 +92,8 @@ struct ObjectStore: Sendable {
         let past = self[key]
         let turn = past.key.hash(seed: configuration.seed) ^ UInt64(past.journal.count)
         var random = SplitMix64(state: SplitMix64.mix(turn))
-        for index in Self.pick(edit.deletes, of: self[key], &random) { change(key, index, .deleted) }
+        let kind: ObjectChange.Kind = key.stream.hasDeletions ? .deleted : .updated
+        for index in Self.pick(edit.deletes, of: self[key], &random) { change(key, index, kind) }
         for index in Self.pick(edit.updates, of: self[key], &random) { change(key, index, .updated) }
         for _ in 0..<max(0, edit.creates) { change(key, self[key].count, .created) }
         return sequence - before
@@ -69,7 +102,7 @@ struct ObjectStore: Sendable {
     /// Changes one object; false when it is deleted already.
     mutating func edit(_ key: CollectionKey, object index: Int, _ kind: ObjectChange.Kind) -> Bool {
         guard self[key].isLive(index) else { return false }
-        change(key, index, kind)
+        change(key, index, kind == .deleted && !key.stream.hasDeletions ? .updated : kind)
         return true
     }
 
@@ -88,7 +121,9 @@ struct ObjectStore: Sendable {
         }
     }
 
-    private mutating func change(_ key: CollectionKey, _ index: Int, _ kind: ObjectChange.Kind) {
+    private mutating func change(
+        _ key: CollectionKey, _ index: Int, _ kind: ObjectChange.Kind, _ content: WrittenObject? = nil
+    ) {
         guard sequence < Self.changeLimit else { return }
         if numbers[key] == nil {
             numbers[key] = Int32(keys.count)
@@ -97,7 +132,9 @@ struct ObjectStore: Sendable {
         }
         guard let number = numbers[key] else { return }
         let change = ObjectChange(sequence: sequence + 1, index: Int32(index), kind: kind)
+        if let content { collections[key]?.writeNext(content) }
         collections[key]?.apply(change)
+        feeds[Feed(user: key.user, service: key.stream.service), default: []].append(change.sequence)
         places.append((number, Int32((collections[key]?.journal.count ?? 1) - 1)))
     }
 

@@ -23,4 +23,13 @@ enum JSONText {
     static func quoted(_ text: (some StringProtocol)?) -> String {
         text.map { "\"\(escaped($0))\"" } ?? "null"
     }
+
+    /// The text that a JSON string, quotes included, stands for.
+    static func unquoted(_ json: String) -> String {
+        do throws(ControlRefusal) {
+            return try FlatJSON.parse(Array("{\"text\":\(json)}".utf8))["text"] ?? ""
+        } catch {
+            return json
+        }
+    }
 }

@@ -8,14 +8,15 @@ public struct SandboxConfiguration: Sendable {
     public var port = 0
     /// Two sandboxes with one seed hold the same objects, and the same edits change them in the same way.
     public var seed: UInt64 = 1
-    /// Users `u_1` … `u_N`. Their keys are `sk_test_u_1` at Stripe and `ya29.u_1` at Google Calendar.
+    /// Users `u_1` … `u_N`. Their keys are `sk_test_u_1` at Stripe, `ya29.u_1` at Google and `xoxb-u_1` at
+    /// Slack.
     public var users = 20
-    /// When not empty, the users by name instead; their keys are `sk_test_NAME` and `ya29.NAME`.
+    /// When not empty, the users by name instead; their keys end in `NAME`.
     public var names: [String] = []
-    /// Objects of each stream of each user at the start; events of each calendar.
+    /// Objects of each stream of each user at the start; events of each calendar, messages of each channel.
     public var objects = 200
-    /// Other numbers than `objects`, by the name of the stream. A user has two calendars unless this says
-    /// otherwise.
+    /// Other numbers than `objects`, by the name of the stream. A user has two calendars, three
+    /// channels and three labels of their own unless this says otherwise.
     public var objectsByStream: [String: Int] = [:]
     /// Random edits per second while it runs, over all users; 0 for none.
     public var editsPerSecond = 0
@@ -25,6 +26,12 @@ public struct SandboxConfiguration: Sendable {
     public var syncTokenLifetime: Int?
     /// How many changes a page token survives; nil: it expires only on demand.
     public var pageTokenLifetime: Int?
+    /// How many changes back Gmail's history reaches; nil: it is forgotten only on demand.
+    public var historyHorizon: Int?
+    /// How many changes, each a second, back Stripe's events reach.
+    public var eventHorizon = 2_592_000
+    /// Whether the documented limits of the services are kept from the start.
+    public var keepsLimits = false
     /// Requests that the ledger remembers; older ones are counted and forgotten.
     public var ledgerCapacity = 200_000
 
@@ -46,11 +53,18 @@ public struct SandboxConfiguration: Sendable {
 
     /// Objects of a collection before the first edit. A calendar that an edit adds is empty.
     func initialCount(of key: CollectionKey) -> Int {
-        let calendars = max(0, objectsByStream[SandboxStream.calendars.rawValue] ?? 2)
-        switch key.stream {
-        case .calendars: return calendars
-        case .events where key.parent >= calendars: return 0
-        default: return max(0, objectsByStream[key.stream.rawValue] ?? objects)
+        if let parent = key.stream.parent,
+            key.parent >= initialCount(of: CollectionKey(user: key.user, stream: parent))
+        {
+            return 0
         }
+        let usual =
+            switch key.stream {
+            case .calendars: 2
+            case .channels: 3
+            case .labels: ObjectName.systemLabels.count + 3
+            default: objects
+            }
+        return max(0, objectsByStream[key.stream.name] ?? usual)
     }
 }

@@ -43,8 +43,7 @@ final class SandboxHandler: ChannelInboundHandler {
             guard let head else { return }
             self.head = nil
             let request = SandboxRequest(
-                method: head.method.rawValue, uri: head.uri,
-                authorization: head.headers.first(name: "Authorization"), body: body)
+                method: head.method.rawValue, uri: head.uri, headers: head.headers, body: body)
             let time = RequestTime.now()
             let response = state.withLock { $0.answer(request, at: time) }
             deliver(response, to: head, context)
@@ -97,7 +96,7 @@ final class SandboxHandler: ChannelInboundHandler {
     ) {
         let closes = !head.isKeepAlive || response.delivery == .truncated
         var headers = HTTPHeaders(response.headers)
-        headers.add(name: "Date", value: HTTPDateText.text(response.date))
+        headers.add(name: "Date", value: HTTPDateText.text(response.date ?? Collection.epoch))
         if closes { headers.add(name: "Connection", value: "close") }
         if response.listing == nil {
             headers.add(name: "Content-Length", value: String(response.body.readableBytes))

@@ -8,9 +8,14 @@ struct SandboxState: Sendable {
     let bytes: ObjectBytes
     var store: ObjectStore
     var faults = FaultPlan()
+    var limits = RateLimits()
     var ledger: RequestLedger
     var eras = TokenEras()
-    /// Users whose keys are refused.
+    var grants: OAuthGrants
+    var clients = OAuthClients()
+    var idempotency = IdempotencyKeys()
+    var mailWatches: [Int: MailWatch] = [:]
+    /// Users whose tokens are refused.
     var revoked: Set<Int> = []
     private(set) var bench = BenchmarkList()
     private var pages = PageCounter()
@@ -20,6 +25,10 @@ struct SandboxState: Sendable {
         bytes = ObjectBytes(configuration)
         store = ObjectStore(configuration)
         ledger = RequestLedger(capacity: configuration.ledgerCapacity)
+        grants = OAuthGrants(seed: configuration.seed)
+        if configuration.keepsLimits {
+            for service in SandboxService.allCases { limits.set(RateLimits.documented(service), of: service) }
+        }
     }
 
     mutating func answer(_ request: SandboxRequest, at now: RequestTime) -> SandboxResponse {
@@ -30,31 +39,110 @@ struct SandboxState: Sendable {
         } else if first == "bench" {
             response = bench.answer(request)
         } else if first == "_control" {
-            response = control(request)
+            response = control(request, at: now)
         } else {
+            let known = SandboxService.allCases.map { "/\($0.rawValue)" } + ["/bench", "/_control"]
             response = SandboxResponse(
-                status: 404,
-                json: #"{"error":"paths begin with /stripe, /google-calendar, /bench or /_control"}"#)
+                status: 404, json: #"{"error":"paths begin with one of \#(known.joined(separator: ", "))"}"#)
         }
-        response.date = store.now
+        if response.date == nil { response.date = store.now }
         return response
+    }
+
+    /// What is known of a request before it is answered.
+    struct Route {
+        let service: SandboxService
+        let oauth: OAuthEndpoint?
+        let endpoint: String?
+        let caller: Caller
+        let user: Int?
+        let key: CollectionKey?
+        let stream: SandboxStream?
     }
 
     private mutating func serve(
         _ request: SandboxRequest, _ service: SandboxService, at now: RequestTime
     ) -> SandboxResponse {
-        let user = user(of: request, service)
-        let endpoint = Self.endpoint(of: request, service)
-        let key = user.flatMap { target(of: request, service, user: $0) }
-        var fault: Fault?
-        if let key {
-            let cursor = request.query["starting_after"] ?? request.query["pageToken"]
-            let page = pages.page(key, cursor: cursor)
-            fault = faults.next(FaultPlan.Target(key: key, page: page))
+        let route = route(request, service, at: now)
+        let fault = fault(for: request, route)
+        var response: SandboxResponse
+        if let fault, !fault.isExecuted {
+            response = SandboxResponse()
+        } else if let oauth = route.oauth {
+            response = authorize(oauth, request, service, at: now)
+        } else if let refusal = refusal(route, at: now) {
+            response = Self.limited(refusal)
+        } else {
+            response = answer(request, route, twist: fault?.kind.twist, at: now)
         }
-        var response = answer(request, service, user, twist: fault?.kind.twist)
         if let fault { apply(fault, service, to: &response) }
+        if service == .stripe { finishStripe(request, route, fault, &response) }
         response.headers.append(("Request-Id", "req_\(ledger.total + 1)"))
+        record(request, route, fault, response, at: now)
+        return response
+    }
+
+    private func route(
+        _ request: SandboxRequest, _ service: SandboxService, at now: RequestTime
+    ) -> Route {
+        if let oauth = OAuthEndpoint(request, service) {
+            return Route(
+                service: service, oauth: oauth, endpoint: oauth.rawValue, caller: .unknown,
+                user: user(ofOAuth: request), key: nil, stream: nil)
+        }
+        let caller = caller(of: request, service, at: now.monotonic)
+        let user = caller.user
+        var target: (key: CollectionKey, stream: SandboxStream)?
+        if let user { target = self.target(of: request, service, user: user) }
+        return Route(
+            service: service, oauth: nil, endpoint: Self.endpoint(of: request, service), caller: caller,
+            user: user, key: target?.key, stream: target?.stream)
+    }
+
+    /// The fault that the request meets. One without a user meets none, except at an authorization server.
+    private mutating func fault(for request: SandboxRequest, _ route: Route) -> Fault? {
+        guard route.oauth != nil || (route.user != nil && route.endpoint != nil) else { return nil }
+        var page = 1
+        if let key = route.key {
+            let cursor =
+                request.query["starting_after"] ?? request.query["pageToken"]
+                ?? (route.service == .slack ? request.parameters?["cursor"] : nil)
+            page = pages.page(key, cursor: cursor)
+        }
+        return faults.next(
+            FaultPlan.Target(
+                service: route.service, endpoint: route.endpoint, stream: route.stream, user: route.user,
+                page: page))
+    }
+
+    private mutating func refusal(_ route: Route, at now: RequestTime) -> RateLimits.Refusal? {
+        guard !limits.rules.isEmpty, let user = route.user, let endpoint = route.endpoint else { return nil }
+        let units = route.service == .gmail ? GmailAPI.units(endpoint) : 1
+        return limits.admit(route.service, endpoint, user: user, units: units, at: now.monotonic)
+    }
+
+    private mutating func answer(
+        _ request: SandboxRequest, _ route: Route, twist: PageTwist?, at now: RequestTime
+    ) -> SandboxResponse {
+        switch route.service {
+        case .stripe: return stripe(request, route.caller, twist: twist)
+        case .googleCalendar:
+            return google(route.caller, scopes: ["calendar"]) { user throws(GoogleRefusal) in
+                GoogleCalendarAPI(store: store, bytes: bytes, eras: eras, twist: twist)
+                    .answer(request, user: user)
+            }
+        case .gmail: return gmail(request, route, twist: twist, at: now)
+        case .slack: return slack(request, route.caller, twist: twist)
+        case .oauth:
+            return SandboxResponse(
+                status: 404, json: #"{"error":"there are /oauth/authorize, /oauth/token, /oauth/revoke"}"#)
+        }
+    }
+
+    private mutating func record(
+        _ request: SandboxRequest, _ route: Route, _ fault: Fault?, _ response: SandboxResponse,
+        at now: RequestTime
+    ) {
         let (status, sent) =
             switch response.delivery {
             case .hang, .reset: (0, 0)
@@ -64,92 +152,11 @@ struct SandboxState: Sendable {
         let sequence = store.sequence
         ledger.add { number in
             RequestLedger.Entry(
-                number: number, at: now, service: service, endpoint: endpoint, method: request.method,
-                path: RequestLedger.cut(request.path), query: RequestLedger.cut(request.queryText),
-                user: user, stream: key?.stream, status: status, bytes: sent, sequence: sequence,
+                number: number, at: now, service: route.service, endpoint: route.endpoint,
+                method: request.method, path: RequestLedger.cut(request.path),
+                query: RequestLedger.cut(request.queryText), user: route.user ?? response.user,
+                stream: route.stream, status: status, bytes: sent, sequence: sequence,
                 fault: fault?.kind.rawValue, write: response.write)
-        }
-        return response
-    }
-
-    private func answer(
-        _ request: SandboxRequest, _ service: SandboxService, _ user: Int?, twist: PageTwist?
-    ) -> SandboxResponse {
-        switch (service, user) {
-        case (.stripe, let user?):
-            return StripeAPI(store: store, bytes: bytes, twist: twist).answer(request, user: user)
-        case (.stripe, nil): return StripeAPI.unauthorized(request.bearer)
-        case (.googleCalendar, let user?):
-            return GoogleCalendarAPI(store: store, bytes: bytes, eras: eras, twist: twist)
-                .answer(request, user: user)
-        case (.googleCalendar, nil):
-            var response = GoogleRefusal.unauthorized.response
-            response.headers.append(
-                ("WWW-Authenticate", #"Bearer realm="https://accounts.google.com/", error="invalid_token""#))
-            return response
-        }
-    }
-
-    private func apply(_ fault: Fault, _ service: SandboxService, to response: inout SandboxResponse) {
-        switch fault.kind {
-        case .status:
-            switch service {
-            case .stripe:
-                response = StripeAPI.failure(
-                    fault.status, fault.status == 429 ? "rate_limit" : nil, "A fault on demand.")
-            case .googleCalendar: response = GoogleRefusal.fault(fault.status).response
-            }
-            if let body = fault.body { response.body = ByteBuffer(string: body) }
-            if let wait = fault.retryAfter { response.headers.append(("Retry-After", wait)) }
-        case .html:
-            response = SandboxResponse(
-                contentType: "text/html; charset=utf-8",
-                body: ByteBuffer(
-                    string: fault.body ?? "<!doctype html><html><title>Sign in</title><h1>Sign in</h1></html>"
-                ))
-        case .hang: response.delivery = .hang
-        case .reset: response.delivery = .reset
-        case .truncated: response.delivery = .truncated
-        case .slow: response.delivery = .delayed(milliseconds: fault.milliseconds)
-        case .repeatedToken, .emptyNext, .stalePage: break
-        }
-    }
-
-    /// The user whose key the request carries.
-    private func user(of request: SandboxRequest, _ service: SandboxService) -> Int? {
-        guard let key = request.bearer, key.hasPrefix(service.keyPrefix),
-            let user = configuration.user(named: key.dropFirst(service.keyPrefix.utf8.count)),
-            !revoked.contains(user)
-        else { return nil }
-        return user
-    }
-
-    /// What the request asks for, by the name in the provider's documentation; nil for an unknown path.
-    private static func endpoint(of request: SandboxRequest, _ service: SandboxService) -> String? {
-        switch service {
-        case .stripe: StripeAPI.endpoint(request)
-        case .googleCalendar: GoogleCalendarAPI.endpoint(request)
-        }
-    }
-
-    /// The list that the request is about, whether or not it has it right.
-    private func target(
-        of request: SandboxRequest, _ service: SandboxService, user: Int
-    ) -> CollectionKey? {
-        let segments = request.segments
-        switch service {
-        case .stripe:
-            guard segments.count >= 3, let stream = SandboxStream(rawValue: segments[2]),
-                stream.service == service
-            else { return nil }
-            return CollectionKey(user: user, stream: stream)
-        case .googleCalendar:
-            let calendars = CollectionKey(user: user, stream: .calendars)
-            guard segments.count >= 6, segments[3] == "calendars", segments[5] == "events" else {
-                return segments.last == "calendarList" ? calendars : nil
-            }
-            let number = bytes.index(of: segments[4], in: store[calendars])
-            return CollectionKey(user: user, stream: .events, parent: number ?? 0)
         }
     }
 }

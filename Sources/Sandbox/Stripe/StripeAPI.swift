@@ -5,7 +5,11 @@
 struct StripeAPI {
     let store: ObjectStore
     let bytes: ObjectBytes
+    let eras: TokenEras
     var twist: PageTwist?
+
+    /// The API's version of requests that name none.
+    static let version = "2024-06-20"
 
     private static let parameters: Set<String> = ["limit", "starting_after", "ending_before", "created"]
     private static let bounds = ["gt", "gte", "lt", "lte"]
@@ -13,8 +17,11 @@ struct StripeAPI {
     /// `/stripe/v1/{resource}[/{id}]` for a user whose key is right.
     func answer(_ request: SandboxRequest, user: Int) -> SandboxResponse {
         let segments = request.segments.dropFirst()
+        if request.method == "GET", segments.first == "v1", segments.dropFirst().first == "events" {
+            return events(request, user: user)
+        }
         guard request.method == "GET", (2...3).contains(segments.count), segments.first == "v1",
-            let stream = SandboxStream(rawValue: request.segments[2]), stream.service == .stripe
+            let stream = SandboxStream(request.segments[2], of: .stripe)
         else {
             return Self.failure(
                 404, nil, "Unrecognized request URL (\(request.method): /\(segments.joined(separator: "/")))."
@@ -33,22 +40,30 @@ struct StripeAPI {
     static func endpoint(_ request: SandboxRequest) -> String? {
         let segments = request.segments
         guard (3...4).contains(segments.count), segments[1] == "v1",
-            SandboxStream(rawValue: segments[2])?.service == .stripe
+            segments[2] == "events" || SandboxStream(segments[2], of: .stripe) != nil
         else { return nil }
-        return "\(segments[2]).\(segments.count == 3 ? "list" : "get")"
+        switch (request.method, segments.count) {
+        case ("GET", 3): return segments[2] + ".list"
+        case ("GET", 4): return segments[2] + ".get"
+        case ("POST", 3) where segments[2] == "subscriptions": return "subscriptions.create"
+        case ("POST", 4) where segments[2] == "subscriptions": return "subscriptions.update"
+        case ("DELETE", 4) where segments[2] == "subscriptions": return "subscriptions.cancel"
+        default: return nil
+        }
     }
 
-    private struct Refusal: Error {
+    struct Refusal: Error {
         let response: SandboxResponse
 
-        init(_ status: Int, _ code: String?, _ message: String, _ parameter: String?) {
+        init(_ status: Int, _ code: String?, _ message: String, _ parameter: String? = nil) {
             response = failure(status, code, message, parameter)
         }
     }
 
     private func list(_ query: [String: String], _ collection: Collection) throws(Refusal) -> SandboxResponse
     {
-        try checkNames(query)
+        try checkNames(query, collection.key.stream)
+        let isListed = try filter(query, collection)
         let limit = try integer("limit", in: query) ?? 10
         guard limit >= 1 else {
             throw Refusal(
@@ -66,14 +81,14 @@ struct StripeAPI {
                     400, nil, "You may only specify one of these parameters: ending_before, starting_after.",
                     nil)
             }
-            low = max(low, try position(of: id, collection, "ending_before") + 1)
-            return older(collection, low, high, limit)
+            low = max(low, try position(of: id, collection, "ending_before", isListed) + 1)
+            return older(collection, low, high, limit, isListed)
         }
         if let id = query["starting_after"] {
-            let position = try position(of: id, collection, "starting_after")
+            let position = try position(of: id, collection, "starting_after", isListed)
             switch twist {
             case .firstAgain: break
-            case .repeated: return repeated(collection, endingAt: position, limit)
+            case .repeated: return repeated(collection, endingAt: position, limit, isListed)
             case .empty, nil: high = min(high, position)
             }
         }
@@ -81,26 +96,33 @@ struct StripeAPI {
         var items: [Int] = []
         var index = high - 1
         while index >= low, items.count <= limit {
-            if collection.isLive(index) { items.append(index) }
+            if isListed(index) { items.append(index) }
             index -= 1
         }
         return page(collection, items.prefix(limit), hasMore: items.count > limit)
     }
 
     /// The page before an object: the oldest of what is newer, still newest first.
-    private func older(_ collection: Collection, _ low: Int, _ high: Int, _ limit: Int) -> SandboxResponse {
+    private func older(
+        _ collection: Collection, _ low: Int, _ high: Int, _ limit: Int, _ isListed: (Int) -> Bool
+    ) -> SandboxResponse {
         var items: [Int] = []
         var index = low
         while index < high, items.count <= limit {
-            if collection.isLive(index) { items.append(index) }
+            if isListed(index) { items.append(index) }
             index += 1
         }
         return page(collection, items.prefix(limit).reversed(), hasMore: items.count > limit)
     }
 
     /// The page that the client just had: its last object is the one that it asked to go on after.
-    private func repeated(_ collection: Collection, endingAt position: Int, _ limit: Int) -> SandboxResponse {
-        let items = (position..<collection.count).lazy.filter(collection.isLive).prefix(limit)
+    private func repeated(
+        _ collection: Collection, endingAt position: Int, _ limit: Int, _ isListed: (Int) -> Bool
+    ) -> SandboxResponse {
+        var items: [Int] = []
+        for index in position..<collection.count where items.count < limit && isListed(index) {
+            items.append(index)
+        }
         return page(collection, items.reversed(), hasMore: true)
     }
 
@@ -117,7 +139,10 @@ struct StripeAPI {
     private func object(_ id: String, _ collection: Collection) throws(Refusal) -> SandboxResponse {
         let index = bytes.index(of: id, in: collection)
         if let index, collection.isLive(index) { return SandboxResponse(json: bytes.json(collection, index)) }
-        // Of what is deleted, Stripe remembers customers.
+        // A cancelled subscription stays; of what is deleted, Stripe remembers customers.
+        if let index, collection.key.stream == .subscriptions {
+            return SandboxResponse(json: bytes.json(collection, index))
+        }
         guard index != nil, collection.key.stream == .customers else {
             throw missing(id, collection, 404, "id")
         }
@@ -125,10 +150,11 @@ struct StripeAPI {
     }
 
     private func position(
-        of id: String, _ collection: Collection, _ parameter: String
+        of id: String, _ collection: Collection, _ parameter: String, _ isListed: (Int) -> Bool
     ) throws(Refusal) -> Int {
         // A deleted object is no place to go on from.
-        guard let index = bytes.index(of: id, in: collection), collection.isLive(index) else {
+        guard let index = bytes.index(of: id, in: collection), collection.isLive(index) || isListed(index)
+        else {
             throw missing(id, collection, 400, parameter)
         }
         return index
@@ -140,8 +166,26 @@ struct StripeAPI {
         Refusal(status, "resource_missing", "No such \(collection.key.stream.noun): '\(id)'", parameter)
     }
 
-    private func checkNames(_ query: [String: String]) throws(Refusal) {
-        let known = Self.parameters.union(Self.bounds.map { "created[\($0)]" })
+    /// Which objects a list has: the live ones, and of subscriptions those with the status asked for.
+    private func filter(_ query: [String: String], _ collection: Collection) throws(Refusal) -> (Int) -> Bool
+    {
+        guard let status = query["status"] else { return collection.isLive }
+        switch status {
+        case "all": return { _ in true }
+        case "canceled": return { !collection.isLive($0) }
+        case "active": return collection.isLive
+        default: throw Refusal(400, nil, "The sandbox filters by all, active and canceled.", "status")
+        }
+    }
+
+    func checkNames(_ query: [String: String], _ stream: SandboxStream?) throws(Refusal) {
+        var known = Self.parameters.union(Self.bounds.map { "created[\($0)]" })
+        known.insert("expand[]")
+        switch stream {
+        case .subscriptions: known.insert("status")
+        case nil: known.formUnion(["type", "types[]"])
+        default: break
+        }
         guard let unknown = query.keys.sorted().first(where: { !known.contains($0) }) else { return }
         throw Refusal(400, "parameter_unknown", "Received unknown parameter: \(unknown)", unknown)
     }
@@ -162,7 +206,7 @@ struct StripeAPI {
         )
     }
 
-    private func integer(_ name: String, in query: [String: String]) throws(Refusal) -> Int? {
+    func integer(_ name: String, in query: [String: String]) throws(Refusal) -> Int? {
         guard let text = query[name] else { return nil }
         // The bound keeps sums of what is asked for in range.
         guard let value = Int(text), (-(1 << 53)...1 << 53).contains(value) else {
@@ -173,9 +217,11 @@ struct StripeAPI {
 
     /// Stripe's error body; the type follows from the status.
     static func failure(
-        _ status: Int, _ code: String?, _ message: String, _ parameter: String? = nil
+        _ status: Int, _ code: String?, _ message: String, _ parameter: String? = nil,
+        decline: String? = nil, type given: String? = nil
     ) -> SandboxResponse {
-        let type = status >= 500 ? "api_error" : status == 402 ? "card_error" : "invalid_request_error"
+        let type =
+            given ?? (status >= 500 ? "api_error" : status == 402 ? "card_error" : "invalid_request_error")
         let codeText = code.map { code in
             let page = code.split(separator: "_").joined(separator: "-")
             return #""code":"\#(code)","doc_url":"https://stripe.com/docs/error-codes/\#(page)","#
@@ -184,7 +230,7 @@ struct StripeAPI {
         return SandboxResponse(
             status: status,
             json: """
-                {"error":{\(codeText ?? "")"message":\(JSONText.quoted(message)),\
+                {"error":{\(codeText ?? "")\(decline.map { "\"decline_code\":\"\($0)\"," } ?? "")"message":\(JSONText.quoted(message)),\
                 \(parameterText ?? "")"type":"\(type)"}}
                 """)
     }
