@@ -109,7 +109,8 @@ let runtimes: [Target] = [
             "ConnectorKit", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine", "SyncStore",
             "Vault", log, lifecycle,
         ]),
-    library("Sandbox", ["Cryptography", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
+    library(
+        "Sandbox", ["Cryptography", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
 ]
 
 let executables: [Target] = [

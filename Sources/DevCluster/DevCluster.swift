@@ -74,8 +74,8 @@ public final class DevCluster: Sendable {
         environment["LOCKSTEP_KEYS"] = keys.exposed
         environment["LOCKSTEP_LEASE"] = configuration.lease
         environment["LOCKSTEP_LISTEN"] = "127.0.0.1:0"
-        environment["LOCKSTEP_SERVICE_URLS"] =
-            "stripe=http://127.0.0.1:\(port)/stripe,google-calendar=http://127.0.0.1:\(port)/google-calendar"
+        environment["LOCKSTEP_SERVICE_URLS"] = ["stripe", "google-calendar", "slack", "gmail"]
+            .map { "\($0)=http://127.0.0.1:\(port)/\($0)" }.joined(separator: ",")
         environment.merge(configuration.extraEnvironment) { _, extra in extra }
         return DevCluster(servers, environment, configuration, sandbox)
     }

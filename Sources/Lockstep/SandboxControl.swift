@@ -37,8 +37,11 @@ struct SandboxControl {
     }
 
     /// The live objects of a user's stream, with the ids that Lockstep gives them.
-    func objects(user: String, stream: String) async throws -> [(externalID: String, json: [UInt8])] {
-        let body = try await ask("objects?user=\(user)&stream=\(stream)", method: "GET")
+    func objects(
+        user: String, service: String, stream: String
+    ) async throws -> [(externalID: String, json: [UInt8])] {
+        let body = try await ask(
+            "objects?user=\(user)&service=\(service)&stream=\(stream)", method: "GET")
         let pointer = try JSONPointer("/external_id")
         let marker = Array("\",\"data\":".utf8)
         return body.split(separator: UInt8(ascii: "\n")).compactMap { line in

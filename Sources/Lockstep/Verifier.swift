@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ConnectorKit
+import DeclarativeConnectors
 import Logging
 import Model
 import PostgresClient
@@ -18,11 +20,18 @@ struct Verifier {
         var findings: [Finding] = []
     }
 
+    /// What the sandbox has. Of these, the streams that the connector has are compared.
     private static let streams = [
-        "stripe": ["customers", "products", "invoices"], "google-calendar": ["calendars", "events"],
+        "stripe": [
+            "customers", "products", "prices", "invoices", "subscriptions", "payment_intents", "charges",
+        ],
+        "google-calendar": ["calendars", "events"],
+        "slack": ["channels", "users", "messages", "replies"],
+        "gmail": ["labels", "messages"],
     ]
 
     let pool: PostgresPool
+    let registry: ConnectorRegistry
     /// The services' URLs, as in `LOCKSTEP_SERVICE_URLS`.
     let serviceURLs: [String: String]
     let logger: Logger
@@ -37,8 +46,9 @@ struct Verifier {
             guard let last = page.last else { return result }
             after = last.id
             for integration in page {
-                guard let streams = Self.streams[integration.key.service],
-                    let control = serviceURLs[integration.key.service].flatMap({
+                let service = integration.key.service
+                guard let streams = Self.streams[service], let connector = registry.connector(for: service),
+                    let control = serviceURLs[service].flatMap({
                         SandboxControl(serviceURL: $0, logger: logger)
                     })
                 else {
@@ -47,8 +57,9 @@ struct Verifier {
                             + "verify needs LOCKSTEP_SERVICE_URLS to name one for each service",
                         Exit.configuration)
                 }
-                for stream in streams {
-                    let objects = try await control.objects(user: integration.key.userID, stream: stream)
+                for stream in connector.streams.map(\.name) where streams.contains(stream) {
+                    let objects = try await control.objects(
+                        user: integration.key.userID, service: service, stream: stream)
                     result.objects += objects.count
                     let found = try await store.differences(
                         ofIntegration: integration.id, stream: stream, from: objects)

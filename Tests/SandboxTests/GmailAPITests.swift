@@ -84,9 +84,10 @@ import Testing
         let data = (payload["body"] as? [String: Any])?["data"] as? String
         #expect(data.flatMap { Base64.urlSafe.decode($0) } == text.body)
         #expect(full.text == sandbox.gmail("messages/\(id)").text)
-        #expect(sandbox.lines(.objects(user: "u_1", service: "gmail", stream: "messages")).contains {
-            $0 == "{\"external_id\":\"\(id)\",\"data\":\(full.text)}"
-        })
+        #expect(
+            sandbox.lines(.objects(user: "u_1", service: "gmail", stream: "messages")).contains {
+                $0 == "{\"external_id\":\"\(id)\",\"data\":\(full.text)}"
+            })
         #expect(try get("minimal").json["payload"] == nil)
         #expect(try get("metadata").json["payload"] != nil)
         #expect(get("x").status == 400)
@@ -142,7 +143,8 @@ import Testing
     @Test func `sends a message, keeps its Message-ID, and finds it by that`() throws {
         var sandbox = SandboxFixture()
         let start = try profile(&sandbox)
-        let mail = "To: to@example.com\r\nSubject: =?UTF-8?B?w6k=?=\r\nMessage-ID: <a+1@app.example>\r\n\r\nHi\r\n"
+        let mail =
+            "To: to@example.com\r\nSubject: =?UTF-8?B?w6k=?=\r\nMessage-ID: <a+1@app.example>\r\n\r\nHi\r\n"
         #expect(try ids(&sandbox, [("q", "rfc822msgid:<a+1@app.example>")]).isEmpty)
 
         let sent = send(&sandbox, mail)
@@ -187,7 +189,9 @@ import Testing
         #expect(wrong.status == 401)
         #expect(try wrong.reason == "authError")
         #expect(sandbox.send("GET", "/gmail/gmail/v1/users/other/profile", key: "ya29.u_1").status == 404)
-        #expect(sandbox.send("GET", "/gmail/gmail/v1/users/u_1%40example.com/profile", key: "ya29.u_1").status == 200)
+        #expect(
+            sandbox.send("GET", "/gmail/gmail/v1/users/u_1%40example.com/profile", key: "ya29.u_1").status
+                == 200)
         sandbox.control(.fault(kind: "status", service: "gmail", status: 403, error: "quotaExceeded"))
         #expect(try sandbox.gmail("messages").reason == "quotaExceeded")
         for kind in ["repeated_token", "empty_next", "stale_page"] {
@@ -197,7 +201,8 @@ import Testing
             let twisted = sandbox.gmail("messages", [("maxResults", "10"), ("pageToken", token)])
             switch kind {
             case "repeated_token": #expect(try twisted.string("nextPageToken") == token)
-            case "empty_next": #expect(try twisted.json["messages"] == nil && twisted.string("nextPageToken") != nil)
+            case "empty_next":
+                #expect(try twisted.json["messages"] == nil && twisted.string("nextPageToken") != nil)
             default: #expect(try twisted.ids("messages") == plain.ids("messages"))
             }
         }

@@ -46,8 +46,17 @@ struct HTTPProbe: Sendable {
         try await request(.GET, target, key, [], limit)
     }
 
+    /// Posts a body, by default a form.
+    @discardableResult
+    func post(
+        _ target: String, key: String? = nil, headers: [(String, String)] = [], _ body: String
+    ) async throws -> Answer {
+        try await request(.POST, target, key, Array(body.utf8), .seconds(20), headers)
+    }
+
     private func request(
-        _ method: HTTPMethod, _ target: String, _ key: String?, _ body: [UInt8], _ limit: TimeAmount
+        _ method: HTTPMethod, _ target: String, _ key: String?, _ body: [UInt8], _ limit: TimeAmount,
+        _ more: [(String, String)] = []
     ) async throws -> Answer {
         let promise = group.next().makePromise(of: Answer.self)
         let channel: any Channel
@@ -65,6 +74,7 @@ struct HTTPProbe: Sendable {
         }
         var headers = HTTPHeaders([("Host", "127.0.0.1:\(port)"), ("Content-Length", "\(body.count)")])
         if let key { headers.add(name: "Authorization", value: "Bearer \(key)") }
+        headers.add(contentsOf: more)
         let head = HTTPRequestHead(version: .http1_1, method: method, uri: target, headers: headers)
         channel.write(HTTPClientRequestPart.head(head), promise: nil)
         channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)

@@ -10,7 +10,9 @@ import Testing
     private static let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     private static let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     private static let redirect = "https://app.example.com/oauth/callback"
-    static let basic = ("Authorization", "Basic " + Data("lockstep:lockstep-secret".utf8).base64EncodedString())
+    static let basic = (
+        "Authorization", "Basic " + Data("lockstep:lockstep-secret".utf8).base64EncodedString()
+    )
 
     /// Where the server sends the browser after the consent: the parameters of the address.
     private func consent(
@@ -84,7 +86,9 @@ import Testing
         #expect(sandbox.send("GET", "/stripe/v1/customers", key: access).status == 401)
     }
 
-    private func consent(_ sandbox: inout SandboxFixture, extra: [(String, String)]) throws -> [String: String] {
+    private func consent(_ sandbox: inout SandboxFixture, extra: [(String, String)]) throws -> [String:
+        String]
+    {
         try consent(&sandbox, "/oauth/authorize", extra)
     }
 
@@ -142,7 +146,8 @@ import Testing
         #expect(wrong.status == 401)
     }
 
-    @Test func `of the strict kind revokes the whole family when an old refresh token is used again`() throws {
+    @Test func `of the strict kind revokes the whole family when an old refresh token is used again`() throws
+    {
         var sandbox = SandboxFixture()
         let (access, first) = try issue(&sandbox, "oauth")
         let second = try #require(try refresh(&sandbox, first).string("refresh_token"))
@@ -208,7 +213,8 @@ import Testing
 
     @Test func `of Slack has its own shape, and status 200 for refusals`() throws {
         var sandbox = SandboxFixture()
-        let back = try consent(&sandbox, "/slack/oauth/v2/authorize", [("granted_scope", "users:read,chat:write")])
+        let back = try consent(
+            &sandbox, "/slack/oauth/v2/authorize", [("granted_scope", "users:read,chat:write")])
         #expect(back["iss"] == nil)
         let path = "/slack/api/oauth.v2.access"
         let answer = token(
@@ -219,7 +225,10 @@ import Testing
         let access = try #require(try answer.string("access_token"))
         #expect(sandbox.send("GET", "/slack/api/users.list", key: access).text.hasPrefix(#"{"ok":true"#))
         let history = sandbox.send("GET", "/slack/api/conversations.list", key: access)
-        #expect(history.text == #"{"ok":false,"error":"missing_scope","needed":"channels:read","provided":"users:read,chat:write"}"#)
+        #expect(
+            history.text
+                == #"{"ok":false,"error":"missing_scope","needed":"channels:read","provided":"users:read,chat:write"}"#
+        )
 
         let first = try #require(try answer.string("refresh_token"))
         let rotated = refresh(&sandbox, first, path: path)
@@ -259,11 +268,14 @@ import Testing
         let mail = sandbox.send("GET", "/gmail/v1/users/me/profile", key: access)
         #expect(mail.status == 403)
         #expect(try mail.reason == "insufficientPermissions")
-        let revoked = sandbox.send("POST", "/google-calendar/revoke" + SandboxFixture.query([("token", text)]))
+        let revoked = sandbox.send(
+            "POST", "/google-calendar/revoke" + SandboxFixture.query([("token", text)]))
         #expect(revoked.status == 200)
         #expect(sandbox.send("GET", calendars, key: access).status == 401)
         let gone = refresh(&sandbox, text, path: "/google-calendar/token")
-        #expect(gone.text == #"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#)
+        #expect(
+            gone.text
+                == #"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#)
     }
 
     @Test func `of Google drops the oldest of more than a hundred refresh tokens`() throws {
@@ -324,7 +336,9 @@ import Testing
         let delegated = try #require(try exchange(JWTVectors.delegated).string("access_token"))
         let list = sandbox.send("GET", "/google-calendar/calendar/v3/users/me/calendarList", key: delegated)
         #expect(try list.ids("items").first == "u_2@example.com")
-        for wrong in [JWTVectors.long, JWTVectors.other, JWTVectors.audience, JWTVectors.algorithm, "a.b", ""] {
+        for wrong in [
+            JWTVectors.long, JWTVectors.other, JWTVectors.audience, JWTVectors.algorithm, "a.b", "",
+        ] {
             #expect(try exchange(wrong).string("error") == "invalid_grant")
         }
         let forged = String(JWTVectors.own.dropLast(4)) + "AAAA"

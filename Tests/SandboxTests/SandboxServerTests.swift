@@ -8,36 +8,8 @@ import Testing
 @testable import Sandbox
 
 @Suite struct `The server` {
-    /// Runs `body` with a server on a free port.
-    private func serving(
-        _ change: (inout SandboxConfiguration) -> Void = { _ in },
-        _ body: (HTTPProbe) async throws -> Void
-    ) async throws {
-        var configuration = SandboxConfiguration()
-        configuration.objects = 25
-        change(&configuration)
-        var logger = Logger(label: "sandbox")
-        logger.logLevel = .error
-        let server = SandboxServer(configuration: configuration, logger: logger)
-        let probe = HTTPProbe()
-        try await withThrowingTaskGroup { group in
-            group.addTask { try await server.run() }
-            let result: Result<Void, any Error>
-            do {
-                result = .success(try await body(probe.at(try await server.waitForPort())))
-            } catch {
-                result = .failure(error)
-            }
-            group.cancelAll()
-            try await group.waitForAll()
-            #expect(server.boundPort == nil)
-            try result.get()
-        }
-        try await probe.close()
-    }
-
     @Test func `serves lists, with the sandbox's time in Date`() async throws {
-        try await serving { probe in
+        try await SandboxServer.serving { probe in
             let answer = try await probe.get("/stripe/v1/customers?limit=3", key: "sk_test_u_1")
 
             #expect(answer.status == 200)
@@ -50,7 +22,7 @@ import Testing
     }
 
     @Test func `streams more objects than fit into one write`() async throws {
-        try await serving({ $0.objects = 5_000 }) { probe in
+        try await SandboxServer.serving({ $0.objects = 5_000 }) { probe in
             let control = SandboxControlRequest.objects(user: "u_2", stream: "invoices")
 
             let answer = try await probe.send(control)
@@ -62,7 +34,7 @@ import Testing
     }
 
     @Test func `takes control requests with a body`() async throws {
-        try await serving { probe in
+        try await SandboxServer.serving { probe in
             let edited = try await probe.send(.edit(user: "u_1", stream: "customers", creates: 4))
             #expect(edited.text == #"{"changes":4,"edited":4}"#)
 
@@ -73,7 +45,7 @@ import Testing
 
     @Test(arguments: ["reset", "truncated"])
     func `breaks an answer off`(kind: String) async throws {
-        try await serving { probe in
+        try await SandboxServer.serving { probe in
             try await probe.send(.fault(kind: kind))
 
             await #expect(throws: (any Error).self) {
@@ -84,7 +56,7 @@ import Testing
     }
 
     @Test func `hangs without stopping others, or its own end`() async throws {
-        try await serving { probe in
+        try await SandboxServer.serving { probe in
             try await probe.send(.fault(kind: "hang", user: "u_1"))
 
             await #expect(throws: HTTPProbe.Failure.timeout) {
@@ -95,7 +67,7 @@ import Testing
     }
 
     @Test func `answers late`() async throws {
-        try await serving { probe in
+        try await SandboxServer.serving { probe in
             try await probe.send(.fault(kind: "slow", milliseconds: 300))
             let clock = ContinuousClock()
 
@@ -107,7 +79,7 @@ import Testing
     }
 
     @Test func `edits by itself while it runs`() async throws {
-        try await serving({ $0.editsPerSecond = 500 }) { probe in
+        try await SandboxServer.serving({ $0.editsPerSecond = 500 }) { probe in
             let deadline = ContinuousClock.now + .seconds(20)
             while ContinuousClock.now < deadline {
                 let stats = try await probe.send(.stats).text
@@ -119,7 +91,7 @@ import Testing
     }
 
     @Test func `says that it cannot listen, to all who wait`() async throws {
-        try await serving { probe in
+        try await SandboxServer.serving { probe in
             var configuration = SandboxConfiguration()
             configuration.port = probe.port
             let second = SandboxServer(configuration: configuration, logger: Logger(label: "second"))

@@ -54,7 +54,8 @@ import Testing
         let open = sandbox.slack("conversations.list", [("exclude_archived", "true")])
         #expect(try open.items("channels").count == 2)
         let archived = try #require(channels.first { $0["is_archived"] as? Bool == true }?["id"] as? String)
-        #expect(try sandbox.slack("conversations.history", [("channel", archived)]).items("messages").count > 0)
+        #expect(
+            try sandbox.slack("conversations.history", [("channel", archived)]).items("messages").count > 0)
         let post = sandbox.send(
             "POST", "/slack/api/chat.postMessage", key: "xoxb-u_1",
             body: SandboxFixture.form([("channel", archived), ("text", "x")]))
@@ -116,10 +117,13 @@ import Testing
         #expect(items.count == 4)
         #expect(items.first?["ts"] as? String == root)
         #expect(items.dropFirst().allSatisfy { $0["thread_ts"] as? String == root })
-        let byPage = try pages(&sandbox, "conversations.replies", "messages", [channel, ("ts", root), ("limit", "1")])
+        let byPage = try pages(
+            &sandbox, "conversations.replies", "messages", [channel, ("ts", root), ("limit", "1")])
         #expect(Set(byPage.items.compactMap { $0["ts"] as? String }).count == 4)
         let answer = try #require(items.last?["ts"] as? String)
-        #expect(try sandbox.slack("conversations.replies", [channel, ("ts", answer)]).items("messages").count == 4)
+        #expect(
+            try sandbox.slack("conversations.replies", [channel, ("ts", answer)]).items("messages").count == 4
+        )
         #expect(
             try sandbox.slack("conversations.replies", [channel, ("ts", "1.000000")]).string("error")
                 == "thread_not_found")
@@ -156,7 +160,9 @@ import Testing
         let json = sandbox.send(
             "POST", "/slack/api/chat.postMessage", key: "xoxb-u_1",
             headers: [("Content-Type", "application/json; charset=utf-8")],
-            body: #"{"channel":"\#(channel)","text":"Hallo \"Zoë\" ☕️","blocks":\#(blocks),"client_msg_id":"m-1"}"#)
+            body:
+                #"{"channel":"\#(channel)","text":"Hallo \"Zoë\" ☕️","blocks":\#(blocks),"client_msg_id":"m-1"}"#
+        )
 
         let time = try #require(try first.string("ts"))
         let newest = sandbox.slack("conversations.history", [("channel", channel), ("limit", "2")])
@@ -191,7 +197,8 @@ import Testing
     @Test func `refuses with status 200, in its own words`() throws {
         var sandbox = SandboxFixture()
         func error(_ method: String, _ arguments: [(String, String)] = [], key: String?) throws -> String? {
-            let answer = sandbox.send("GET", "/slack/api/\(method)" + SandboxFixture.query(arguments), key: key)
+            let answer = sandbox.send(
+                "GET", "/slack/api/\(method)" + SandboxFixture.query(arguments), key: key)
             #expect(answer.status == 200)
             return try answer.string("error")
         }
@@ -201,7 +208,8 @@ import Testing
         #expect(try error("users.list", [("cursor", "bad")], key: "xoxb-u_1") == "invalid_cursor")
         #expect(try error("users.list", [("limit", "-1")], key: "xoxb-u_1") == "invalid_limit")
         #expect(try error("users.info", [("user", "U1")], key: "xoxb-u_1") == "user_not_found")
-        #expect(try error("conversations.history", [("channel", "C1")], key: "xoxb-u_1") == "channel_not_found")
+        #expect(
+            try error("conversations.history", [("channel", "C1")], key: "xoxb-u_1") == "channel_not_found")
         #expect(try error("files.list", key: "xoxb-u_1") == "unknown_method")
         sandbox.control(.revoke(user: "u_1"))
         #expect(try error("auth.test", key: "xoxb-u_1") == "token_revoked")

@@ -104,7 +104,8 @@ import Testing
         if let key { headers.append(("Idempotency-Key", key)) }
         if let version { headers.append(("Stripe-Version", version)) }
         return sandbox.send(
-            "POST", "/stripe/v1/\(path)", key: "sk_test_u_1", headers: headers, body: SandboxFixture.form(form))
+            "POST", "/stripe/v1/\(path)", key: "sk_test_u_1", headers: headers,
+            body: SandboxFixture.form(form))
     }
 
     private func order(_ sandbox: inout SandboxFixture) throws -> [(String, String)] {
@@ -117,10 +118,11 @@ import Testing
     @Test func `are created incomplete, with what the client needs to pay`() throws {
         var sandbox = SandboxFixture()
         let order = try order(&sandbox)
-        let form = order + [
-            ("payment_behavior", "default_incomplete"), ("expand[]", "latest_invoice.payment_intent"),
-            ("metadata[plan]", "pro \"x\""),
-        ]
+        let form =
+            order + [
+                ("payment_behavior", "default_incomplete"), ("expand[]", "latest_invoice.payment_intent"),
+                ("metadata[plan]", "pro \"x\""),
+            ]
 
         let answer = post(&sandbox, form, key: "k1")
 
@@ -142,16 +144,18 @@ import Testing
         let later = post(&sandbox, form, version: "2025-03-31.basil")
         #expect(later.status == 400)
         let moved = post(
-            &sandbox, order + [("expand[]", "latest_invoice.confirmation_secret")], version: "2025-03-31.basil")
+            &sandbox, order + [("expand[]", "latest_invoice.confirmation_secret")],
+            version: "2025-03-31.basil")
         #expect(moved.text.contains(#""confirmation_secret":{"client_secret":"pi_3"#))
         #expect(moved.header("Stripe-Version") == "2025-03-31.basil")
     }
 
-    @Test(arguments: [
-        ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
-        ("pm_card_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
-        ("pm_card_chargeDeclinedExpiredCard", "expired_card", nil),
-    ] as [(String, String, String?)])
+    @Test(
+        arguments: [
+            ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
+            ("pm_card_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
+            ("pm_card_chargeDeclinedExpiredCard", "expired_card", nil),
+        ] as [(String, String, String?)])
     func `are refused with 402 for a bad card, and nothing is made`(
         method: String, code: String, decline: String?
     ) throws {
@@ -194,7 +198,8 @@ import Testing
         #expect(try sandbox.stripe("subscriptions/\(ids[1])").string("status") == "canceled")
         #expect(try !sandbox.stripe("subscriptions?limit=100").ids("data").contains(ids[1]))
         #expect(try sandbox.stripe("subscriptions?limit=100&status=all").ids("data").contains(ids[1]))
-        #expect(post(&sandbox, [("cancel_at_period_end", "true")], to: "subscriptions/\(ids[1])").status == 404)
+        #expect(
+            post(&sandbox, [("cancel_at_period_end", "true")], to: "subscriptions/\(ids[1])").status == 404)
         #expect(post(&sandbox, [("cancel_at_period_end", "1")], to: "subscriptions/\(ids[0])").status == 400)
     }
 

@@ -10,10 +10,14 @@ import UnixSignals
 struct SandboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
-        abstract: "A provider that behaves like Stripe and Google Calendar, with faults on demand.",
+        abstract:
+            "A provider that behaves like Stripe, Google Calendar, Slack and Gmail, with faults on demand.",
         discussion: """
-            Services are below /stripe and /google-calendar; point Lockstep at them with
-            LOCKSTEP_SERVICE_URLS=stripe=http://HOST:PORT/stripe,google-calendar=http://HOST:PORT/google-calendar
+            Services are below /stripe, /google-calendar, /slack and /gmail; point Lockstep at them with
+            LOCKSTEP_SERVICE_URLS=stripe=http://HOST:PORT/stripe,slack=http://HOST:PORT/slack
+            and so on. User u_1 has the keys sk_test_u_1, ya29.u_1 (Google) and xoxb-u_1. An authorization server
+            is below each service and below /oauth; its client is lockstep with the secret lockstep-secret.
+            Below /_control are edits, faults, limits and the ledger of requests: see docs/sandbox.md.
             """)
 
     @Option(help: "The address to listen on.")
@@ -28,12 +32,20 @@ struct SandboxCommand: AsyncParsableCommand {
     var seed: UInt64 = 1
     @Option(help: "Random edits per second while it runs.")
     var editsPerSecond = 0
+    @Option(help: "Changes that share one second of the data's time, so that times are equal.")
+    var changesPerSecond = 1
+    @Flag(help: "Keep the limits that the services document; otherwise only those set at /_control/limits.")
+    var limits = false
 
     func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port: a number from 0 to 65535") }
         guard (1...100_000).contains(users), (0...1_000_000).contains(objects),
-            (0...10_000).contains(editsPerSecond)
-        else { throw ValidationError("--users 1…100000, --objects 0…1000000, --edits-per-second 0…10000") }
+            (0...10_000).contains(editsPerSecond), (1...1_000_000).contains(changesPerSecond)
+        else {
+            throw ValidationError(
+                "--users 1…100000, --objects 0…1000000, --edits-per-second 0…10000, "
+                    + "--changes-per-second 1…1000000")
+        }
     }
 
     func run() async throws {
@@ -45,6 +57,8 @@ struct SandboxCommand: AsyncParsableCommand {
         configuration.objects = objects
         configuration.seed = seed
         configuration.editsPerSecond = editsPerSecond
+        configuration.changesPerSecond = changesPerSecond
+        configuration.keepsLimits = limits
         let server = SandboxServer(configuration: configuration, logger: Logger(label: "sandbox")) { port in
             // The first line of the output: who started this process reads the port from it.
             print("sandbox listens on port \(port)")

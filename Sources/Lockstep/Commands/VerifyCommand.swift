@@ -15,7 +15,8 @@ struct VerifyCommand: AsyncParsableCommand {
     func run() async throws {
         try await CommandContext.run { context in
             let verifier = Verifier(
-                pool: context.pool, serviceURLs: context.settings.serviceURLs, logger: context.logger)
+                pool: context.pool, registry: try ConnectorCommand.registry(context.settings),
+                serviceURLs: context.settings.serviceURLs, logger: context.logger)
             let result = try await verifier.verify()
             for finding in result.findings.prefix(max(0, explain)) { print(finding.explanation) }
             print("verify: \(result.findings.count) differences in \(result.objects) objects")

@@ -57,7 +57,9 @@ struct DemoScenario {
         try await wave.run(
             .full, "full sync of every integration, one worker killed in the middle", killing: true)
 
-        let verifier = Verifier(pool: pool, serviceURLs: settings.serviceURLs, logger: logger)
+        let verifier = Verifier(
+            pool: pool, registry: try ConnectorCommand.registry(settings), serviceURLs: settings.serviceURLs,
+            logger: logger)
         let result = try await verifier.verify()
         let (services, runs) = StatusCommand.tables(try await ClusterStatus.read(from: pool))
         output.show("\n\(services.text)\n\n\(runs.text)\n")

@@ -48,6 +48,18 @@ public struct SandboxControlRequest: Sendable, Equatable {
             ])
     }
 
+    /// Makes so many random changes, creations and deletions, as the seed picks them.
+    public static func randomEdits(
+        _ count: Int, seed: Int = 0, user: String? = nil, service: String? = nil
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "edit",
+            body: [
+                ("random", .number(count)), ("seed", .number(seed)), ("user", user.map(Value.text)),
+                ("service", service.map(Value.text)),
+            ])
+    }
+
     /// Makes sync tokens expire: of one user, or of all.
     public static func expireSyncTokens(user: String? = nil) -> SandboxControlRequest {
         SandboxControlRequest(
@@ -163,6 +175,21 @@ public struct SandboxControlRequest: Sendable, Equatable {
                 ("count", .number(count)),
                 ("milliseconds", .number(milliseconds)),
                 ("scope", .text(ofAllUsers ? "service" : "user")),
+            ])
+    }
+
+    /// Sends a service's notifications to an address: of `slack`, `stripe` or `gmail` (where a user has called
+    /// watch). Each twice, or so many at a time in reverse order, on demand.
+    public static func webhook(
+        service: String, url: String, secret: String? = nil, user: String? = nil, duplicates: Bool = false,
+        reversed: Int = 1
+    ) -> SandboxControlRequest {
+        SandboxControlRequest(
+            "POST", "webhooks",
+            body: [
+                ("service", .text(service)), ("url", .text(url)), ("secret", secret.map(Value.text)),
+                ("user", user.map(Value.text)), ("duplicates", .number(duplicates ? 1 : 0)),
+                ("reversed", .number(reversed)),
             ])
     }
 

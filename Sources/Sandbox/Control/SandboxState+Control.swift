@@ -15,6 +15,10 @@ extension SandboxState {
             case ("POST", "expire"): return try expire(request)
             case ("POST", "revoke"): return try revoke(request, true)
             case ("POST", "restore"): return try revoke(request, false)
+            case ("POST", "webhooks"): return try addWebhook(request)
+            case ("DELETE", "webhooks"):
+                webhooks.clear()
+                return SandboxResponse(json: #"{"webhooks":0}"#)
             case ("POST", "limits"): return try setLimits(request)
             case ("GET", "oauth/grants"): return try listGrants(request)
             case ("POST", let path) where path.hasPrefix("oauth/"):
@@ -28,8 +32,8 @@ extension SandboxState {
                 throw ControlRefusal(
                     """
                     there are POST edit, faults, limits, expire, revoke, restore, oauth/clients, \
-                    oauth/accounts, oauth/behaviour, oauth/tokens, oauth/expire, oauth/revoke, DELETE faults, \
-                    and GET objects, changes, ledger, window, oauth/grants, stats
+                    oauth/accounts, oauth/behaviour, oauth/tokens, oauth/expire, oauth/revoke, webhooks, \
+                    DELETE faults, webhooks, and GET objects, changes, ledger, window, oauth/grants, stats
                     """)
             }
         } catch {
@@ -39,9 +43,20 @@ extension SandboxState {
 
     private mutating func edit(_ request: SandboxRequest) throws(ControlRefusal) -> SandboxResponse {
         let parameters = try ControlParameters(
-            request, allowed: ["user", "service", "stream", "id", "creates", "updates", "deletes"])
+            request,
+            allowed: [
+                "user", "service", "stream", "id", "creates", "updates", "deletes", "random", "seed",
+            ])
         let users = try parameters.user(configuration).map { $0...$0 } ?? 1...configuration.userCount
         let service = try parameters.service()
+        if let count = try parameters.integer("random", in: 1...1_000_000) {
+            let seed = UInt64(try parameters.integer("seed") ?? 0)
+            let user = try parameters.user(configuration)
+            let before = store.sequence
+            for _ in 0..<count { store.editSomewhere(seed: seed, user: user, service: service) }
+            return SandboxResponse(
+                json: #"{"changes":\#(store.sequence),"edited":\#(store.sequence - before)}"#)
+        }
         let stream = try parameters.stream()
         if stream == .slackReplies { throw ControlRefusal("replies are edited as 'messages'") }
         let range = 0...1_000_000
@@ -179,7 +194,9 @@ extension SandboxState {
                 {"requests":\(ledger.total),"forgotten":\(ledger.dropped),"bench_requests":\(bench.requests),\
                 "changes":\(store.sequence),"users":\(configuration.userCount),\
                 "objects":\(configuration.objects),"faults":\(faults.faults.count),\
-                "faults_met":\(faults.hits),"seed":\(configuration.seed)}
+                "faults_met":\(faults.hits),"limited":\(limits.refusals),\
+                "notifications_waiting":\(webhooks.waiting.count),\
+                "notifications_dropped":\(webhooks.dropped),"seed":\(configuration.seed)}
                 """)
     }
 

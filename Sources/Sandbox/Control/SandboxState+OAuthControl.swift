@@ -22,7 +22,8 @@ extension SandboxState {
             let meant = grants.grants.filter { setting.matches($0) && !$0.isRevoked }
             for grant in meant { grants.revoke(grant.number) }
             return SandboxResponse(json: #"{"revoked":\#(meant.count)}"#)
-        default: throw ControlRefusal("oauth has clients, accounts, behaviour, tokens, expire, revoke, grants")
+        default:
+            throw ControlRefusal("oauth has clients, accounts, behaviour, tokens, expire, revoke, grants")
         }
     }
 

@@ -34,7 +34,9 @@ extension GmailAPI {
         }
         next.page += 1
         let list = items.isEmpty ? "" : #""history":[\#(items.joined(separator: ","))],"#
-        let token = hasMore ? #""nextPageToken":"\#(self.text(twist == .repeated ? begun : next, messages.key))","# : ""
+        let token =
+            hasMore
+            ? #""nextPageToken":"\#(self.text(twist == .repeated ? begun : next, messages.key))","# : ""
         return SandboxResponse(json: "{\(list)\(token)\"historyId\":\"\(historyID(user).text)\"}")
     }
 

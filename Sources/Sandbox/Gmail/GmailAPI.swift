@@ -74,7 +74,8 @@ struct GmailAPI {
         case "labels.list":
             let items = (0..<labels.count).filter(labels.isLive).map { bytes.json(labels, $0) }
             return SandboxResponse(json: #"{"labels":[\#(items.joined(separator: ","))]}"#)
-        case "labels.get": return SandboxResponse(json: bytes.json(labels, try find(Self.path(request)[3], labels)))
+        case "labels.get":
+            return SandboxResponse(json: bytes.json(labels, try find(Self.path(request)[3], labels)))
         case "messages.get":
             let format = request.query["format"] ?? "full"
             guard let format = GmailFormat(rawValue: format) else {
@@ -138,7 +139,8 @@ struct GmailAPI {
             #"{"id":"\#(bytes.id(messages, $0))","threadId":"\#(Mailbox.thread(messages, $0, bytes))"}"#
         }
         let list = items.isEmpty ? "" : #""messages":[\#(items.joined(separator: ","))],"#
-        let token = hasMore ? #""nextPageToken":"\#(text(twist == .repeated ? begun : next, messages.key))","# : ""
+        let token =
+            hasMore ? #""nextPageToken":"\#(text(twist == .repeated ? begun : next, messages.key))","# : ""
         return SandboxResponse(json: "{\(list)\(token)\"resultSizeEstimate\":\(messages.liveCount)}")
     }
 

@@ -50,7 +50,9 @@ extension Object {
 
     /// What was sent, or a text from the seed.
     private mutating func mailText() -> MailText {
-        if let raw = written?.members["raw"], let bytes = Base64.urlSafe.decode(raw), let text = MailText(bytes) {
+        if let raw = written?.members["raw"], let bytes = Base64.urlSafe.decode(raw),
+            let text = MailText(bytes)
+        {
             return text
         }
         let subject = JSONText.unquoted(pick(Self.meetings))

@@ -20,12 +20,14 @@ extension SandboxState {
     ) -> SandboxResponse {
         let writes = ["messages.send", "watch", "stop"]
         if let endpoint = route.endpoint, writes.contains(endpoint), let user = route.user {
-            let allowed = google(route.caller, scopes: ["gmail", "mail.google.com"]) { _ in SandboxResponse() }
+            let allowed = google(route.caller, scopes: ["gmail", "mail.google.com"]) { _ in SandboxResponse()
+            }
             guard allowed.status == 200 else { return allowed }
             return write(endpoint, request, user, at: now)
         }
         return google(route.caller, scopes: ["gmail", "mail.google.com"]) { user throws(GoogleRefusal) in
-            guard let endpoint = route.endpoint, ["me", address(user)].contains(GmailAPI.path(request)[1]) else {
+            guard let endpoint = route.endpoint, ["me", address(user)].contains(GmailAPI.path(request)[1])
+            else {
                 throw .notFound
             }
             return try GmailAPI(store: store, bytes: bytes, eras: eras, twist: twist)
@@ -59,8 +61,10 @@ extension SandboxState {
     /// Sends a message. There is no idempotency key: the Message-ID is kept, and a search finds it.
     private mutating func send(_ parameters: [String: String], _ user: Int) -> SandboxResponse {
         let raw = (parameters["raw"] ?? "").filter { $0 != "=" }
-        guard let bytes = Base64.urlSafe.decode(raw), var text = MailText(bytes), text.first("To") != nil else {
-            return GoogleRefusal.invalid("raw", "Invalid or missing recipient address", "invalidArgument").response
+        guard let bytes = Base64.urlSafe.decode(raw), var text = MailText(bytes), text.first("To") != nil
+        else {
+            return GoogleRefusal.invalid("raw", "Invalid or missing recipient address", "invalidArgument")
+                .response
         }
         let key = CollectionKey(user: user, stream: .gmailMessages)
         let messages = store[key]
@@ -71,7 +75,8 @@ extension SandboxState {
         object.members = ["raw": Base64.urlSafe.encode(text.raw), "message_id": id]
         if let thread = parameters["threadId"] {
             guard let root = self.bytes.index(of: thread, in: messages), messages.isLive(root) else {
-                return GoogleRefusal.invalid("threadId", "Invalid thread_id value", "invalidArgument").response
+                return GoogleRefusal.invalid("threadId", "Invalid thread_id value", "invalidArgument")
+                    .response
             }
             object.root = root
         }

@@ -48,12 +48,25 @@ struct GoogleCalendarAPI {
 
     /// The method's name in the API's description, such as `events.list`.
     static func endpoint(_ request: SandboxRequest) -> String? {
-        let segments = request.segments.dropFirst(3)
-        if segments == ["users", "me", "calendarList"] { return "calendarList.list" }
-        guard (3...4).contains(segments.count), segments[3] == "calendars", segments[5] == "events" else {
+        let segments = Array(request.segments.dropFirst(3))
+        switch (request.method, segments.joined(separator: "/")) {
+        case ("GET", "users/me/calendarList"): return "calendarList.list"
+        case ("POST", "users/me/calendarList/watch"): return "calendarList.watch"
+        case ("POST", "channels/stop"): return "channels.stop"
+        default: break
+        }
+        guard (3...4).contains(segments.count), segments[0] == "calendars", segments[2] == "events" else {
             return nil
         }
-        return segments.count == 3 ? "events.list" : "events.get"
+        switch (request.method, segments.count) {
+        case ("GET", 3): return "events.list"
+        case ("GET", _): return "events.get"
+        case ("POST", 3): return "events.insert"
+        case ("POST", _): return segments[3] == "watch" ? "events.watch" : nil
+        case ("PATCH", 4): return "events.patch"
+        case ("DELETE", 4): return "events.delete"
+        default: return nil
+        }
     }
 
     private func list(
@@ -132,7 +145,7 @@ struct GoogleCalendarAPI {
         let key = collection.key
         let version = "\"etag\":\"\\\"p3\(collection.journal.last?.sequence ?? 0)\\\"\""
         guard key.stream == .events else { return "\"kind\":\"calendar#calendarList\",\(version)" }
-        let updated = Collection.epoch + Int64(collection.journal.last?.sequence ?? 0)
+        let updated = collection.clock.time(ofChange: collection.journal.last?.sequence ?? 0)
         return """
             "kind":"calendar#events",\(version),\
             "summary":"\(bytes.id(CollectionKey(user: key.user, stream: .calendars), key.parent))",\

@@ -23,8 +23,10 @@ extension Object {
         let change = Timestamp(seconds: updated).rfc3339Milliseconds
         if state.isDeleted { return head + #"cancelled","updated":"\#(change)"}"# }
         let isTentative = oneIn(7)
-        let summary = pick(Self.meetings)
-        let description = oneIn(3) ? #","description":"<b>Agenda<\/b>\n\u2022 \#(index)\u00a0items""# : ""
+        let seeded = pick(Self.meetings)
+        let summary = member("summary") ?? seeded
+        let usual = oneIn(3) ? #","description":"<b>Agenda<\/b>\n\u2022 \#(index)\u00a0items""# : ""
+        let description = member("description").map { ",\"description\":\($0)" } ?? usual
         return head + """
             \(isTentative ? "tentative" : "confirmed")",\
             "htmlLink":"https://www.google.com/calendar/event?eid=\(id)",\
@@ -38,6 +40,7 @@ extension Object {
 
     /// A whole day, a time, or a series.
     private mutating func when() -> String {
+        if let start = member("start"), let end = member("end") { return "\"start\":\(start),\"end\":\(end)" }
         let day = Collection.epoch / 86_400 + Int64(random.below(400)) - 200
         let date = Timestamp(seconds: day * 86_400).rfc3339.prefix(10)
         let next = Timestamp(seconds: (day + 1) * 86_400).rfc3339.prefix(10)

@@ -5,7 +5,9 @@ import NIOCore
 /// The page on which a person lets a client in, and the address that the browser is sent to afterwards.
 enum ConsentPage {
     /// The form; `user` says which account is filled in.
-    static func form(_ request: SandboxRequest, client: String, user: String, scope: String) -> SandboxResponse {
+    static func form(_ request: SandboxRequest, client: String, user: String, scope: String)
+        -> SandboxResponse
+    {
         let hidden = request.pairs.filter { !["user", "granted_scope", "decision"].contains($0.name) }.map {
             #"<input type="hidden" name="\#(escaped($0.name))" value="\#(escaped($0.value))">"#
         }

@@ -15,7 +15,9 @@ struct JWTAssertion: Sendable, Equatable {
         guard parts.count == 3, let signature = Base64.urlSafe.decode(parts[2]),
             let header = Self.object(parts[0]), let claims = Self.object(parts[1])
         else { throw OAuthRefusal("invalid_grant", "The assertion is no JWT.") }
-        guard header["alg"] == "RS256" else { throw OAuthRefusal("invalid_grant", "The algorithm is not RS256.") }
+        guard header["alg"] == "RS256" else {
+            throw OAuthRefusal("invalid_grant", "The algorithm is not RS256.")
+        }
         guard let issuer = claims["iss"], let account = accounts[issuer] else {
             throw OAuthRefusal("invalid_grant", "Invalid grant: account not found")
         }

@@ -133,7 +133,9 @@ struct OAuthGrants: Sendable {
     ) throws(OAuthRefusal) -> Issued {
         guard let token = refresh[text] else { throw .deadRefreshToken }
         let grant = grants[token.grant]
-        guard grant.server == server, grant.client == client, !grant.isRevoked else { throw .deadRefreshToken }
+        guard grant.server == server, grant.client == client, !grant.isRevoked else {
+            throw .deadRefreshToken
+        }
         let behaviour = behaviour(grant)
         if token.isUsed {
             grants[grant.number].wasReplayed = true

@@ -65,7 +65,8 @@ enum OAuthEndpoint: String, Sendable {
         case (.generic, "authorize"), (.stripe, "oauth/authorize"), (.google, "o/oauth2/v2/auth"),
             (.slack, "oauth/v2/authorize"):
             self = .authorize
-        case (.generic, "token"), (.stripe, "oauth/token"), (.google, "token"), (.slack, "api/oauth.v2.access"):
+        case (.generic, "token"), (.stripe, "oauth/token"), (.google, "token"),
+            (.slack, "api/oauth.v2.access"):
             self = .token
         case (.generic, "revoke"), (.stripe, "oauth/deauthorize"), (.google, "revoke"),
             (.slack, "api/auth.revoke"):
@@ -129,7 +130,8 @@ struct OAuthRefusal: Error, Equatable {
         self.description = description
     }
 
-    static let usedCode = OAuthRefusal("invalid_grant", "The code is unknown, expired, used or of another client.")
+    static let usedCode = OAuthRefusal(
+        "invalid_grant", "The code is unknown, expired, used or of another client.")
     static let deadRefreshToken = OAuthRefusal("invalid_grant", "Token has been expired or revoked.")
 
     /// In the form of a server: Slack answers with status 200.

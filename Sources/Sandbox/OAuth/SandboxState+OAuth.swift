@@ -93,13 +93,16 @@ extension SandboxState {
         let type = parameters["grant_type"] ?? (server == .slack ? "authorization_code" : "")
         let isRefresh = type == "refresh_token"
         do throws(OAuthRefusal) {
-            guard request.method == "POST" else { throw OAuthRefusal("invalid_request", "The method is POST.") }
+            guard request.method == "POST" else {
+                throw OAuthRefusal("invalid_request", "The method is POST.")
+            }
             let issued = try issue(server, type, request, parameters, at: now)
             var response = OAuthAnswer(server: server, isRefresh: isRefresh)
                 .response(issued, bytes: bytes)
             response.user = issued.grant.user
             response.write = WriteNote(
-                key: parameters["refresh_token"] ?? parameters["code"], effect: "grant_\(issued.grant.number)")
+                key: parameters["refresh_token"] ?? parameters["code"], effect: "grant_\(issued.grant.number)"
+            )
             return response
         } catch {
             var response = error.response(server, isRefresh: isRefresh)
@@ -119,7 +122,9 @@ extension SandboxState {
         let client = try clients.authenticate(request, parameters)
         switch type {
         case "authorization_code":
-            guard let code = parameters["code"] else { throw OAuthRefusal("invalid_request", "code is missing.") }
+            guard let code = parameters["code"] else {
+                throw OAuthRefusal("invalid_request", "code is missing.")
+            }
             let challenge = parameters["code_verifier"].map {
                 Base64.urlSafe.encode(SHA256.digest(of: Array($0.utf8)))
             }
@@ -169,7 +174,8 @@ extension SandboxState {
             case .generic: response = SandboxResponse()
             case .slack:
                 response =
-                    isDone ? SandboxResponse(json: #"{"ok":true,"revoked":true}"#)
+                    isDone
+                    ? SandboxResponse(json: #"{"ok":true,"revoked":true}"#)
                     : SlackRefusal("invalid_auth").response
             case .google:
                 guard isDone else { throw OAuthRefusal("invalid_token", "Token expired or revoked") }

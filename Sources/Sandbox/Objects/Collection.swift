@@ -52,11 +52,12 @@ struct WrittenObject: Sendable, Equatable {
 /// Only what was changed is stored: an untouched collection of any size costs nothing. The journal leads to
 /// every past moment.
 struct Collection: Sendable {
-    /// The time of change number 0. Time moves one second with each change, so that runs are reproducible.
+    /// The time of change number 0.
     static let epoch: Int64 = 1_760_000_000
 
     let key: CollectionKey
     let initialCount: Int
+    let clock: SandboxClock
     private(set) var journal: [ObjectChange] = []
     private(set) var liveCount: Int
     /// The changes that made the objects beyond the initial ones.
@@ -64,7 +65,8 @@ struct Collection: Sendable {
     private var touched: [Int32: ObjectState] = [:]
     private(set) var written: [Int: WrittenObject] = [:]
 
-    init(_ key: CollectionKey, initialCount: Int) {
+    init(_ key: CollectionKey, initialCount: Int, clock: SandboxClock = SandboxClock()) {
+        self.clock = clock
         self.key = key
         self.initialCount = initialCount
         liveCount = initialCount
@@ -79,17 +81,16 @@ struct Collection: Sendable {
 
     func isLive(_ index: Int) -> Bool { touched[Int32(index)]?.isDeleted != true }
 
-    /// Seconds since 1970; never falls with the number. Three initial objects at a time share a second, as
-    /// happens in life.
+    /// Seconds since 1970; never falls with the number.
     func created(_ index: Int) -> Int64 {
         index < initialCount
-            ? Self.epoch - Int64((initialCount - index + 2) / 3) * 61
-            : Self.epoch + Int64(creations[index - initialCount])
+            ? clock.time(ofObject: index, of: initialCount)
+            : clock.time(ofChange: creations[index - initialCount])
     }
 
     func updated(_ index: Int) -> Int64 {
         let change = state(index).changedAt
-        return change == 0 ? created(index) : Self.epoch + Int64(change)
+        return change == 0 ? created(index) : clock.time(ofChange: change)
     }
 
     /// The object as it was after change number `sequence`.
@@ -125,7 +126,7 @@ struct Collection: Sendable {
     /// The collection as it was after change number `sequence`.
     func asOf(_ sequence: Int) -> Collection {
         if journal.last.map({ $0.sequence <= sequence }) ?? true { return self }
-        var past = Collection(key, initialCount: initialCount)
+        var past = Collection(key, initialCount: initialCount, clock: clock)
         past.written = written
         for change in journal.prefix(position(after: sequence)) { past.apply(change) }
         return past

@@ -111,7 +111,7 @@ struct Object {
     var revision: Int { state.revision }
     var created: Int64 { collection.created(index) }
     var updated: Int64 {
-        state.changedAt == 0 ? created : Collection.epoch + Int64(state.changedAt)
+        state.changedAt == 0 ? created : collection.clock.time(ofChange: state.changedAt)
     }
 
     /// JSON strings, quotes included. Some are escaped where they need not be; a copy must keep that.

@@ -35,10 +35,15 @@ struct ObjectStore: Sendable {
     var sequence: Int { places.count }
 
     /// The sandbox's time, in seconds since 1970.
-    var now: Int64 { Collection.epoch + Int64(sequence) }
+    var now: Int64 { configuration.clock.time(ofChange: sequence) }
 
     subscript(_ key: CollectionKey) -> Collection {
-        collections[key] ?? Collection(key, initialCount: configuration.initialCount(of: key))
+        collections[key] ?? fresh(key)
+    }
+
+    private func fresh(_ key: CollectionKey) -> Collection {
+        Collection(
+            key, initialCount: configuration.initialCount(of: key), clock: configuration.clock)
     }
 
     /// The collections of a user's stream at a moment; without those of deleted calendars and channels.
@@ -106,19 +111,25 @@ struct ObjectStore: Sendable {
         return true
     }
 
-    /// One random change somewhere.
-    mutating func editSomewhere() {
-        var random = SplitMix64(state: SplitMix64.mix(configuration.seed) ^ UInt64(sequence))
-        let stream = SandboxStream.edited[random.below(SandboxStream.edited.count)]
-        let user = random.below(configuration.userCount) + 1
-        let candidates = collections(user: user, stream: stream)
+    /// One random change somewhere: in what is edited without being named, of one user and service or of all.
+    mutating func editSomewhere(seed: UInt64 = 0, user wanted: Int? = nil, service: SandboxService? = nil) {
+        let turn = SplitMix64.mix(configuration.seed) ^ SplitMix64.mix(seed) ^ UInt64(sequence)
+        var random = SplitMix64(state: turn)
+        let streams = SandboxStream.edited.filter { service == nil || $0.service == service }
+        guard !streams.isEmpty else { return }
+        let stream = streams[random.below(streams.count)]
+        let user = wanted ?? random.below(configuration.userCount) + 1
+        let candidates = collections(user: user, stream: stream).map(\.key)
         guard !candidates.isEmpty else { return }
-        let key = candidates[random.below(candidates.count)].key
-        switch random.below(4) {
-        case 0: edit(key, Edit(creates: 1))
-        case 1: edit(key, Edit(deletes: 1))
-        default: edit(key, Edit(updates: 1))
-        }
+        let key = candidates[random.below(candidates.count)]
+        let count =
+            switch random.below(4) {
+            case 0: edit(key, Edit(creates: 1))
+            case 1: edit(key, Edit(deletes: 1))
+            default: edit(key, Edit(updates: 1))
+            }
+        // Where nothing is left to change, something is made: else the next call would pick the same again.
+        if count == 0 { edit(key, Edit(creates: 1)) }
     }
 
     private mutating func change(
@@ -128,7 +139,7 @@ struct ObjectStore: Sendable {
         if numbers[key] == nil {
             numbers[key] = Int32(keys.count)
             keys.append(key)
-            collections[key] = Collection(key, initialCount: configuration.initialCount(of: key))
+            collections[key] = fresh(key)
         }
         guard let number = numbers[key] else { return }
         let change = ObjectChange(sequence: sequence + 1, index: Int32(index), kind: kind)

@@ -20,6 +20,10 @@ public struct SandboxConfiguration: Sendable {
     public var objectsByStream: [String: Int] = [:]
     /// Random edits per second while it runs, over all users; 0 for none.
     public var editsPerSecond = 0
+    /// Changes that share one second of the data's time; 1 or more.
+    public var changesPerSecond = 1
+    /// Objects of the start that share one second; 1 or more.
+    public var objectsPerSecond = 3
     /// How many changes, anywhere in the sandbox, a sync token survives; nil: it expires only on demand.
     ///
     /// Changes are the sandbox's time, so a run with tokens that expire can be repeated.
@@ -48,6 +52,11 @@ public struct SandboxConfiguration: Sendable {
     }
 
     func name(ofUser user: Int) -> String { names.isEmpty ? "u_\(user)" : names[user - 1] }
+
+    var clock: SandboxClock {
+        SandboxClock(
+            changesPerSecond: max(1, changesPerSecond), objectsPerSecond: max(1, objectsPerSecond))
+    }
 
     var userCount: Int { names.isEmpty ? max(1, users) : names.count }
 

@@ -7,12 +7,12 @@ import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
 
-/// A provider that behaves like Stripe and Google Calendar, with data from a seed, edits and faults on
-/// demand.
+/// A provider that behaves like Stripe, Google Calendar, Slack and Gmail, with data from a seed, edits and
+/// faults on demand.
 ///
-/// Services are below `/stripe` and `/google-calendar`; `/_control` makes edits and faults, and tells what
-/// there is;
-/// `/bench` serves prepared bytes.
+/// Services are below `/stripe`, `/google-calendar`, `/slack` and `/gmail`, and their authorization servers with
+/// them; `/oauth` is one of no provider. `/_control` makes edits and faults, and tells what there is; `/bench`
+/// serves prepared bytes.
 public final class SandboxServer: Service, Sendable {
     private enum Phase {
         case starting([CheckedContinuation<Int?, Never>])
@@ -96,7 +96,13 @@ public final class SandboxServer: Service, Sendable {
         logger.info("sandbox listens", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
         enter(.listening(port: port))
         started(port)
-        await cancelWhenGracefulShutdown { await self.editUntilCancelled(state) }
+        let sender = WebhookSender(state: state, logger: logger)
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup { group in
+                group.addTask { await sender.run() }
+                group.addTask { await self.editUntilCancelled(state) }
+            }
+        }
         try await channel.close()
     }
 

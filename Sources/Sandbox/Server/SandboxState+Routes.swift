@@ -61,7 +61,9 @@ extension SandboxState {
         }
         switch service {
         case .stripe:
-            guard segments.count >= 3, let stream = SandboxStream(segments[2], of: service) else { return nil }
+            guard segments.count >= 3, let stream = SandboxStream(segments[2], of: service) else {
+                return nil
+            }
             return list(stream)
         case .googleCalendar:
             guard segments.count >= 6, segments[3] == "calendars", segments[5] == "events" else {

@@ -15,6 +15,7 @@ struct SandboxState: Sendable {
     var clients = OAuthClients()
     var idempotency = IdempotencyKeys()
     var mailWatches: [Int: MailWatch] = [:]
+    var webhooks = Webhooks()
     /// Users whose tokens are refused.
     var revoked: Set<Int> = []
     private(set) var bench = BenchmarkList()
@@ -126,11 +127,7 @@ struct SandboxState: Sendable {
     ) -> SandboxResponse {
         switch route.service {
         case .stripe: return stripe(request, route.caller, twist: twist)
-        case .googleCalendar:
-            return google(route.caller, scopes: ["calendar"]) { user throws(GoogleRefusal) in
-                GoogleCalendarAPI(store: store, bytes: bytes, eras: eras, twist: twist)
-                    .answer(request, user: user)
-            }
+        case .googleCalendar: return calendar(request, route, twist: twist, at: now)
         case .gmail: return gmail(request, route, twist: twist, at: now)
         case .slack: return slack(request, route.caller, twist: twist)
         case .oauth:

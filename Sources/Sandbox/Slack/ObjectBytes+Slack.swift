@@ -44,7 +44,8 @@ extension Object {
 
     mutating func message(team: String, author: String) -> String {
         var members: [(String, String)] = [
-            ("type", "\"message\""), ("user", written?.members["user"] ?? "\"\(author)\""), ("ts", "\"\(id)\""),
+            ("type", "\"message\""), ("user", written?.members["user"] ?? "\"\(author)\""),
+            ("ts", "\"\(id)\""),
             ("team", "\"\(team)\""),
         ]
         if let written {
@@ -84,7 +85,8 @@ extension Object {
     }
 
     private mutating func uuid() -> String {
-        let digits = Array(String(random.next() | 1 << 63, radix: 16) + String(random.next() | 1 << 63, radix: 16))
+        let digits = Array(
+            String(random.next() | 1 << 63, radix: 16) + String(random.next() | 1 << 63, radix: 16))
         let parts = [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20..<32]]
         return parts.map { String($0) }.joined(separator: "-")
     }

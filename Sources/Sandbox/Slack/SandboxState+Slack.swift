@@ -18,7 +18,9 @@ extension SandboxState {
                 return try SlackAPI(store: store, bytes: bytes, eras: eras, twist: twist)
                     .answer(method, arguments, user: user)
             }
-            guard request.method == "POST" else { throw SlackRefusal("method_not_supported_for_channel_type") }
+            guard request.method == "POST" else {
+                throw SlackRefusal("method_not_supported_for_channel_type")
+            }
             return try post(arguments, user)
         } catch {
             return error.response

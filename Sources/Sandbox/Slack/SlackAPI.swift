@@ -75,7 +75,8 @@ struct SlackAPI {
         let (begun, place) = try begin(arguments, collection.key)
         var next = place
         let size = Self.size(limit, page: place.page)
-        let window = place.position + 1..<max(place.position + 1, min(collection.count, place.position + 1 + size))
+        let window =
+            place.position + 1..<max(place.position + 1, min(collection.count, place.position + 1 + size))
         let shown = twist == .empty ? [] : window.filter(isShown)
         if twist != .empty { next.position = window.upperBound - 1 }
         next.page += 1
@@ -99,7 +100,9 @@ struct SlackAPI {
 
     func limit(_ arguments: [String: String], usual: Int) throws(SlackRefusal) -> Int {
         guard let text = arguments["limit"] else { return usual }
-        guard let limit = Int(text), (0...1_000_000).contains(limit) else { throw SlackRefusal("invalid_limit") }
+        guard let limit = Int(text), (0...1_000_000).contains(limit) else {
+            throw SlackRefusal("invalid_limit")
+        }
         return limit == 0 ? usual : min(limit, 1_000)
     }
 

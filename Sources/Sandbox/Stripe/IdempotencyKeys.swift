@@ -29,9 +29,10 @@ struct IdempotencyKeys: Sendable {
         guard let saved = saved[key] else { return nil }
         guard saved.fingerprint == fingerprint else { throw StripeAPI.Refusal(otherRequest: key.text) }
         var response = SandboxResponse(status: saved.status, body: saved.body)
-        response.headers = saved.headers + [
-            ("Idempotent-Replayed", "true"), ("Original-Request", "req_\(saved.request)"),
-        ]
+        response.headers =
+            saved.headers + [
+                ("Idempotent-Replayed", "true"), ("Original-Request", "req_\(saved.request)"),
+            ]
         response.write = WriteNote(key: key.text, isReplay: true)
         return response
     }

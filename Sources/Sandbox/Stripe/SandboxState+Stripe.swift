@@ -82,7 +82,8 @@ extension SandboxState {
         let isIncomplete = behaviour == "default_incomplete" || card.decline != nil
         let status = isIncomplete ? "incomplete" : "active"
         func written(_ members: [String: String]) -> WrittenObject {
-            WrittenObject(members: members.merging(["customer": JSONText.quoted(customer)]) { first, _ in first })
+            WrittenObject(
+                members: members.merging(["customer": JSONText.quoted(customer)]) { first, _ in first })
         }
         let intentStatus =
             isIncomplete ? (card.needsAction ? "requires_action" : "requires_payment_method") : "succeeded"
@@ -154,7 +155,9 @@ extension SandboxState {
     }
 
     private static func metadata(_ form: [String: String]) -> String {
-        let pairs = form.filter { $0.key.hasPrefix("metadata[") && $0.key.hasSuffix("]") }.sorted { $0.key < $1.key }
+        let pairs = form.filter { $0.key.hasPrefix("metadata[") && $0.key.hasSuffix("]") }.sorted {
+            $0.key < $1.key
+        }
         let members = pairs.map { name, value in
             "\(JSONText.quoted(name.dropFirst(9).dropLast())):\(JSONText.quoted(value))"
         }

@@ -22,7 +22,9 @@ extension StripeAPI {
         }
     }
 
-    func eventID(_ number: Int, _ user: Int) -> String { "evt_1" + bytes.names.code(feedKey(user), number, length: 23) }
+    func eventID(_ number: Int, _ user: Int) -> String {
+        "evt_1" + bytes.names.code(feedKey(user), number, length: 23)
+    }
 
     /// An event as a list and a webhook show it.
     func json(_ number: Int, _ user: Int) -> String {
@@ -30,7 +32,7 @@ extension StripeAPI {
         let object = bytes.json(store[key], Int(change.index), asOf: number, .snapshot)
         return """
             {"id":"\(eventID(number, user))","object":"event","api_version":"\(Self.snapshotVersion)",\
-            "created":\(Collection.epoch + Int64(number)),"data":{"object":\(object)},"livemode":false,\
+            "created":\(store.configuration.clock.time(ofChange: number)),"data":{"object":\(object)},"livemode":false,\
             "pending_webhooks":0,"request":{"id":null,"idempotency_key":null},\
             "type":"\(Self.type(key.stream, change.kind))"}
             """
@@ -58,7 +60,8 @@ extension StripeAPI {
         let after = try place("starting_after", query, user)
         let before = try place("ending_before", query, user)
         func isShown(_ number: Int) -> Bool {
-            isKept(number, user) && isMeant(Collection.epoch + Int64(number)) && matches(number, types)
+            isKept(number, user) && isMeant(store.configuration.clock.time(ofChange: number))
+                && matches(number, types)
         }
         var shown: [Int] = []
         if let before {
@@ -121,5 +124,7 @@ extension StripeAPI {
     }
 
     /// Event ids come of the user alone.
-    private func feedKey(_ user: Int) -> CollectionKey { CollectionKey(user: user, stream: .customers, parent: 1) }
+    private func feedKey(_ user: Int) -> CollectionKey {
+        CollectionKey(user: user, stream: .customers, parent: 1)
+    }
 }
