@@ -241,6 +241,20 @@ import Testing
             try sandbox.send("GET", "/slack/api/users.list", key: access).string("error") == "token_revoked")
     }
 
+    @Test func `of Slack without rotation gives a token for ever, and no refresh token`() throws {
+        var sandbox = SandboxFixture()
+        sandbox.control(.oauthBehaviour(server: "slack", expiresIn: 0))
+
+        let answer = sandbox.control(.oauthTokens(server: "slack", user: "u_1", scope: "users:read"))
+
+        #expect(try answer.string("refresh_token") == nil)
+        #expect(try answer.json["expires_in"] == nil)
+        let access = try #require(try answer.string("access_token"))
+        #expect(access.hasPrefix("xoxb-"))
+        sandbox.time = sandbox.time.advanced(bySeconds: 1_000_000)
+        #expect(try sandbox.send("GET", "/slack/api/users.list", key: access).json["ok"] as? Bool == true)
+    }
+
     @Test func `of Google gives a refresh token only for offline access, and none with a refresh`() throws {
         var sandbox = SandboxFixture()
         let scope = "https://www.googleapis.com/auth/calendar.readonly"

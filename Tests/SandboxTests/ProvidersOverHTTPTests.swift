@@ -28,14 +28,18 @@ import Testing
     @Test func `write once for a form with an idempotency key`() async throws {
         try await SandboxServer.serving { probe in
             func id(_ list: String) async throws -> String {
-                let page = try Self.json(try await probe.get("/stripe/v1/\(list)?limit=1", key: "sk_test_u_1").text)
+                let page = try Self.json(
+                    try await probe.get("/stripe/v1/\(list)?limit=1", key: "sk_test_u_1").text)
                 return try #require((page["data"] as? [[String: Any]])?.first?["id"] as? String)
             }
-            let form = "customer=\(try await id("customers"))&items%5B0%5D%5Bprice%5D=\(try await id("prices"))"
+            let form =
+                "customer=\(try await id("customers"))&items%5B0%5D%5Bprice%5D=\(try await id("prices"))"
             let key = [("Idempotency-Key", "k"), ("Content-Type", "application/x-www-form-urlencoded")]
 
-            let first = try await probe.post("/stripe/v1/subscriptions", key: "sk_test_u_1", headers: key, form)
-            let second = try await probe.post("/stripe/v1/subscriptions", key: "sk_test_u_1", headers: key, form)
+            let first = try await probe.post(
+                "/stripe/v1/subscriptions", key: "sk_test_u_1", headers: key, form)
+            let second = try await probe.post(
+                "/stripe/v1/subscriptions", key: "sk_test_u_1", headers: key, form)
 
             #expect(first.status == 200 && first.text == second.text)
             #expect(second.headers.first(name: "Idempotent-Replayed") == "true")

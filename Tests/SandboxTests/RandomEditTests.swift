@@ -49,7 +49,9 @@ import Testing
         }
         sandbox.control(.edit(user: "u_1", stream: "customers", creates: 99))
 
-        let created = try sandbox.stripe("customers?limit=100").items("data").compactMap { $0["created"] as? Int }
+        let created = try sandbox.stripe("customers?limit=100").items("data").compactMap {
+            $0["created"] as? Int
+        }
 
         #expect(Set(created).count == 2)
         #expect(created == created.sorted(by: >))

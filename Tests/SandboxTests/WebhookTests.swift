@@ -32,7 +32,9 @@ import Testing
             #expect(received.count == 2)
             let feed = try Self.json(try await probe.get("/stripe/v1/events", key: "sk_test_u_1").text)
             let ids = (feed["data"] as? [[String: Any]])?.compactMap { $0["id"] as? String }
-            #expect(try received.map { try Self.json($0.body)["id"] as? String }.reversed() == ids?.prefix(2).map { $0 })
+            #expect(
+                try received.map { try Self.json($0.body)["id"] as? String }.reversed()
+                    == ids?.prefix(2).map { $0 })
             for one in received {
                 let header = try #require(one.headers.first(name: "Stripe-Signature"))
                 let parts = header.split(separator: ",").map { $0.split(separator: "=", maxSplits: 1)[1] }
@@ -84,7 +86,10 @@ import Testing
 
             #expect(received.map { $0.headers.first(name: "X-Goog-Resource-State") } == ["sync", "exists"])
             #expect(received.map { $0.headers.first(name: "X-Goog-Message-Number") } == ["1", "2"])
-            #expect(received.allSatisfy { $0.body.isEmpty && $0.headers.first(name: "X-Goog-Channel-Token") == "t\"1" })
+            #expect(
+                received.allSatisfy {
+                    $0.body.isEmpty && $0.headers.first(name: "X-Goog-Channel-Token") == "t\"1"
+                })
             #expect(received[1].headers.first(name: "X-Goog-Resource-ID") == resource)
             let stop = "/google-calendar/calendar/v3/channels/stop"
             let body = #"{"id":"ch-1","resourceId":"\#(resource)"}"#

@@ -17,13 +17,15 @@ extension SandboxState {
         guard allowed.status == 200, let user = route.user else { return allowed }
         do throws(GoogleRefusal) {
             guard let parameters = request.parameters else {
-                throw GoogleRefusal(status: 400, domain: "global", reason: "parseError", message: "Parse Error")
+                throw GoogleRefusal(
+                    status: 400, domain: "global", reason: "parseError", message: "Parse Error")
             }
             switch route.endpoint {
             case "events.insert": return try insert(parameters, try calendarKey(request, user))
             case "events.patch", "events.delete":
                 return try change(request, parameters, try calendarKey(request, user))
-            case "events.watch": return try watch(request, parameters, try calendarKey(request, user), at: now)
+            case "events.watch":
+                return try watch(request, parameters, try calendarKey(request, user), at: now)
             case "calendarList.watch":
                 return try watch(request, parameters, CollectionKey(user: user, stream: .calendars), at: now)
             case "channels.stop":
@@ -41,7 +43,8 @@ extension SandboxState {
 
     private func calendarKey(_ request: SandboxRequest, _ user: Int) throws(GoogleRefusal) -> CollectionKey {
         let calendars = store[CollectionKey(user: user, stream: .calendars)]
-        guard let number = bytes.index(of: request.segments[4], in: calendars), calendars.isLive(number) else {
+        guard let number = bytes.index(of: request.segments[4], in: calendars), calendars.isLive(number)
+        else {
             throw .notFound
         }
         return CollectionKey(user: user, stream: .events, parent: number)
@@ -109,14 +112,17 @@ extension SandboxState {
         guard parameters["type"] == "web_hook", let address = parameters["address"],
             address.hasPrefix("https://") || address.hasPrefix("http://127.0.0.1:")
         else {
-            throw .invalid("address", "WebHook callback must be HTTPS: \(parameters["address"] ?? "")", "webhookUrlNotHttps")
+            throw .invalid(
+                "address", "WebHook callback must be HTTPS: \(parameters["address"] ?? "")",
+                "webhookUrlNotHttps")
         }
         let longest = now.wall.milliseconds + 7 * 86_400_000
         let asked = parameters["expiration"].flatMap { Int64($0) } ?? longest
         let path = request.path.split(separator: "/").dropFirst().dropLast().joined(separator: "/")
         let channel = CalendarChannel(
             id: id, key: key, address: address, token: parameters["token"],
-            resource: bytes.names.code(key, 0, length: 27), uri: "https://www.googleapis.com/\(path)?alt=json",
+            resource: bytes.names.code(key, 0, length: 27),
+            uri: "https://www.googleapis.com/\(path)?alt=json",
             expiration: min(asked, longest))
         webhooks.channels[id] = channel
         webhooks.announce(channel, at: now)

@@ -124,7 +124,10 @@ struct OAuthGrants: Sendable {
             }
             if others.count > Self.googleLimit { revoke(others[0].number) }
         }
-        return issue(grant, refresh: isOffline ? makeRefresh(grant) : nil, isRefresh: false, at: now)
+        // At Slack only tokens that expire come with a refresh token.
+        let isRenewable = server != .slack || behaviour(grant).expiresIn != nil
+        return issue(
+            grant, refresh: isOffline && isRenewable ? makeRefresh(grant) : nil, isRefresh: false, at: now)
     }
 
     /// Exchanges a refresh token.
@@ -194,7 +197,7 @@ struct OAuthGrants: Sendable {
         _ grant: OAuthGrant, refresh: String?, isRefresh: Bool, at now: Int64
     ) -> Issued {
         let behaviour = behaviour(grant)
-        let text = token(grant.server.accessPrefix)
+        let text = token(grant.server.accessPrefix(expires: behaviour.expiresIn != nil))
         access[text] = Access(
             grant: grant.number, expires: behaviour.expiresIn.map { now + Int64($0) * 1_000_000 })
         return Issued(

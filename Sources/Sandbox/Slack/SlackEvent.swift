@@ -22,10 +22,13 @@ struct SlackEvent {
         case (.users, _):
             let type = change.kind == .created ? "team_join" : "user_change"
             return #"{"type":"\#(type)","user":\#(object),"event_ts":"\#(time)"}"#
-        case (.channels, .created): return #"{"type":"channel_created","channel":\#(object),"event_ts":"\#(time)"}"#
-        case (.channels, .updated): return #"{"type":"channel_rename","channel":\#(object),"event_ts":"\#(time)"}"#
+        case (.channels, .created):
+            return #"{"type":"channel_created","channel":\#(object),"event_ts":"\#(time)"}"#
+        case (.channels, .updated):
+            return #"{"type":"channel_rename","channel":\#(object),"event_ts":"\#(time)"}"#
         case (.channels, .deleted):
-            return #"{"type":"channel_archive","channel":"\#(bytes.id(key, index))","user":"USLACKBOT","event_ts":"\#(time)"}"#
+            return
+                #"{"type":"channel_archive","channel":"\#(bytes.id(key, index))","user":"USLACKBOT","event_ts":"\#(time)"}"#
         default: return message(collection, index, change, object, time)
         }
     }
@@ -39,10 +42,12 @@ struct SlackEvent {
         switch change.kind {
         case .created: return "\(object.dropLast()),\(place)}"
         case .updated:
-            return #"{"type":"message","subtype":"message_changed","hidden":true,"message":\#(object),"ts":"\#(time)",\#(place)}"#
+            return
+                #"{"type":"message","subtype":"message_changed","hidden":true,"message":\#(object),"ts":"\#(time)",\#(place)}"#
         case .deleted:
             let deleted = collection.messageTime(index)
-            return #"{"type":"message","subtype":"message_deleted","hidden":true,"deleted_ts":"\#(deleted)","ts":"\#(time)",\#(place)}"#
+            return
+                #"{"type":"message","subtype":"message_deleted","hidden":true,"deleted_ts":"\#(deleted)","ts":"\#(time)",\#(place)}"#
         }
     }
 }

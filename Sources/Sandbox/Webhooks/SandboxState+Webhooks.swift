@@ -13,7 +13,8 @@ extension SandboxState {
         for target in webhooks.targets { notify(target, changes, at: now) }
         // A channel tells that something changed, not what: one notification for all of it.
         let changed = Set(changes.map(\.key))
-        for id in webhooks.channels.keys.sorted() where webhooks.channels[id].map({ changed.contains($0.key) }) == true {
+        for id in webhooks.channels.keys.sorted()
+        where webhooks.channels[id].map({ changed.contains($0.key) }) == true {
             webhooks.notify(id, state: "exists", at: now)
         }
     }
@@ -25,7 +26,9 @@ extension SandboxState {
     }
 
     /// Notes how an attempt ended, status 0 for no answer, and plans the next one.
-    mutating func finish(_ delivery: WebhookDelivery, status: Int, sentAt sent: RequestTime, at now: RequestTime) {
+    mutating func finish(
+        _ delivery: WebhookDelivery, status: Int, sentAt sent: RequestTime, at now: RequestTime
+    ) {
         var delivery = delivery
         delivery.attempts += 1
         let sequence = store.sequence
@@ -74,7 +77,9 @@ extension SandboxState {
             id = "Ev0" + bytes.names.code(key, change.sequence, length: 11)
             body = SlackEvent(store: store, bytes: bytes).json(id, key, change)
         case .gmail:
-            guard mailWatches[key.user].map({ $0.expiration > now.wall.milliseconds }) == true else { return nil }
+            guard mailWatches[key.user].map({ $0.expiration > now.wall.milliseconds }) == true else {
+                return nil
+            }
             id = "\(change.sequence)"
             body = push(key.user, id, at: now)
         case .googleCalendar, .oauth: return nil

@@ -16,10 +16,11 @@ struct WebhookSender: Sendable {
     let logger: Logger
 
     func run() async {
+        var clients: [String: HTTPClient] = [:]
         while !Task.isCancelled {
             let due = state.withLock { $0.takeDeliveries(at: .now()) }
             guard due.isEmpty else {
-                await send(due)
+                await send(due, &clients)
                 continue
             }
             do {
@@ -31,8 +32,7 @@ struct WebhookSender: Sendable {
     }
 
     /// One after the other, so that the order is that of the queue.
-    private func send(_ deliveries: [WebhookDelivery]) async {
-        var clients: [String: HTTPClient] = [:]
+    private func send(_ deliveries: [WebhookDelivery], _ clients: inout [String: HTTPClient]) async {
         for delivery in deliveries where !Task.isCancelled {
             let client = clients[delivery.url] ?? client(for: delivery.url)
             clients[delivery.url] = client
@@ -43,7 +43,8 @@ struct WebhookSender: Sendable {
     }
 
     /// The status of the answer; 0 when there was none.
-    private func attempt(_ delivery: WebhookDelivery, _ client: HTTPClient, at now: RequestTime) async -> Int {
+    private func attempt(_ delivery: WebhookDelivery, _ client: HTTPClient, at now: RequestTime) async -> Int
+    {
         do {
             var request = HTTPRequest(
                 method: "POST", url: delivery.url, headers: try delivery.signedHeaders(at: now),
