@@ -156,8 +156,10 @@ struct SoakScenario {
         _ report: inout SoakReport, _ queue: JobQueue, _ ledger: SoakLedger, _ settings: ClusterSettings,
         _ logger: Logger
     ) async throws {
-        let result = try await Verifier(pool: ledger.pool, serviceURLs: settings.serviceURLs, logger: logger)
-            .verify()
+        let verifier = Verifier(
+            pool: ledger.pool, registry: try ConnectorCommand.registry(settings),
+            serviceURLs: settings.serviceURLs, logger: logger)
+        let result = try await verifier.verify()
         report.differences = result.findings.count { $0.integration.key.service == "stripe" }
         let objects = try await ledger.count(
             "lockstep.records r JOIN lockstep.integrations i ON i.id = r.integration_id WHERE i.service = 'stripe'"
