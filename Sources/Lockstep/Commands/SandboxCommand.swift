@@ -13,11 +13,16 @@ struct SandboxCommand: AsyncParsableCommand {
         abstract:
             "A provider that behaves like Stripe, Google Calendar, Slack and Gmail, with faults on demand.",
         discussion: """
-            Services are below /stripe, /google-calendar, /slack and /gmail; point Lockstep at them with
-            LOCKSTEP_SERVICE_URLS=stripe=http://HOST:PORT/stripe,slack=http://HOST:PORT/slack
-            and so on. User u_1 has the keys sk_test_u_1, ya29.u_1 (Google) and xoxb-u_1. An authorization server
-            is below each service and below /oauth; its client is lockstep with the secret lockstep-secret.
-            Below /_control are edits, faults, limits and the ledger of requests: see docs/sandbox.md.
+            Services are below /stripe, /google-calendar, /slack and /gmail.
+            Point Lockstep at them, for example with
+            LOCKSTEP_SERVICE_URLS=stripe=http://HOST:PORT/stripe
+
+            User u_1 has the keys sk_test_u_1, ya29.u_1 (Google) and xoxb-u_1.
+            Authorization servers are below each service and below /oauth; their
+            client is lockstep with the secret lockstep-secret.
+
+            Below /_control are edits, faults, limits, notifications and the
+            ledger of requests: see docs/sandbox.md.
             """)
 
     @Option(help: "The address to listen on.")
