@@ -58,8 +58,8 @@ public enum ManifestLoader {
         }
         let auth = root.has("auth") ? authentication(root) : nil
         let headers = root.templates("headers")
-        checkNoParent(root, "auth", auth?.templates ?? [])
-        checkNoParent(root, "headers", headers.map(\.value))
+        checkPlaces(root, "auth", auth?.templates ?? [])
+        checkPlaces(root, "headers", headers.map(\.value))
         let errors = errorRules(root)
         let streams = StreamLoader(root: root).load()
         let limitLoader = LimitLoader(root: root, streams: streams.map(\.name))
@@ -88,11 +88,11 @@ public enum ManifestLoader {
         }
     }
 
-    /// A credential and a header belong to the integration as a whole: no parent's value is at hand for them.
-    private static func checkNoParent(_ root: MappingReader, _ key: String, _ templates: [Template]) {
-        for place in templates.flatMap(\.places) where place.namespace == .parent {
+    /// A credential and a header belong to the integration as a whole: nothing of a single request is at hand for them.
+    private static func checkPlaces(_ root: MappingReader, _ key: String, _ templates: [Template]) {
+        for place in templates.flatMap(\.places) where ![.config, .secret].contains(place.namespace) {
             root.complain(
-                key, "\(place.text) is not allowed here; it may stand in a child stream's path and query")
+                key, "\(place.text) is not allowed here; ${config.NAME} and ${secret.NAME} are")
         }
     }
 
@@ -155,19 +155,19 @@ public enum ManifestLoader {
                 reader.complain(key, "has to be a value or a list of values")
                 return nil
             }
-            guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
-            switch scalar.string {
-            case "true": return .bool(true)
-            case "false": return .bool(false)
-            case "null", "~": return .null
-            default: return Double(scalar.string) == nil ? .string(scalar.string) : .number(scalar.string)
-            }
+            return JSONScalar(scalar)
         }
     }
 
     static func isName(_ text: String, extra: Character) -> Bool {
         !text.isEmpty && text.utf8.count <= 64
             && text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == extra) }
+    }
+
+    /// A member's name that needs no escapes in JSON.
+    static func isMember(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 64
+            && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
     }
 
     private static func isBaseURL(_ text: String) -> Bool {

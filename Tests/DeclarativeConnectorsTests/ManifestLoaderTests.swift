@@ -44,9 +44,9 @@ import Testing
         ("page: { kind: token }", "streams.items.page.token: is missing"),
         (
             "page: { kind: token, token: /t, parameter: p, first: 0 }",
-            "first: means nothing for kind 'token', which takes: token, parameter, more"
+            "first: means nothing for kind 'token', which takes: token, parameter, in, end"
         ),
-        ("page: { kind: none, more: /more }", "more: means nothing for kind 'none'"),
+        ("page: { kind: none, end: absent }", "end: means nothing for kind 'none'"),
         (
             "incremental: { kind: sync_token, token: /t, parameter: s, order: ascending }",
             "order: means nothing for kind 'sync_token'"
@@ -61,7 +61,7 @@ import Testing
         ("incremental: { kind: sync_token, parameter: s }", "streams.items.incremental.token: is missing"),
         (
             "version: { pointer: /v, format: iso }",
-            "allowed: integer, epoch_seconds, epoch_milliseconds, rfc3339"
+            "allowed: integer, epoch_seconds, epoch_milliseconds, rfc3339, or a pattern"
         ),
     ])
     func `says what is wrong, where, and what is allowed`(line: String, expected: String) {
