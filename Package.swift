@@ -86,7 +86,14 @@ let services: [Target] = [
 ]
 
 let connectors: [Target] = [
-    library("BuiltinConnectors", path: "connectors", embedding: ["google-calendar.yaml", "stripe.yaml"]),
+    library(
+        "BuiltinConnectors", path: "connectors", exclude: ["fixtures"],
+        embedding: [
+            "airtable.yaml", "asana.yaml", "github.yaml", "gmail.yaml", "google-calendar.yaml",
+            "hubspot.yaml", "intercom.yaml", "jira.yaml", "linear.yaml", "notion.yaml",
+            "pagerduty.yaml", "salesforce.yaml", "shopify.yaml", "slack.yaml", "stripe.yaml",
+            "zendesk.yaml",
+        ]),
     library(
         "DeclarativeConnectors",
         [

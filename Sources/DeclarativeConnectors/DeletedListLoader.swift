@@ -13,9 +13,10 @@ struct DeletedListLoader {
         self.requests = requests
     }
 
-    private static let keys =
+    static let keys =
         RequestLoader.keys + [
-            "records", "records_optional", "id", "page", "parameter", "in", "until_parameter", "format",
+            "records", "records_optional", "id", "tombstone", "page", "parameter", "in", "lag",
+            "until_parameter", "format",
             "timezone",
             "horizon",
         ]
@@ -39,19 +40,21 @@ struct DeletedListLoader {
                 "horizon", "is missing; how long the provider remembers what was deleted, such as 15d")
         }
         if since == nil {
-            for key in ["until_parameter", "horizon", "format"] where reader.has(key) {
+            for key in ["until_parameter", "horizon", "format", "lag"] where reader.has(key) {
                 reader.complain(key, "means nothing without 'parameter': the list is read whole")
             }
         }
         guard let shape, let records, let id else { return nil }
         var list = ScanPlan(records: records, id: id)
-        list.holdsTombstones = true
+        list.tombstones = StreamLoader.tombstones(reader, "tombstone")
+        list.holdsTombstones = list.tombstones.isEmpty
         list.mayLackRecords = reader.bool("records_optional") ?? false
         list.envelope = page.envelope
         return DeletedList(
             list: PagedList(request: shape, plan: list, page: page), since: since,
             until: reader.has("until_parameter") ? reader.parameter("until_parameter") : nil,
-            format: format ?? .rfc3339, horizon: horizon)
+            format: format ?? .rfc3339, lag: reader.duration("lag", in: .zero...(.seconds(86_400))) ?? .zero,
+            horizon: horizon)
     }
 }
 

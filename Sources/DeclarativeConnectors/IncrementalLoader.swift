@@ -32,7 +32,7 @@ struct IncrementalLoader {
         var keys: [String] {
             let change = [
                 "parameter", "in", "query", "body", "lag", "compare", "granularity", "eventually_consistent",
-                "resync_on",
+                "resync_on", "send_format",
             ]
             let time = ["format", "timezone"]
             switch self {
@@ -164,6 +164,7 @@ struct IncrementalLoader {
         }
         request.body = rule.json("body")
         request.lag = rule.duration("lag", in: .zero...(.seconds(86_400))) ?? .zero
+        request.sentFormat = rule.format("send_format")
         guard needsFormat else { return request }
         let granularity =
             format == .integer

@@ -39,6 +39,8 @@ enum IncrementalRule: Sendable {
         /// Gets the cursor; nil where it stands in `query` or `body` as `${cursor}`.
         var parameter: RequestParameter?
         var format: ScalarRule.Kind
+        /// How the cursor is sent; nil for as it was read.
+        var sentFormat: ScalarRule.Kind?
         /// Subtracted from the cursor: what changed so short before may have been seen too late.
         var lag: Duration = .zero
         /// Nil where the provider gives ties of the cursor; else the smallest step of its values, subtracted so that ties are
@@ -175,8 +177,9 @@ extension IncrementalRule.ChangeRequest {
     /// What goes to the provider for a cursor. It goes back as the provider wrote it, unless something is subtracted.
     func text(for cursor: Cursor) -> String {
         let distance = lag + (stepBelow ?? .zero)
-        guard distance != .zero, let order = cursor.order else { return cursor.text }
+        guard distance != .zero || sentFormat != nil, let order = cursor.order else { return cursor.text }
         if format == .integer { return String(order - 1) }
-        return TimeText.text(Timestamp(microseconds: order).advanced(by: .zero - distance), format)
+        return TimeText.text(
+            Timestamp(microseconds: order).advanced(by: .zero - distance), sentFormat ?? format)
     }
 }

@@ -14,7 +14,7 @@ struct ManifestLimit: Sendable {
     /// The requests of a stream that may have costs of their own, as in `messages.hydrate`.
     static let parts = ["list", "feed", "deleted", "hydrate"]
 
-    func use(by stream: String, part: String) -> LimitUse? {
+    func use(by stream: String, part: String = "list") -> LimitUse? {
         guard streams?.contains(stream) ?? true else { return nil }
         return LimitUse(rule, cost: costs["\(stream).\(part)"] ?? costs[stream] ?? 1)
     }
@@ -26,7 +26,7 @@ struct LimitLoader {
     /// The names of the manifest's streams.
     let streams: [String]
 
-    private static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "costs"]
+    static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "costs"]
     /// More limits would make each request's script long.
     private static let maximumLimits = 16
 

@@ -17,6 +17,9 @@ extension ListReader {
         if position.part == .deleted {
             addDeletions(to: &additions, position)
         } else {
+            if case .everything = purpose, position.place == nil {
+                additions.query += stream.stream.initialQuery.map { ($0.name, $0.value) }
+            }
             try add(to: &additions, position)
         }
         switch page.kind {
@@ -61,7 +64,8 @@ extension ListReader {
     private func addDeletions(to additions: inout RequestAdditions, _ position: ListPosition) {
         guard let deleted = stream.stream.deletedList else { return }
         if let parameter = deleted.since, case .changes(let cursor) = purpose, let order = cursor.order {
-            let text = TimeText.text(Timestamp(microseconds: order), deleted.format)
+            let text = TimeText.text(
+                Timestamp(microseconds: order).advanced(by: .zero - deleted.lag), deleted.format)
             additions.add(parameter, TimeText.scalar(text, deleted.format))
         }
         if let parameter = deleted.until, let now = position.startedAt {
@@ -205,7 +209,7 @@ extension IncrementalRule.ChangeRequest {
     func apply(_ cursor: Cursor, to additions: inout RequestAdditions) {
         let text = text(for: cursor)
         additions.values.cursor = text
-        if let parameter { additions.add(parameter, TimeText.scalar(text, format)) }
+        if let parameter { additions.add(parameter, TimeText.scalar(text, sentFormat ?? format)) }
         complete(&additions)
     }
 

@@ -9,8 +9,9 @@ struct Manifest: Sendable {
     let service: String
     /// The name that people know the service by.
     let title: String
-    /// Scheme, host and an optional path prefix, without a slash at the end.
-    let baseURL: String
+    /// Scheme, host and an optional path prefix, without a slash at the end. Its places are parts of the host's name or of
+    /// the path.
+    let baseURL: Template
     let auth: Authentication?
     let headers: [(name: String, value: Template)]
     let errors: [ErrorRule]
@@ -41,6 +42,8 @@ struct Manifest: Sendable {
 struct StreamManifest: Sendable {
     let name: String
     let list: PagedList
+    /// Sent with the first page of a full sync alone.
+    let initialQuery: [IncrementalRule.QueryItem]
     /// How each object of the list is fetched, where the list only names them.
     let hydration: Hydration?
     let incremental: IncrementalRule
@@ -48,6 +51,8 @@ struct StreamManifest: Sendable {
     let resyncStatuses: Set<Int>
     /// A list of what was deleted, read after the changes.
     let deletedList: DeletedList?
+    /// How a backfill narrows the list; nil for one that is narrowed as changes are, or not at all.
+    let range: IncrementalRule.RangeParameters?
     let parent: ParentBinding?
     let absence: AbsencePolicy
     let maxPages: Int
@@ -57,6 +62,17 @@ struct StreamManifest: Sendable {
         let order = deletedList == nil || incremental.isNone ? incremental.cursorOrder : .atEnd
         return StreamDescriptor(
             name: name, parent: parent, absence: absence, cursorOrder: order, maxPages: maxPages)
+    }
+}
+
+extension StreamManifest {
+    /// All requests that reading the stream may send.
+    var requests: [RequestShape] {
+        var requests = [list.request, hydration?.request, deletedList?.list.request]
+        if case .feed(let feed) = incremental {
+            requests += [feed.list.request, feed.hydration.request, feed.pin?.request]
+        }
+        return requests.compactMap { $0 }
     }
 }
 
@@ -128,6 +144,8 @@ struct DeletedList: Sendable {
     let since: RequestParameter?
     let until: RequestParameter?
     let format: ScalarRule.Kind
+    /// Subtracted from the cursor.
+    let lag: Duration
     /// How long the provider remembers deletions.
     let horizon: Duration?
 }

@@ -21,8 +21,14 @@ public struct ManifestConnector: Connector {
     /// The limits of the manifest.
     public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
-    /// The paths of the manifest's streams.
-    public var endpoints: [String] { manifest.streams.map(\.path.text) }
+    /// The paths of all requests of the manifest's streams.
+    public var endpoints: [String] {
+        var paths: [String] = []
+        for path in manifest.streams.flatMap(\.requests).map(\.path.text) where !paths.contains(path) {
+            paths.append(path)
+        }
+        return paths
+    }
 
     /// Throws class `config` for an unknown stream, and for places that the integration has no value for.
     public func strategy(
@@ -126,14 +132,15 @@ struct ManifestStrategy: SyncStrategy {
     func backfill(
         of slice: StreamSlice, since: Timestamp, until: Timestamp?, resumingAt position: PagePosition?
     ) -> (any PageReader)? {
-        let range: IncrementalRule.RangeParameters?
+        var range = stream.stream.range
         switch stream.stream.incremental {
+        case _ where range != nil: break
         case .time(let rule) where rule.request.format != .integer:
             range = rule.request.parameter.map {
                 IncrementalRule.RangeParameters(since: $0, until: rule.until, format: rule.request.format)
             }
         case .sortedDescending(let known): range = known
-        default: range = nil
+        default: break
         }
         guard let range else { return nil }
         var parameters = [

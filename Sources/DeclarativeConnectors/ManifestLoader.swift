@@ -24,7 +24,7 @@ public enum ManifestLoader {
         return ManifestConnector(manifest: manifest)
     }
 
-    private static func parse(_ text: String, _ problems: ProblemList) throws(ManifestError) -> Node {
+    static func parse(_ text: String, _ problems: ProblemList) throws(ManifestError) -> Node {
         do {
             if let node = try Yams.compose(yaml: text) { return node }
             problems.add(nil, "", "is empty")
@@ -36,11 +36,12 @@ public enum ManifestLoader {
         throw ManifestError(problems: problems.problems)
     }
 
+    static let keys = [
+        "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
+        "limits", "limit_feedback", "streams",
+    ]
+
     private static func manifest(_ node: Node, _ problems: ProblemList) -> Manifest? {
-        let keys = [
-            "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
-            "limits", "limit_feedback", "streams",
-        ]
         guard let root = MappingReader(node, path: "", keys: keys, problems: problems) else { return nil }
         if root.integer("lockstep", in: 1...1) == nil, !root.has("lockstep") {
             root.complain("lockstep", "is missing; the version of the format, 1")
@@ -51,10 +52,13 @@ public enum ManifestLoader {
                 "service",
                 "'\(service)' is not allowed; small letters, digits and '-', such as google-calendar")
         }
-        let baseURL = root.text("base_url", required: true)
-        if let baseURL, !isBaseURL(baseURL) {
+        let baseURL = root.template("base_url", required: true)
+        if let text = baseURL?.text, !isBaseURL(text) {
             root.complain(
-                "base_url", "'\(baseURL)' is not allowed; https://HOST[/PATH] without a slash at the end")
+                "base_url", "'\(text)' is not allowed; https://HOST[/PATH] without a slash at the end")
+        }
+        for place in baseURL?.places ?? [] where place.namespace != .config {
+            root.complain("base_url", "\(place.text) is not allowed here; ${config.NAME} is")
         }
         let auth = root.has("auth") ? authentication(root) : nil
         let headers = root.templates("headers")
@@ -172,7 +176,10 @@ public enum ManifestLoader {
 
     private static func isBaseURL(_ text: String) -> Bool {
         let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
-        return isHTTP && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
-            && !text.contains("${") && !text.contains(" ") && !text.contains("@")
+        // A place is one label of the host's name, before a dot, or a part of the path: the rest of the host stays fixed.
+        let host = text.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
+        let isFixed = !host.contains("${") || (host.contains("}.") && !host.hasSuffix("}"))
+        return isHTTP && isFixed && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
+            && !text.contains(" ") && !text.contains("@")
     }
 }

@@ -7,6 +7,11 @@ import Yams
 struct PageRuleLoader {
     private let list: MappingReader
 
+    static let keys = [
+        "kind", "parameter", "in", "token", "url", "first", "end", "size_parameter", "size", "page_info",
+        "variable", "size_variable",
+    ]
+
     init(_ list: MappingReader) {
         self.list = list
     }
@@ -49,11 +54,7 @@ struct PageRuleLoader {
     }
 
     func load() -> PageRule {
-        let keys = [
-            "kind", "parameter", "in", "token", "url", "first", "end", "size_parameter", "size", "page_info",
-            "variable", "size_variable",
-        ]
-        guard let page = list.mapping("page", keys: keys, required: true),
+        guard let page = list.mapping("page", keys: Self.keys, required: true),
             let kind = page.word("kind", Kind.self, required: true)
         else { return .single }
         page.complainUnless(kind.keys, for: kind.rawValue)

@@ -19,13 +19,34 @@ struct RequestTemplate: Sendable {
         self.manifest = manifest
         self.stream = stream
         self.access = access
-        baseURL = access.baseURL ?? manifest.baseURL
+        if let given = access.baseURL {
+            baseURL = given
+        } else {
+            baseURL = try Self.baseURL(manifest, access)
+        }
         // A missing value is found before the first request, not at some page.
         var additions = RequestAdditions()
         var parents: [String: String] = [:]
         for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
         additions.values.slice = StreamSlice(partition: "", values: parents)
         _ = try request(stream.list.request, additions)
+    }
+
+    /// A value that is put into a host's name must not lead to another host.
+    private static func baseURL(
+        _ manifest: Manifest, _ access: ProviderAccess
+    ) throws(ConnectorError) -> String {
+        try manifest.baseURL.filled { place throws(ConnectorError) in
+            guard let value = access.configuration[place.name], !value.isEmpty,
+                value.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") })
+            else {
+                throw ConnectorError(
+                    .config, code: "missing_value", userMessage: "\(manifest.title) is not fully set up.",
+                    operatorDetail:
+                        "the integration has no usable value for \(place.text): letters, digits and '-'")
+            }
+            return value
+        }
     }
 
     /// The number of records to ask for, by a page rule and the integration's wish for less.

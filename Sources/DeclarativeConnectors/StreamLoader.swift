@@ -9,10 +9,12 @@ import Yams
 struct StreamLoader {
     let root: MappingReader
 
-    private static let keys =
+    static let keys =
         RequestLoader.keys + [
-            "records", "records_optional", "layout", "keys_as_field", "id", "version", "tombstone", "page",
-            "hydrate", "incremental", "deleted_list", "parent", "absence", "max_pages", "parameters",
+            "initial_query", "records", "records_optional", "layout", "keys_as_field", "id", "version",
+            "tombstone", "page",
+            "hydrate", "incremental", "backfill", "deleted_list", "parent", "absence", "max_pages",
+            "parameters",
         ]
 
     func load() -> [StreamManifest] {
@@ -44,6 +46,8 @@ struct StreamLoader {
             .map { $0 == "time_param_window" } ?? false
         let shape = requests.shape(
             reader, allowing: isWindowed ? [.config, .parent, .slice] : [.config, .parent])
+        let initial = reader.templates("initial_query")
+        requests.check(initial.map(\.value), "initial_query", reader, [.config, .parent])
         let page = PageRuleLoader(reader).load()
         let hydration = HydrationLoader(reader, requests).load()
         let incremental = IncrementalLoader(stream: reader, requests: requests, hydration: hydration).load()
@@ -53,9 +57,11 @@ struct StreamLoader {
         let deleted = DeletedListLoader(reader, requests).load(idOf: plan, incremental.rule)
         guard let shape, let plan, let absence else { return nil }
         let stream = StreamManifest(
-            name: name, list: PagedList(request: shape, plan: plan, page: page), hydration: hydration,
+            name: name, list: PagedList(request: shape, plan: plan, page: page),
+            initialQuery: initial.map { IncrementalRule.QueryItem(name: $0.name, value: $0.value) },
+            hydration: hydration,
             incremental: incremental.rule, resyncStatuses: incremental.resyncStatuses, deletedList: deleted,
-            parent: parent, absence: absence, maxPages: maxPages)
+            range: range(reader), parent: parent, absence: absence, maxPages: maxPages)
         StreamLints(reader: reader, stream: stream).check()
         return stream
     }
@@ -86,6 +92,16 @@ struct StreamLoader {
                 "layout", "'ndjson' has nothing beside its records, so that there is no \(place.text)")
         }
         return plan
+    }
+
+    private func range(_ reader: MappingReader) -> IncrementalRule.RangeParameters? {
+        let keys = ["since_parameter", "until_parameter", "in", "format", "timezone"]
+        guard let rule = reader.mapping("backfill", keys: keys) else { return nil }
+        let until = rule.has("until_parameter") ? rule.parameter("until_parameter") : nil
+        guard let since = rule.parameter("since_parameter", required: true),
+            let format = rule.format("format", required: true)
+        else { return nil }
+        return IncrementalRule.RangeParameters(since: since, until: until, format: format)
     }
 
     private enum LayoutWord: String, CaseIterable {

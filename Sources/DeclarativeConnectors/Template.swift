@@ -38,6 +38,11 @@ struct Template: Sendable, Equatable {
 
     let parts: [Part]
 
+    /// Text without places.
+    init(literal text: String) {
+        parts = [.text(text)]
+    }
+
     init(_ text: String) throws(ParseError) {
         var parts: [Part] = []
         var rest = text[...]

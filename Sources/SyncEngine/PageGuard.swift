@@ -55,6 +55,10 @@ struct PageGuard {
         body: UInt64, identifierHashes: [UInt64], cursor: Int64? = nil, continuation: PageContinuation
     ) throws(PaginationLoop) {
         pages += 1
+        // Also of the last page: a list that ends with the page before it once more has lost its end. Empty pages may well
+        // be alike: Slack and Google send them in the middle of a list.
+        if !identifierHashes.isEmpty, body == lastBody { throw .repeatedBody }
+        lastBody = body
         guard case .next(let position) = continuation else { return }
         guard pages < maxPages else { throw .tooManyPages(limit: maxPages) }
 
@@ -63,10 +67,6 @@ struct PageGuard {
             for byte in position.text.utf8 { hasher.combine(byte) }
             guard positions.insert(hasher.finalize()).inserted else { throw .repeatedPosition }
         }
-
-        // Empty pages may well be alike: Slack and Google send them in the middle of a list.
-        if !identifierHashes.isEmpty, body == lastBody { throw .repeatedBody }
-        lastBody = body
 
         // A cursor that gets larger is progress too: a stretch of time may well be empty.
         var sawNew = cursor.map { newest in newestCursor.map { newest > $0 } ?? true } ?? false

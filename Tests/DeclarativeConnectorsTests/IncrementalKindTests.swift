@@ -199,6 +199,33 @@ private let noon = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
     }
 }
 
+@Suite struct `A list of the archived` {
+    @Test func `deletes only what says that it is archived`() async throws {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    query: { archived: "false" }
+                    page: { kind: none }
+                    deleted_list:
+                      path: /items
+                      query: { archived: "true" }
+                      records: /data
+                      tombstone: { pointer: /archived, equals: true }
+                      page: { kind: none }
+                """)
+        ) { request in
+            // The provider ignores the parameter for one of the records.
+            request.target.hasSuffix("true")
+                ? json(#"{"data":[{"id":"a","archived":false},{"id":"b","archived":true}]}"#)
+                : json(#"{"data":[{"id":"a","archived":false}]}"#)
+        }
+        let read = try await Enumeration(provider.strategy().fullSync(of: .whole, resumingAt: nil))
+        #expect(read.pages == [["a"], ["a", "b"]])
+        #expect(read.tombstones == ["b"])
+    }
+}
+
 @Suite struct `A change feed` {
     private static let gmail = manifest(
         """

@@ -32,9 +32,12 @@ import Testing
     @Test func `that ships loads`() throws {
         let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
 
-        #expect(registry.services == ["google-calendar", "stripe"])
+        #expect(registry.services.count == 16)
+        #expect(Set(["gmail", "google-calendar", "slack", "stripe"]).isSubset(of: registry.services))
         #expect(
-            registry.connector(for: "stripe")?.streams.map(\.name) == ["customers", "products", "invoices"])
+            registry.connector(for: "stripe")?.streams.map(\.name) == [
+                "customers", "products", "prices", "invoices", "subscriptions", "payment_intents", "charges",
+            ])
         #expect(registry.connector(for: "google-calendar")?.streams.last?.parent?.stream == "calendars")
     }
 
@@ -79,10 +82,15 @@ import Testing
         (#"auth: { kind: bearer, token: "${parent.id}" }"#, "auth: ${parent.id} is not allowed here"),
         (#"headers: { X-Team: "${parent.id}" }"#, "headers: ${parent.id} is not allowed here"),
         ("auth: { kind: bearer, token: t, username: u }", "means nothing for kind 'bearer'"),
+        ("base_url: https://${config.host}/api", "base_url: 'https://${config.host}/api' is not allowed"),
+        ("base_url: https://a.${config.zone}", "base_url: 'https://a.${config.zone}' is not allowed"),
+        ("base_url: https://${secret.key}.example.com", "base_url: ${secret.key} is not allowed here"),
         ("errors: [ { status: 418, class: stale_worker } ]", "'stale_worker' is the engine's own"),
     ])
     func `says what is wrong at the top level`(line: String, expected: String) {
-        let found = Self.problems(Self.manifest(Self.good, head: "base_url: https://a.example\n\(line)"))
+        let found = Self.problems(
+            Self.manifest(
+                Self.good, head: line.hasPrefix("base_url") ? line : "base_url: https://a.example\n\(line)"))
         #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 

@@ -146,7 +146,8 @@ import Testing
                     errorClass: .rateLimited)
             ]
         let manifest = Manifest(
-            service: "demo", title: "Demo", baseURL: "https://a", auth: nil, headers: [], errors: rules,
+            service: "demo", title: "Demo", baseURL: Template(literal: "https://a"), auth: nil, headers: [],
+            errors: rules,
             requestIDHeader: "X-Id", limits: [], feedback: LimitFeedback(), streams: [])
         return ResponseJudge(manifest: manifest, stream: "s", secrets: ["k": SecretString("topsecret")])
             .failure(
