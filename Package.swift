@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules",
+    "0008_schedules", "0012_views",
 ]
 
 let foundations: [Target] = [

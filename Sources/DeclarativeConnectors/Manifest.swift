@@ -56,12 +56,14 @@ struct StreamManifest: Sendable {
     let parent: ParentBinding?
     let absence: AbsencePolicy
     let maxPages: Int
+    let fields: [StreamField]
 
     var descriptor: StreamDescriptor {
         // What was deleted is read last: until then no cursor may move.
         let order = deletedList == nil || incremental.isNone ? incremental.cursorOrder : .atEnd
         return StreamDescriptor(
-            name: name, parent: parent, absence: absence, cursorOrder: order, maxPages: maxPages)
+            name: name, parent: parent, absence: absence, cursorOrder: order, maxPages: maxPages,
+            fields: fields)
     }
 }
 

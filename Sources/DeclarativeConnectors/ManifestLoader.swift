@@ -178,7 +178,8 @@ public enum ManifestLoader {
         let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
         // A place is one label of the host's name, before a dot, or a part of the path: the rest of the host stays fixed.
         let host = text.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
-        let isFixed = !host.contains("${") || (host.contains("}.") && !host.hasSuffix("}"))
+        let end = host.lastIndex(of: "}").map { host[host.index(after: $0)...] }
+        let isFixed = end.map { $0.hasPrefix(".") && $0.count(where: { $0 == "." }) >= 2 } ?? true
         return isHTTP && isFixed && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
             && !text.contains(" ") && !text.contains("@")
     }

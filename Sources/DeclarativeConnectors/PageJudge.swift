@@ -149,6 +149,16 @@ extension PageRule.End {
 }
 
 extension PageRule {
+    /// The parameter that tells the pages from each other, where one does.
+    var parameter: RequestParameter? {
+        switch kind {
+        case .token(_, let parameter), .pageNumber(let parameter, _), .offset(let parameter),
+            .lastID(let parameter):
+            parameter
+        case .none, .nextURL, .linkHeader: nil
+        }
+    }
+
     /// The values of a page's body that the rule needs.
     var envelope: [JSONPointer] {
         let next: ValueSource? =

@@ -14,7 +14,7 @@ struct StreamLoader {
             "initial_query", "records", "records_optional", "layout", "keys_as_field", "id", "version",
             "tombstone", "page",
             "hydrate", "incremental", "backfill", "deleted_list", "parent", "absence", "max_pages",
-            "parameters",
+            "parameters", "fields",
         ]
 
     func load() -> [StreamManifest] {
@@ -61,7 +61,8 @@ struct StreamLoader {
             initialQuery: initial.map { IncrementalRule.QueryItem(name: $0.name, value: $0.value) },
             hydration: hydration,
             incremental: incremental.rule, resyncStatuses: incremental.resyncStatuses, deletedList: deleted,
-            range: range(reader), parent: parent, absence: absence, maxPages: maxPages)
+            range: range(reader), parent: parent, absence: absence, maxPages: maxPages,
+            fields: FieldLoader(reader).load())
         StreamLints(reader: reader, stream: stream).check()
         return stream
     }

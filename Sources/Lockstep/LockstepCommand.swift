@@ -11,6 +11,6 @@ struct LockstepCommand: AsyncParsableCommand {
             DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
             IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, StatusCommand.self,
             QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
-            DeadCommand.self, ConnectorCommand.self, VerifyCommand.self,
+            DeadCommand.self, ConnectorCommand.self, ViewsCommand.self, VerifyCommand.self,
         ])
 }

@@ -83,6 +83,7 @@ import Testing
         (#"headers: { X-Team: "${parent.id}" }"#, "headers: ${parent.id} is not allowed here"),
         ("auth: { kind: bearer, token: t, username: u }", "means nothing for kind 'bearer'"),
         ("base_url: https://${config.host}/api", "base_url: 'https://${config.host}/api' is not allowed"),
+        ("base_url: https://${config.name}.com", "base_url: 'https://${config.name}.com' is not allowed"),
         ("base_url: https://a.${config.zone}", "base_url: 'https://a.${config.zone}' is not allowed"),
         ("base_url: https://${secret.key}.example.com", "base_url: ${secret.key} is not allowed here"),
         ("errors: [ { status: 418, class: stale_worker } ]", "'stale_worker' is the engine's own"),

@@ -158,7 +158,8 @@ private struct StreamCheck {
             for number in 1...max(1, count) {
                 if case .repeated = fault(number), number == 1 { continue }
                 let found = await sync(
-                    FixtureClient(fixture, fault: fault(number)), FixtureCopy(), isFull: true)
+                    FixtureClient(fixture, fault: fault(number), page: stream.list.page.parameter),
+                    FixtureCopy(), isFull: true)
                 // What fails once is asked for again; then the copy has to be whole.
                 if found.isComplete, found.copy.ids != full.copy.ids {
                     broken =

@@ -47,10 +47,15 @@ struct FixtureRequest: Sendable, Equatable, CustomStringConvertible {
         return text
     }
 
-    /// Whether this asks for another page of the same list: in its query one parameter at most is another.
-    func continues(_ other: FixtureRequest) -> Bool {
-        method == other.method && path == other.path
-            && Set(query).symmetricDifference(other.query).count <= 2
+    /// Whether this asks for another page of the same list: only the parameter that tells pages from each other is another.
+    func continues(_ other: FixtureRequest, by parameter: RequestParameter?) -> Bool {
+        guard method == other.method, path == other.path, let parameter else { return false }
+        let differences = Set(query).symmetricDifference(other.query)
+        switch parameter.place {
+        case .query:
+            return body == other.body && differences.allSatisfy { $0.hasPrefix(parameter.name + "=") }
+        case .body, .header: return differences.isEmpty
+        }
     }
 
     init(method: String, target: String, headers: [String], body: JSONTree?) {

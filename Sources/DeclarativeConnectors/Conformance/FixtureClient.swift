@@ -39,12 +39,17 @@ final class FixtureClient: ProviderClient {
     private let fixture: Fixture
     private let fault: Fault
     private let isIncremental: Bool
+    private let page: RequestParameter?
     private let state = LockedBox(State())
     static let baseURL = "http://fixture"
     /// The headers that tell requests from each other; all others belong to the manifest as a whole.
     private let headers: Set<String>
 
-    init(_ fixture: Fixture, isIncremental: Bool = false, fault: Fault = .none) {
+    /// `page` is the parameter that tells the pages of a list from each other, where one does.
+    init(
+        _ fixture: Fixture, isIncremental: Bool = false, fault: Fault = .none, page: RequestParameter? = nil
+    ) {
+        self.page = page
         self.fixture = fixture
         self.fault = fault
         self.isIncremental = isIncremental
@@ -97,7 +102,7 @@ final class FixtureClient: ProviderClient {
             answer = Self.response(
                 200, headers: exchange.headers.filter { $0.name == "Date" }, Array("{}".utf8))
         case .dropped(state.count): return .success(Self.response(503, []))
-        case .repeated(state.count) where before.map(request.continues) ?? false:
+        case .repeated(state.count) where before.map({ request.continues($0, by: page) }) ?? false:
             answer = state.last ?? answer
         case .refused(let status): answer = Self.response(status, Array("{}".utf8))
         case .reversed(let records): answer = answer.with(Self.reversed(answer.body, records))
