@@ -59,7 +59,8 @@ do {
     case .altered(let names): refuse("migrations were altered: \(names.joined(separator: ", "))")
     }
 
-    let redisConfiguration = try RedisConfiguration(url: settings.redisURL.secret.exposed)
+    let redisConfiguration = try RedisConfiguration(
+        url: settings.redisURL.secret.exposed, keyPrefix: settings.prefix)
     let redis = RedisClient(configuration: redisConfiguration, logger: logger)
     var queueSettings = JobQueueConfiguration()
     queueSettings.prefix = settings.prefix
@@ -87,7 +88,7 @@ do {
         queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger
     ) {
         let warnings = try await DurabilityVerdict.require(
-            of: redis, isLocal: redisConfiguration.isLocal, allowingLoss: settings.allowLossyRedis)
+            of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)
         for warning in warnings { logger.warning("\(warning)") }
     }
     let endpoints = HealthEndpoints(

@@ -20,9 +20,11 @@ public struct DurabilityVerdict: Sendable, Equatable {
     public var warnings: [Finding] = []
 
     /// Judges the settings; a setting that the server does not tell is nil. `isLocal` is true for a server on
-    /// the same machine, as in development, which may do without an append-only file.
+    /// the same machine, as in development, which may do without an append-only file. `replicasToWrite` is
+    /// given where a replica may take over.
     public init(
-        version: String?, evictionPolicy: String?, appendOnly: String?, appendSync: String?, isLocal: Bool
+        version: String?, evictionPolicy: String?, appendOnly: String?, appendSync: String?, isLocal: Bool,
+        replicasToWrite: String? = nil
     ) {
         if let version, let major = Int(version.prefix { $0 != "." }), major < 7 {
             refusals.append(
@@ -55,6 +57,13 @@ public struct DurabilityVerdict: Sendable, Equatable {
                     advice: "a crash may lose the last second or so of acknowledged pushes; always loses none"
                 ))
         }
+        if replicasToWrite == "0" {
+            warnings.append(
+                Finding(
+                    setting: "min-replicas-to-write", value: "0",
+                    advice: "a master that is cut off goes on accepting pushes, which the failover loses; "
+                        + "with 1 it stops after min-replicas-max-lag seconds"))
+        }
     }
 
     private static func unknown(_ setting: String, _ advice: String) -> Finding {
@@ -63,11 +72,11 @@ public struct DurabilityVerdict: Sendable, Equatable {
 }
 
 extension DurabilityVerdict {
-    /// Asks the server for its settings and judges them. A server that refuses to tell gets warnings, not
-    /// refusals.
-    public static func check(_ redis: RedisClient, isLocal: Bool) async throws(QueueError)
-        -> DurabilityVerdict
-    {
+    /// Asks the server, which with sentinels or a cluster is the present master, for its settings and judges
+    /// them. A server that refuses to tell gets warnings, not refusals.
+    public static func check(
+        _ redis: RedisClient, at place: RedisConfiguration
+    ) async throws(QueueError) -> DurabilityVerdict {
         let queue = JobQueue(redis: redis)
         let info = try await queue.command(["INFO", "server"]).text ?? ""
         let version = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("redis_version:") }
@@ -75,7 +84,8 @@ extension DurabilityVerdict {
             version: version.map { String($0.dropFirst("redis_version:".count)) },
             evictionPolicy: try await queue.setting("maxmemory-policy"),
             appendOnly: try await queue.setting("appendonly"),
-            appendSync: try await queue.setting("appendfsync"), isLocal: isLocal)
+            appendSync: try await queue.setting("appendfsync"), isLocal: place.isLocal,
+            replicasToWrite: place.hasFailover ? try await queue.setting("min-replicas-to-write") : nil)
     }
 }
 

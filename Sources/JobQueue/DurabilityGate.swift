@@ -15,9 +15,9 @@ extension DurabilityVerdict {
     /// Asks the server for its settings and throws `LossyRedis` when jobs could be lost, unless that is
     /// allowed. Returns what an operator should know.
     public static func require(
-        of redis: RedisClient, isLocal: Bool, allowingLoss: Bool
+        of redis: RedisClient, at place: RedisConfiguration, allowingLoss: Bool
     ) async throws -> [String] {
-        let verdict = try await check(redis, isLocal: isLocal)
+        let verdict = try await check(redis, at: place)
         let refusals = verdict.refusals.map(\.sentence)
         guard refusals.isEmpty || allowingLoss else {
             throw LossyRedis(

@@ -59,7 +59,8 @@ struct CommandContext {
         } catch let error as QueueError {
             throw Exit.complain(error.message, Exit.unavailable)
         } catch let error as RedisError {
-            throw Exit.complain(error.message, Exit.unavailable)
+            let isSetting = error.code == .invalidURL
+            throw Exit.complain(error.message, isSetting ? Exit.configuration : Exit.unavailable)
         }
     }
 
@@ -74,7 +75,8 @@ struct CommandContext {
     /// Runs `body` with a connection to Redis that ends with it.
     func withRedis<Result: Sendable>(_ body: (RedisClient) async throws -> Result) async throws -> Result {
         let redis = RedisClient(
-            configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed), logger: logger)
+            configuration: try RedisConfiguration(
+                url: settings.redisURL.secret.exposed, keyPrefix: settings.prefix), logger: logger)
         // Cancelled and so ended below, on every way out.
         let running = Task { try await redis.run() }
         defer { running.cancel() }

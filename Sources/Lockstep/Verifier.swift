@@ -16,8 +16,14 @@ struct Verifier {
     }
 
     struct Result {
-        var objects = 0
+        /// How many objects were compared, by service.
+        private var counts: [String: Int] = [:]
         var findings: [Finding] = []
+        var objects: Int { counts.values.reduce(0, +) }
+
+        func objects(of service: String) -> Int { counts[service] ?? 0 }
+
+        mutating func add(_ count: Int, of service: String) { counts[service, default: 0] += count }
     }
 
     /// What the sandbox has. Of these, the streams that the connector has are compared.
@@ -60,7 +66,7 @@ struct Verifier {
                 for stream in connector.streams.map(\.name) where streams.contains(stream) {
                     let objects = try await control.objects(
                         user: integration.key.userID, service: service, stream: stream)
-                    result.objects += objects.count
+                    result.add(objects.count, of: service)
                     let found = try await store.differences(
                         ofIntegration: integration.id, stream: stream, from: objects)
                     result.findings += found.map {

@@ -4,15 +4,16 @@ import Model
 
 /// Connections for commands that block on the server, one command at a time each.
 final class BlockingPool: Sendable {
-    /// An open connection and the number by which the server knows it.
+    /// An open connection, the server at its other end, and the number by which that knows it.
     private struct Lane {
         let link: RedisLink
+        let server: RedisConfiguration.Address
         let clientID: Int64
     }
 
     private struct State {
         var idle: [Lane] = []
-        var busy: [ObjectIdentifier: RedisLink] = [:]
+        var busy: [ObjectIdentifier: (link: RedisLink, server: RedisConfiguration.Address)] = [:]
         var connecting = 0
         var isClosed = false
     }
@@ -22,12 +23,14 @@ final class BlockingPool: Sendable {
 
     private let configuration: RedisConfiguration
     private let shared: RedisLink
+    private let finder: MasterFinder
     private let state = LockedBox(State())
 
-    /// `shared` carries the requests to unblock.
-    init(configuration: RedisConfiguration, shared: RedisLink) {
+    /// `shared` carries the requests to unblock; `finder` knows its server, to which all connections go.
+    init(configuration: RedisConfiguration, shared: RedisLink, finder: MasterFinder) {
         self.configuration = configuration
         self.shared = shared
+        self.finder = finder
     }
 
     /// Runs a command on a connection of its own. When the task is cancelled the server is asked to unblock
@@ -68,16 +71,26 @@ final class BlockingPool: Sendable {
     func close() {
         let links = state.withLock { state in
             state.isClosed = true
-            let links = state.idle.map(\.link) + state.busy.values
+            let links = state.idle.map(\.link) + state.busy.values.map(\.link)
             state.idle = []
             return links
         }
         for link in links { link.close() }
     }
 
+    /// Closes the connections to all servers but this one, after the connection to another one broke. Commands
+    /// that block there fail with `connectionLost`: a server that hangs, or is cut off, tells them nothing.
+    func leaveAll(but server: RedisConfiguration.Address) {
+        let links = state.withLock { state in
+            state.busy.values.filter { $0.server != server }.map(\.link)
+        }
+        for link in links { link.disconnect() }
+    }
+
     private func unblock(_ lane: Lane, isAnswered: LockedBox<Bool>) async {
         let limit = ContinuousClock.now + Self.unblockGrace
-        while !isAnswered.withLock({ $0 }), ContinuousClock.now < limit {
+        // On another server the number is somebody else's.
+        while finder.serving == lane.server, !isAnswered.withLock({ $0 }), ContinuousClock.now < limit {
             do {
                 let reply = try await shared.send(
                     ["CLIENT", "UNBLOCK", RedisArgument(lane.clientID)], timeout: Self.unblockGrace)
@@ -99,12 +112,19 @@ final class BlockingPool: Sendable {
             case connect
             case refuse(RedisError)
         }
+        guard let server = finder.serving else {
+            throw RedisError(.connectFailed, "there is no connection to a Redis master")
+        }
         let limit = configuration.blockingConnections
+        var stale: [RedisLink] = []
         let choice = state.withLock { state -> Choice in
             guard !state.isClosed else { return .refuse(RedisError(.closed, "the Redis client is closed")) }
             while let lane = state.idle.popLast() {
-                guard lane.link.isOpen else { continue }
-                state.busy[ObjectIdentifier(lane.link)] = lane.link
+                guard lane.link.isOpen, lane.server == server else {
+                    stale.append(lane.link)
+                    continue
+                }
+                state.busy[ObjectIdentifier(lane.link)] = (lane.link, server)
                 return .use(lane)
             }
             guard state.busy.count + state.connecting < limit else {
@@ -114,29 +134,30 @@ final class BlockingPool: Sendable {
             state.connecting += 1
             return .connect
         }
+        for link in stale { link.close() }
         switch choice {
         case .use(let lane): return lane
         case .refuse(let error): throw error
-        case .connect: return try await connect()
+        case .connect: return try await connect(to: server)
         }
     }
 
-    private func connect() async throws(RedisError) -> Lane {
+    private func connect(to server: RedisConfiguration.Address) async throws(RedisError) -> Lane {
         let link = RedisLink(configuration: configuration, isBlocking: true)
         let greeting: RedisValue
         do {
-            greeting = try await link.connect(greeting: ["CLIENT", "ID"])
+            greeting = try await link.connect(to: server, as: finder.role, greeting: ["CLIENT", "ID"])
         } catch {
             state.withLock { $0.connecting -= 1 }
             throw error
         }
         let isClosed = state.withLock { state in
             state.connecting -= 1
-            state.busy[ObjectIdentifier(link)] = link
+            state.busy[ObjectIdentifier(link)] = (link, server)
             return state.isClosed
         }
         if isClosed { link.close() }
-        return Lane(link: link, clientID: greeting.int ?? 0)
+        return Lane(link: link, server: server, clientID: greeting.int ?? 0)
     }
 
     private func checkIn(_ lane: Lane, isHealthy: Bool) {

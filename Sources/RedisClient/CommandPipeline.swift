@@ -56,6 +56,9 @@ struct CommandPipeline<Waiter: Sendable>: Sendable {
     /// Whether there is something to write.
     var hasUnsent: Bool { sentCount < entries.count }
 
+    /// Whether the server owes replies.
+    var awaitsReplies: Bool { dueReplies > 0 }
+
     /// Takes a command in and returns its number; nil when too much is pending.
     mutating func submit(_ command: EncodedCommand, deadline: NIODeadline, waiter: Waiter) -> UInt64? {
         guard entries.count < limits.commands, pendingBytes < limits.bytes else { return nil }

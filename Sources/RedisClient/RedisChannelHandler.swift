@@ -18,15 +18,20 @@ final class RedisChannelHandler: ChannelInboundHandler {
     private var reader: ReplyReader
     private let link: RedisLink
     private let handshake: [[RedisArgument]]
+    private let check: @Sendable ([RedisValue]) throws(RedisError) -> Void
     private var phase: Phase
     private var failure: RedisError?
 
+    /// `check` sees the replies of the handshake before any command goes out.
     init(
-        link: RedisLink, handshake: [[RedisArgument]], promise: EventLoopPromise<[RedisValue]>
+        link: RedisLink, handshake: [[RedisArgument]],
+        check: @escaping @Sendable ([RedisValue]) throws(RedisError) -> Void,
+        promise: EventLoopPromise<[RedisValue]>
     ) throws(RedisError) {
         reader = try ReplyReader()
         self.link = link
         self.handshake = handshake
+        self.check = check
         phase = .handshake(replies: [], expected: handshake.count, promise)
     }
 
@@ -93,6 +98,7 @@ final class RedisChannelHandler: ChannelInboundHandler {
         guard replies.count == expected else {
             throw RedisError(.protocolViolation, "the server sent more replies than it got commands")
         }
+        try check(replies)
         phase = .open
         link.channelOpened(context.channel)
         promise.succeed(replies)

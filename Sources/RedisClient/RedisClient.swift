@@ -7,9 +7,12 @@ public import ServiceLifecycle
 /// A Redis server as all tasks of the process use it: one shared connection that pipelines by itself, and a
 /// few connections for commands that block.
 ///
-/// Nothing is connected before `run`. While there is no connection, commands wait until their deadlines.
+/// Nothing is connected before `run`. While there is no connection, commands wait until their deadlines. With
+/// sentinels or a cluster the server is whichever is the master: the connections follow it, and commands that
+/// a server refuses because it is not the one are sent again until their deadlines.
 public final class RedisClient: Service, Sendable {
-    private let configuration: RedisConfiguration
+    let configuration: RedisConfiguration
+    let finder: MasterFinder
     private let logger: Logger
     private let link: RedisLink
     private let pool: BlockingPool
@@ -17,13 +20,18 @@ public final class RedisClient: Service, Sendable {
     /// The waits between attempts to connect: short at first, as a restarting Redis is back soon.
     private static let reconnectPolicy = RetryPolicy(
         maxAttempts: .max, base: .milliseconds(50), cap: .seconds(5))
+    /// Where another server takes over, each wait is time in which it could serve.
+    private static let failoverPolicy = RetryPolicy(
+        maxAttempts: .max, base: .milliseconds(50), cap: .seconds(1))
 
     /// A client that connects when `run` is called.
     public init(configuration: RedisConfiguration, logger: Logger) {
+        let configuration = MasterFinder.dataConfiguration(configuration)
         self.configuration = configuration
         self.logger = logger
+        finder = MasterFinder(configuration: configuration)
         link = RedisLink(configuration: configuration, isBlocking: false)
-        pool = BlockingPool(configuration: configuration, shared: link)
+        pool = BlockingPool(configuration: configuration, shared: link, finder: finder)
     }
 
     /// Keeps the shared connection alive until graceful shutdown or cancellation; then closes everything.
@@ -43,7 +51,14 @@ public final class RedisClient: Service, Sendable {
     public func command(
         _ arguments: [RedisArgument], deadline: Duration? = nil
     ) async throws(RedisError) -> RedisValue {
-        try await Self.checked(link.send(arguments, timeout: deadline ?? configuration.commandTimeout))
+        let timeout = deadline ?? configuration.commandTimeout
+        guard finder.hasFailover else {
+            return try await Self.checked(link.send(arguments, timeout: timeout))
+        }
+        return try await following(arguments, timeout: timeout, isBlocking: false) {
+            rest throws(RedisError) in
+            try await link.send(arguments, timeout: rest)
+        }
     }
 
     /// Runs a script by its SHA-1, and sends its source when the server does not know it (yet, or any more).
@@ -63,12 +78,22 @@ public final class RedisClient: Service, Sendable {
     /// its own.
     ///
     /// Cancelling the task asks the server to unblock the command. The answer is returned all the same: null,
-    /// or what the command got just before. Throws `overloaded` when all blocking connections are in use.
+    /// or what the command got just before. Throws `overloaded` when all blocking connections are in use. A
+    /// command that is sent again to another server blocks there for its whole timeout once more.
     public func blocking(
         _ arguments: [RedisArgument], serverTimeout: Duration
     ) async throws(RedisError) -> RedisValue {
-        try await Self.checked(pool.run(arguments, serverTimeout: serverTimeout))
+        guard finder.hasFailover else {
+            return try await Self.checked(pool.run(arguments, serverTimeout: serverTimeout))
+        }
+        let timeout = serverTimeout + configuration.commandTimeout
+        return try await following(arguments, timeout: timeout, isBlocking: true) { _ throws(RedisError) in
+            try await pool.run(arguments, serverTimeout: serverTimeout)
+        }
     }
+
+    /// Leaves the server of the shared connection for another one.
+    func leave() { link.leave() }
 
     private static func checked(_ reply: RedisValue) throws(RedisError) -> RedisValue {
         if case .error(let text) = reply { throw RedisError(refusal: text) }
@@ -76,14 +101,17 @@ public final class RedisClient: Service, Sendable {
     }
 
     private func stayConnected() async {
+        let policy = finder.hasFailover ? Self.failoverPolicy : Self.reconnectPolicy
         var failures = 0
         var generator = SystemRandomNumberGenerator()
         while !Task.isCancelled {
             do {
-                _ = try await link.connect(greeting: ["PING"])
-                logger.debug("connected to redis")
+                let server = try await connect()
+                logger.debug("connected to redis", metadata: ["server": "\(server)"])
                 failures = 0
                 try await disconnected()
+                // Left for another server: there is nothing to wait for.
+                if finder.disconnected() { continue }
                 if !Task.isCancelled { logger.warning("lost the connection to redis") }
             } catch {
                 link.note(trouble: error as? RedisError ?? RedisError(.connectFailed, "\(error)"))
@@ -91,9 +119,21 @@ public final class RedisClient: Service, Sendable {
                 // One line per outage, not per attempt.
                 if failures == 3 { logger.error("redis cannot be reached", metadata: ["error": "\(error)"]) }
             }
-            let delay = Self.reconnectPolicy.delay(afterAttempt: failures + 1, using: &generator)
+            let delay = policy.delay(afterAttempt: failures + 1, using: &generator)
             do { try await ContinuousClock().sleep(for: delay ?? .zero) } catch { return }
         }
+    }
+
+    private func connect() async throws(RedisError) -> RedisConfiguration.Address {
+        let server = try await finder.locate()
+        do throws(RedisError) {
+            _ = try await link.connect(to: server, as: finder.role, greeting: ["PING"])
+        } catch {
+            finder.failed()
+            throw error
+        }
+        if finder.connected(to: server) { pool.leaveAll(but: server) }
+        return server
     }
 
     private func disconnected() async throws {

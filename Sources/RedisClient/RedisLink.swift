@@ -17,6 +17,8 @@ final class RedisLink: Sendable {
         var channel: (any Channel)?
         var isClosed = false
         var flushIsScheduled = false
+        /// The channel closes when it has brought the replies that are due.
+        var isLeaving = false
         /// When the next deadline check is due; no check is scheduled when nil.
         var checkAt: NIODeadline?
         /// Why the last attempt to connect failed, for the text of timeouts.
@@ -70,6 +72,22 @@ final class RedisLink: Sendable {
         }
         for waiter in waiters { waiter.resume(returning: .failure(Self.closed)) }
         channel?.close(promise: nil)
+    }
+
+    /// Ends the channel without losing anything: nothing more is sent on it, and it closes when the replies to
+    /// what was sent are there. Commands wait for the next `connect` meanwhile.
+    func leave() {
+        let channel = state.withLock { state -> (any Channel)? in
+            guard let channel = state.channel else { return nil }
+            state.isLeaving = true
+            return state.pipeline.awaitsReplies ? nil : channel
+        }
+        channel?.close(promise: nil)
+    }
+
+    /// Closes the channel as if the server had: what was sent fails with `connectionLost`.
+    func disconnect() {
+        state.withLock { $0.channel }?.close(promise: nil)
     }
 
     /// Remembers why there is no connection.
@@ -133,7 +151,7 @@ final class RedisLink: Sendable {
     private func flush(_ channel: any Channel) {
         let batch = state.withLock { state -> ByteBuffer? in
             state.flushIsScheduled = false
-            guard state.channel != nil else { return nil }
+            guard state.channel != nil, !state.isLeaving else { return nil }
             return state.pipeline.takeUnsent(now: .now())
         }
         if let batch { channel.writeAndFlush(batch, promise: nil) }
@@ -186,6 +204,7 @@ extension RedisLink {
     func channelClosed(_ error: RedisError) {
         let lost = state.withLock { state in
             state.channel = nil
+            state.isLeaving = false
             state.trouble = error
             return state.pipeline.connectionLost()
         }
@@ -199,17 +218,18 @@ extension RedisLink {
         let now = NIODeadline.now()
         var waiters: [Waiter?] = []
         waiters.reserveCapacity(replies.count)
-        let matched = state.withLock { state in
+        let (matched, left) = state.withLock { state -> (Bool, (any Channel)?) in
             for _ in replies {
                 var waiter: Waiter?
-                guard state.pipeline.reply(now: now, waiter: &waiter) else { return false }
+                guard state.pipeline.reply(now: now, waiter: &waiter) else { return (false, nil) }
                 waiters.append(waiter)
             }
-            return true
+            return (true, state.isLeaving && !state.pipeline.awaitsReplies ? state.channel : nil)
         }
         for (waiter, reply) in zip(waiters, replies) { waiter?.resume(returning: .success(reply)) }
         guard matched else {
             throw RedisError(.protocolViolation, "the server sent more replies than it got commands")
         }
+        left?.close(promise: nil)
     }
 }

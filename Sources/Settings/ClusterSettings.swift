@@ -20,7 +20,7 @@ public struct ClusterSettings: Sendable {
         public static let keys = Requirements(rawValue: 2)
     }
 
-    /// `REDIS_URL`: `redis://`, `rediss://` or `unix://`.
+    /// `REDIS_URL`: one server, the sentinels of one, or nodes of a cluster.
     public let redisURL: SettingURL
     /// `DATABASE_URL`; nil only when it was not required.
     public let databaseURL: SettingURL?
@@ -83,6 +83,7 @@ public struct ClusterSettings: Sendable {
             "LOCKSTEP_PREFIX", default: "lockstep",
             allowed: "1 to 64 letters, digits and . _ - :, in braces for Redis Cluster: {lockstep}",
             show: { $0 }, parse: Self.prefix)
+        Self.checkPrefix(prefix, for: redisURL, &environment)
         concurrency = environment.integer("LOCKSTEP_CONCURRENCY", default: 8, in: 1...1_000)
         lease = environment.duration(
             "LOCKSTEP_LEASE", default: .seconds(30), in: .seconds(3) ... .seconds(3_600))

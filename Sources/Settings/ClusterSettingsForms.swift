@@ -12,12 +12,32 @@ extension ClusterSettings {
 
     static func redisURL(_ environment: inout Environment) -> SettingURL {
         environment.url(
-            "REDIS_URL", schemes: ["redis", "rediss", "unix"],
+            "REDIS_URL", schemes: singleSchemes + sentinelSchemes + clusterSchemes,
             default: SettingURL(open: "redis", "127.0.0.1:6379"),
-            allowed: "redis://[user:password@]host[:port][/db], rediss://... or unix:///path"
+            allowed: "redis://[user:password@]host[:port][/db], rediss://..., unix:///path, "
+                + "redis+sentinel://[user:password@]host:port,host:port,.../MASTER[/db], rediss+sentinel://..., "
+                + "redis+cluster://[user:password@]host:port,host:port,... or rediss+cluster://..."
         ) { url in
-            url.scheme == "unix" ? url.rest.contains("/") : !url.authority.isEmpty
+            let path = url.rest.dropFirst(url.authority.count).prefix { $0 != "?" && $0 != "#" }
+            if url.scheme == "unix" { return url.rest.contains("/") }
+            guard !url.authority.isEmpty else { return false }
+            if sentinelSchemes.contains(url.scheme) { return path.count > 1 && !path.hasPrefix("//") }
+            return !clusterSchemes.contains(url.scheme) || path.count <= 1
         }
+    }
+
+    private static let singleSchemes = ["redis", "rediss", "unix"]
+    private static let sentinelSchemes = ["redis+sentinel", "rediss+sentinel"]
+    private static let clusterSchemes = ["redis+cluster", "rediss+cluster"]
+
+    /// In a cluster all keys have to be on one node, which is what the braces are for.
+    static func checkPrefix(_ prefix: String, for redisURL: SettingURL, _ environment: inout Environment) {
+        guard clusterSchemes.contains(redisURL.scheme), !prefix.hasPrefix("{"),
+            !environment.problems.contains(where: { $0.name == "LOCKSTEP_PREFIX" })
+        else { return }
+        environment.report(
+            "LOCKSTEP_PREFIX", "'\(prefix)' has no braces, but REDIS_URL is a cluster",
+            allowed: "a hash tag, such as {lockstep}")
     }
 
     static func databaseURL(_ environment: inout Environment, isRequired: Bool) -> SettingURL? {

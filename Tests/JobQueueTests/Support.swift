@@ -81,12 +81,14 @@ struct QueueFixture: Sendable {
     }
 }
 
-/// Runs `body` with a fresh queue on the shared server, or on the server at `url`.
+/// Runs `body` with a fresh queue on the shared server, or on the server at `url`. In a cluster the prefix says which
+/// node that is.
 func withQueue<Result: Sendable>(
-    at url: String? = nil, _ body: @Sendable (QueueFixture) async throws -> Result
+    at url: String? = nil, prefix: String? = nil, _ body: @Sendable (QueueFixture) async throws -> Result
 ) async throws -> Result {
-    let (shared, prefix) = try RedisServer.makePrefix()
-    var configuration = try RedisConfiguration(url: url ?? shared)
+    let shared = try RedisServer.makePrefix()
+    let prefix = prefix ?? shared.prefix
+    var configuration = try RedisConfiguration(url: url ?? shared.url, keyPrefix: prefix)
     configuration.blockingConnections = 64
     let client = RedisClient(
         configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -135,10 +135,11 @@ import Testing
     private func verdict(
         _ version: String? = "7.0.15", policy: String? = "noeviction", aof: String? = "yes",
         sync: String? = "always",
-        isLocal: Bool = false
+        isLocal: Bool = false, replicas: String? = nil
     ) -> (refusals: [String], warnings: [String]) {
         let verdict = DurabilityVerdict(
-            version: version, evictionPolicy: policy, appendOnly: aof, appendSync: sync, isLocal: isLocal)
+            version: version, evictionPolicy: policy, appendOnly: aof, appendSync: sync, isLocal: isLocal,
+            replicasToWrite: replicas)
         return (verdict.refusals.map(\.setting), verdict.warnings.map(\.setting))
     }
 
@@ -148,13 +149,16 @@ import Testing
         #expect(verdict(policy: "allkeys-lru") == (["maxmemory-policy"], []))
         #expect(verdict(aof: "no") == (["appendonly"], []))
         #expect(verdict(aof: "no", isLocal: true) == ([], ["appendonly"]))
+        #expect(verdict(replicas: "1") == ([], []))
+        #expect(verdict(replicas: "0") == ([], ["min-replicas-to-write"]))
         #expect(verdict("6.2.1") == (["redis_version"], []))
         #expect(verdict(nil, policy: nil, aof: nil, sync: nil) == ([], ["maxmemory-policy", "appendonly"]))
     }
 
     @Test func `reads the settings of a server`() async throws {
         try await withQueue { fixture in
-            let verdict = try await DurabilityVerdict.check(fixture.redis, isLocal: false)
+            let far = try RedisConfiguration(url: "redis://redis.example")
+            let verdict = try await DurabilityVerdict.check(fixture.redis, at: far)
             #expect(verdict.refusals.map(\.setting) == ["appendonly"])
         }
     }

@@ -110,11 +110,7 @@ import Testing
     @Test func `over TLS checks the certificate`() async throws {
         let port = try RedisServer.freePort()
         let certificates = try Certificates()
-        let server = try RedisServer(arguments: [
-            "--tls-port", String(port), "--bind", "127.0.0.1", "--tls-auth-clients", "no",
-            "--tls-cert-file", certificates.certificate, "--tls-key-file", certificates.key,
-            "--tls-ca-cert-file", certificates.certificate,
-        ])
+        let server = try RedisServer(arguments: certificates.arguments(port: port))
         try await withRedis("rediss://localhost:\(port)?ca_file=\(certificates.certificate)") { redis in
             let reply = try await redis.command(["ECHO", "sealed"])
             #expect(reply.text == "sealed")
@@ -127,30 +123,4 @@ import Testing
         }
         server.kill()
     }
-}
-
-/// A self-signed certificate for localhost.
-private final class Certificates {
-    private let directory: URL
-    var certificate: String { directory.appendingPathComponent("cert.pem").path }
-    var key: String { directory.appendingPathComponent("key.pem").path }
-
-    init() throws {
-        directory = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "lockstep-tls-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        let openssl = Process()
-        openssl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        openssl.arguments = [
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-            "/CN=localhost",
-            "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate,
-        ]
-        openssl.standardError = FileHandle.nullDevice
-        try openssl.run()
-        openssl.waitUntilExit()
-        #expect(openssl.terminationStatus == 0)
-    }
-
-    deinit { _ = try? FileManager.default.removeItem(at: directory) }
 }

@@ -71,6 +71,35 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
     }
 
     @Test(arguments: [
+        "redis+sentinel://u:pw@a:26379,b,c:1/main", "rediss+sentinel://a/main/3?sentinel_password=x",
+        "REDISS+CLUSTER://a:7000,b:7001/",
+    ])
+    func `accept sentinels and clusters`(_ url: String) throws {
+        let settings = try ClusterSettings.load([
+            "DATABASE_URL": database, "REDIS_URL": url, "LOCKSTEP_PREFIX": "{lockstep}",
+        ])
+
+        #expect(settings.redisURL.secret.exposed == url)
+        #expect(!settings.redisURL.redacted.contains("pw"))
+        #expect(!settings.redisURL.redacted.contains("=x"))
+    }
+
+    @Test func `of a cluster need a prefix with a hash tag`() throws {
+        var variables = ["DATABASE_URL": database, "REDIS_URL": "redis+cluster://a:7000"]
+        for prefix in [nil, "sync"] {
+            variables["LOCKSTEP_PREFIX"] = prefix
+            let error = try #require(throws: SettingsError.self) { try ClusterSettings.load(variables) }
+            #expect(error.problems.count == 1)
+            #expect(
+                error.message
+                    == "LOCKSTEP_PREFIX: '\(prefix ?? "lockstep")' has no braces, but REDIS_URL is a cluster; "
+                    + "allowed: a hash tag, such as {lockstep}")
+        }
+        variables["LOCKSTEP_PREFIX"] = "a b"
+        #expect(throws: SettingsError.self) { try ClusterSettings.load(variables) }
+    }
+
+    @Test(arguments: [
         ("LOCKSTEP_CONCURRENCY", "0", "'0' is not accepted; allowed: a whole number from 1 to 1000"),
         ("LOCKSTEP_CONCURRENCY", "1001", "'1001' is not accepted"),
         ("LOCKSTEP_CONCURRENCY", "0x10", "'0x10' is not accepted"),
@@ -107,6 +136,11 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         ("REDIS_URL", "redis://", "the URL is not accepted"),
         ("REDIS_URL", "redis:///0", "the URL is not accepted"),
         ("REDIS_URL", "redis://u:secretpw@h x", "the URL is not accepted"),
+        ("REDIS_URL", "redis+sentinel://u:secretpw@h", "the URL is not accepted"),
+        ("REDIS_URL", "redis+sentinel:///main", "the URL is not accepted"),
+        ("REDIS_URL", "redis+sentinel://h//0", "the URL is not accepted"),
+        ("REDIS_URL", "redis+cluster://h/1", "the URL is not accepted"),
+        ("REDIS_URL", "redis+replica://h", "the URL is not accepted"),
         ("DATABASE_URL", "host=db password=secretpw", "the URL is not accepted; allowed: postgres://"),
         ("LOCKSTEP_KEYS", "k1", "key 1 has no colon between id and key; allowed: id:key"),
         ("LOCKSTEP_KEYS", "k1:c2VjcmV0cHc=", "key 1 ('k1') has 8 bytes instead of 32"),

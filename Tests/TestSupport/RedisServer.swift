@@ -15,6 +15,10 @@ public final class RedisServer: Sendable {
         return (try shared.get().url, "t\(name)")
     }
 
+    /// Held while a process starts: it must not inherit the pipe that another one is about to get, or neither
+    /// would see the end of this process.
+    private static let spawning = NSLock()
+
     private let directory: URL
     private let arguments: [String]
     private let process: Locked<Process?> = Locked(nil)
@@ -30,13 +34,25 @@ public final class RedisServer: Sendable {
     /// Where certificates and the like may be put.
     public var path: String { directory.path }
 
-    /// Starts a server without persistence. `arguments` are further options of redis-server.
-    public init(arguments: [String] = []) throws {
+    /// Starts a server without persistence. `arguments` are further options of redis-server; with
+    /// `sentinelConfiguration`, the text of its file, it is a sentinel.
+    public init(arguments: [String] = [], sentinelConfiguration: String? = nil) throws {
         // Short: the path of a Unix socket has about 100 bytes.
         directory = URL(
             fileURLWithPath: "/tmp/lockstep-redis-\(getpid())-\(UInt32.random(in: 0...UInt32.max))")
-        self.arguments = arguments
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let common = [
+            "--port", "0", "--unixsocket", directory.appendingPathComponent("redis.sock").path, "--dir",
+            directory.path, "--save", "", "--appendonly", "no", "--daemonize", "no",
+        ]
+        if let sentinelConfiguration {
+            // The file comes first, and the sentinel writes it anew.
+            let file = directory.appendingPathComponent("sentinel.conf")
+            try Data(sentinelConfiguration.utf8).write(to: file)
+            self.arguments = [file.path, "--sentinel"] + common + arguments
+        } else {
+            self.arguments = common + arguments
+        }
         try start()
     }
 
@@ -44,11 +60,7 @@ public final class RedisServer: Sendable {
     public func start() throws {
         let server = Process()
         server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        server.arguments =
-            [
-                "redis-server", "--port", "0", "--unixsocket", socketPath, "--dir", directory.path,
-                "--save", "", "--appendonly", "no", "--daemonize", "no",
-            ] + arguments
+        server.arguments = ["redis-server"] + arguments
         server.currentDirectoryURL = directory
         let log = directory.appendingPathComponent("server.log")
         try Data().write(to: log)
@@ -58,7 +70,7 @@ public final class RedisServer: Sendable {
         server.standardOutput = output
         server.standardError = output
         try? FileManager.default.removeItem(atPath: socketPath)
-        try server.run()
+        try Self.spawning.withLock { try server.run() }
         process.set(server)
         try watch(server.processIdentifier)
 
@@ -91,6 +103,61 @@ public final class RedisServer: Sendable {
 
     deinit { kill() }
 
+    /// What redis-cli prints for a command.
+    public func cli(_ command: String...) async throws -> String { try await cli(command) }
+
+    /// The same, for a command that was put together.
+    public func cli(_ command: [String]) async throws -> String {
+        let path = socketPath
+        return try await Self.aside { try Self.output(of: ["redis-cli", "-s", path] + command) }
+    }
+
+    static func output(of command: [String]) throws -> String {
+        // Not a pipe: a server that starts at this moment may inherit its other end, which then never closes.
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "lockstep-cli-\(UUID().uuidString)")
+        try Data().write(to: file)
+        defer { unlink(file.path) }
+        let output = try FileHandle(forWritingTo: file)
+        let client = Process()
+        client.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        client.arguments = command
+        client.standardInput = FileHandle.nullDevice
+        client.standardOutput = output
+        client.standardError = output
+        try spawning.withLock { try client.run() }
+        client.waitUntilExit()
+        let text = try String(contentsOf: file, encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        // A test that asks a dead server, or wrongly, should not have to guess.
+        guard client.terminationStatus == 0, !text.hasPrefix("ERR ") else {
+            throw ServerError(message: "\(command.joined(separator: " ")): \(text)")
+        }
+        return text
+    }
+
+    /// Runs what blocks on a thread of its own, so that other tests go on.
+    static func aside<Result: Sendable>(
+        _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Swift.Result { try body() }) }
+        }
+    }
+
+    /// Asks again until `condition` holds; throws after half a minute. Servers that find each other take some
+    /// seconds.
+    public static func until(
+        _ what: String, _ condition: () async throws -> Bool
+    ) async throws {
+        let limit = ContinuousClock.now + .seconds(30)
+        while try await !condition() {
+            guard ContinuousClock.now < limit else { throw ServerError(message: "never happened: \(what)") }
+            // Each question is a process.
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
     /// A shell that outlives this process, however it ends, and stops the server after it: the pipe's other
     /// end closes with this process.
     private func watch(_ pid: Int32) throws {
@@ -103,10 +170,12 @@ public final class RedisServer: Sendable {
         let watcher = Process()
         watcher.executableURL = URL(fileURLWithPath: "/bin/sh")
         watcher.arguments = ["-c", "exec setsid sh -c \"$0\" >/dev/null 2>&1", script]
-        let lifeline = Pipe()
-        lifelines.set(lifelines.get() + [lifeline])
-        watcher.standardInput = lifeline
-        try watcher.run()
+        try Self.spawning.withLock {
+            let lifeline = Pipe()
+            lifelines.set(lifelines.get() + [lifeline])
+            watcher.standardInput = lifeline
+            try watcher.run()
+        }
     }
 
     /// A TCP port that was free a moment ago.

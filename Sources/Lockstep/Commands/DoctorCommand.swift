@@ -51,11 +51,12 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private static func redis(_ context: CommandContext) async -> [(String, String?)] {
         do {
-            let configuration = try RedisConfiguration(url: context.settings.redisURL.secret.exposed)
+            let configuration = try RedisConfiguration(
+                url: context.settings.redisURL.secret.exposed, keyPrefix: context.settings.prefix)
             let redis = RedisClient(configuration: configuration, logger: context.logger)
             let running = Task { try await redis.run() }
             defer { running.cancel() }
-            let verdict = try await DurabilityVerdict.check(redis, isLocal: configuration.isLocal)
+            let verdict = try await DurabilityVerdict.check(redis, at: configuration)
             let refusals: [(String, String?)] = verdict.refusals.map { ("Redis", $0.sentence) }
             for warning in verdict.warnings { print("note      \(warning.sentence)") }
             return refusals.isEmpty ? [("Redis", nil)] : refusals

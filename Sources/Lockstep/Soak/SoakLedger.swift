@@ -27,12 +27,23 @@ struct SoakLedger {
         ] { _ = try await pool.query(statement) }
     }
 
-    /// Which of these jobs have succeeded.
-    func succeeded(_ ids: [String]) async throws -> Set<String> {
+    /// The id of the newest run.
+    func newestRun() async throws -> Int64 {
+        try await pool.query("SELECT coalesce(max(id), 0) FROM lockstep.sync_log").int(0, 0) ?? 0
+    }
+
+    /// The users whose Stripe account was read whole by a run that began after a certain one: of a job of its own, or of an
+    /// equal one that it was merged with.
+    func succeeded(after runs: [Int: Int64]) async throws -> Set<Int> {
+        let users = runs.keys.sorted()
         let rows = try await pool.query(
-            "SELECT DISTINCT job_id FROM lockstep.sync_log WHERE status = 'succeeded' AND job_id = ANY ($1)",
-            [.textArray(ids.map { Array($0.utf8) })])
-        return Set((0..<rows.count).compactMap { rows.text($0, 0) })
+            """
+            SELECT wanted.user_number FROM unnest($1::bigint[], $2::bigint[]) AS wanted (user_number, run)
+            WHERE EXISTS (
+                SELECT 1 FROM lockstep.sync_log l WHERE l.user_id = 'u_' || wanted.user_number AND l.service = 'stripe'
+                    AND l.status = 'succeeded' AND l.id > wanted.run)
+            """, [.intArray(users.map { Int64($0) }), .intArray(users.map { runs[$0] })])
+        return Set((0..<rows.count).compactMap { rows.int($0, 0).map { Int($0) } })
     }
 
     /// The process ids of the workers that run a job, of which at most one is alive.

@@ -22,12 +22,12 @@ struct SoakPlan: Sendable {
 
     /// The next event and how long after the one before it comes, for so many workers.
     mutating func next(workers: Int) -> (event: SoakEvent, after: Duration) {
-        let wait = Duration.milliseconds(Int64(20 + draw(below: 180)))
+        let wait = Duration.milliseconds(Int64(50 + draw(below: 250)))
         let worker = draw(below: workers)
         switch draw(below: 100) {
-        case 0..<3: return (.cutDatabase, wait)
-        case 3..<6: return (.stop(worker: worker), wait)
-        case 6..<10: return (.drain(worker: worker), wait)
+        case 0..<4: return (.cutDatabase, wait)
+        case 4..<8: return (.stop(worker: worker), wait)
+        case 8..<15: return (.drain(worker: worker), wait)
         default: return (.kill(worker: worker), wait)
         }
     }

@@ -15,6 +15,8 @@ struct SoakReport {
     var deletions = 0
     var openRuns = 0
     var deadLetters: [String] = []
+    /// Jobs that were buried as poison for their bad luck, and replayed.
+    var replayed = 0
     /// Jobs that succeeded, and runs that succeeded.
     var jobs = 0
     var successes = 0
@@ -65,6 +67,7 @@ struct SoakReport {
         let facts =
             [
                 "seed \(seed): \(kills) kills, \(jobs) jobs in \(successes) successful runs",
+                "\(replayed) jobs replayed that had met three kills",
                 "\(lost.count) lost, \(doubled) double, \(stale) stale, \(differences) differences",
             ] + rare.all.map { "\($0.count) \($0.name)" }
         return (facts + failures.map { "FAILED: \($0)" }).joined(separator: "\n")

@@ -35,6 +35,8 @@ struct SoakScenario {
         try await ledger.watchFences()
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed), logger: logger)
+        // Slots of schedules would come between.
+        _ = try await pool.query("DELETE FROM lockstep.schedules")
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         let queue = JobQueue(redis: redis)
@@ -45,6 +47,8 @@ struct SoakScenario {
         }
         try await control?.ask(
             "faults?kind=slow&service=\(Self.poison.service)&milliseconds=3000&times=1000000")
+        // And runs take a while, so that most kills meet some.
+        try await control?.ask("faults?kind=slow&service=stripe&milliseconds=50&times=100000000")
         try await cluster.startWork()
         output.step("soak of \(kills) kills, seed \(seed)")
 
@@ -56,6 +60,7 @@ struct SoakScenario {
         output.step("\(report.kills) kills; waiting for the jobs")
         try await settle(&feeder, queue, ledger)
         report.lost = feeder.open
+        report.replayed = feeder.replayed
         report.jobs = feeder.count - feeder.open.count
         try await judge(&report, queue, ledger, settings, logger)
         await pool.close()
@@ -119,7 +124,7 @@ struct SoakScenario {
     private func settle(_ feeder: inout SoakFeeder, _ queue: JobQueue, _ ledger: SoakLedger) async throws {
         let deadline = ContinuousClock.now.advanced(by: Self.settling)
         while ContinuousClock.now < deadline {
-            try await feeder.note(ledger)
+            try await feeder.note(queue, ledger)
             _ = try await killForPoison(ledger)
             let isBuried = try await queue.deadLetter(id: Self.poison.job) != nil
             if feeder.open.isEmpty, isBuried,
@@ -188,41 +193,5 @@ struct SoakScenario {
             count += log.split(separator: "\n").count { $0.contains(text) }
         }
         return count
-    }
-}
-
-/// Keeps one job of each integration under way.
-struct SoakFeeder {
-    private let users: Int
-    /// The job of each integration that has not succeeded yet.
-    private var jobs: [Int: String] = [:]
-    private(set) var count = 0
-
-    init(users: Int) {
-        self.users = users
-    }
-
-    var open: [String] { jobs.values.sorted() }
-
-    /// Forgets the jobs that have succeeded.
-    mutating func note(_ ledger: SoakLedger) async throws {
-        let done = try await ledger.succeeded(open)
-        jobs = jobs.filter { !done.contains($0.value) }
-    }
-
-    /// Enqueues the next job of each integration whose last one has succeeded.
-    mutating func feed(_ queue: JobQueue, _ ledger: SoakLedger) async throws {
-        try await note(ledger)
-        var payloads: [[UInt8]] = []
-        for user in 1...users where jobs[user] == nil {
-            count += 1
-            let id = "soak-\(count)"
-            jobs[user] = id
-            payloads.append(
-                Array(
-                    "{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"\(id)\"}"
-                        .utf8))
-        }
-        if !payloads.isEmpty { try await queue.enqueue(payloads, in: .default) }
     }
 }
