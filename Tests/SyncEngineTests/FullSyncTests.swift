@@ -196,7 +196,8 @@ import Testing
                 while verdict != .succeeded, runs < 5 {
                     runs += 1
                     verdict = try await fixture.sync(
-                        "stripe", enqueuedAt: enqueuedAt, stop: { _ in asked.next() % 8 == 7 ? .yield : nil })
+                        "stripe", streams: ["customers", "products", "invoices"], enqueuedAt: enqueuedAt,
+                        stop: { _ in asked.next() % 8 == 7 ? .yield : nil })
                 }
                 #expect(verdict == .succeeded)
                 #expect(runs > 1)
