@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0012_views",
+    "0008_schedules", "0009_job_ids", "0012_views",
 ]
 
 let foundations: [Target] = [
@@ -189,6 +189,7 @@ let testTargets: [Target] = [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
             "PageScanner", log,
         ]),
+    tests("WorkerRuntimeTests", ["Model", "PostgresClient", "SyncStore", "WorkerRuntime", log]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("RateLimitsTests", ["Model", "RateLimits", "RedisClient", log]),

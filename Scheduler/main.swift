@@ -48,9 +48,10 @@ do {
     let redis = RedisClient(configuration: redisConfiguration, logger: logger)
     var queueSettings = JobQueueConfiguration()
     queueSettings.prefix = settings.prefix
+    let queue = JobQueue(redis: redis, configuration: queueSettings)
+    let sampler = ClusterSampler(queue: queue, logger: logger) { try await ServiceFreshness.read(from: pool) }
     let scheduler = SlotScheduler(
-        store: ScheduleStore(pool: pool), dispatch: DispatchStore(pool: pool),
-        queue: JobQueue(redis: redis, configuration: queueSettings),
+        store: ScheduleStore(pool: pool), dispatch: DispatchStore(pool: pool), queue: queue,
         logger: logger
     ) {
         let warnings = try await DurabilityVerdict.require(
@@ -65,11 +66,10 @@ do {
         host: settings.listen.host, port: settings.listen.port, logger: logger, health: answer,
         readiness: answer,
         metrics: {
-            var text = MetricsText()
-            text.add(
+            let healthy = Metric(
                 "lockstep_scheduler_healthy", .gauge, "1 while rounds succeed.",
                 scheduler.problem == nil ? 1 : 0)
-            return text
+            return MetricsText([healthy] + (await sampler.metrics()))
         }, started: { logger.info("scheduler listens", metadata: ["port": "\($0)"]) })
 
     var quiet = Logger(label: "lifecycle")

@@ -19,10 +19,6 @@ enum WorkerEndpoints {
     }
 
     static func metrics(_ consumer: JobConsumer) -> MetricsText {
-        var text = MetricsText()
-        for metric in consumer.metrics {
-            text.add(metric.name, metric.isCounter ? .counter : .gauge, metric.help, metric.value)
-        }
-        return text
+        MetricsText(consumer.metrics)
     }
 }

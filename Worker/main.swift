@@ -74,18 +74,22 @@ do {
     let http = HTTPClient(configuration: client, logger: logger)
 
     let name = WorkerName.make()
-    let store = SyncStore(pool: pool) { tookEffect in
-        logger.notice(
-            "an unknown commit was resolved by reading", metadata: ["took_effect": "\(tookEffect)"])
-    }
+    let metrics = JobMetrics()
+    let store = SyncStore(
+        pool: pool,
+        resolvedCommit: { tookEffect in
+            logger.notice(
+                "an unknown commit was resolved by reading", metadata: ["took_effect": "\(tookEffect)"])
+        }, committed: { metrics.committed($1, service: $0.key.service) })
     let handler = SyncHandler(
         queue: queue, store: store, engine: SyncEngine(store: store),
         integrations: IntegrationStore(pool: pool), vault: vault, http: http,
         limiter: RateLimiter(redis: redis, prefix: settings.prefix), limits: settings.limits,
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
-        logger: logger)
+        logger: logger, metrics: metrics)
     let consumer = JobConsumer(
-        queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger
+        queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger,
+        metrics: metrics
     ) {
         let warnings = try await DurabilityVerdict.require(
             of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)

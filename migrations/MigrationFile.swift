@@ -17,6 +17,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0006_checkpoints", PackageResources._006_checkpoints_sql),
         MigrationFile("0007_sweeps", PackageResources._007_sweeps_sql),
         MigrationFile("0008_schedules", PackageResources._008_schedules_sql),
+        MigrationFile("0009_job_ids", PackageResources._009_job_ids_sql),
         MigrationFile("0012_views", PackageResources._012_views_sql),
     ]
 

@@ -15,17 +15,20 @@ enum ClaimDecision {
     /// Somebody asked that it shall not run.
     case cancel(LeaseHandle)
     /// It cannot run, ever.
-    case bury(LeaseHandle, draft: [UInt8], reason: String)
+    case bury(LeaseHandle, draft: [UInt8], problem: PayloadProblem)
 
     /// What the script says about a job.
     enum Verdict: Equatable {
         case run, busy, same, conflict, cancelled, none
+        /// It runs, and was claimed before.
+        case again
         /// The wait key of a pause or a cap, `pause:…` or `cap:…`.
         case stopped(String)
 
         init?(_ text: String) {
             switch text {
             case "run": self = .run
+            case "again": self = .again
             case "busy": self = .busy
             case "same": self = .same
             case "conflict": self = .conflict
@@ -77,7 +80,7 @@ enum ClaimDecision {
         _ lease: LeaseHandle, _ payload: JobPayload, _ envelope: Envelope, _ verdict: Verdict
     ) -> ClaimDecision {
         switch verdict {
-        case .run:
+        case .run, .again:
             .run(
                 ClaimedJob(
                     lease: lease, payload: payload, payloadBytes: envelope.payload,
@@ -101,7 +104,7 @@ enum ClaimDecision {
             id: envelope.id, payload: envelope.payload, size: envelope.size, queue: envelope.queue,
             attempts: envelope.attempts, code: problem.code.rawValue, reason: problem.reason,
             detail: problem.detail)
-        return .bury(lease, draft: draft, reason: problem.reason)
+        return .bury(lease, draft: draft, problem: problem)
     }
 }
 

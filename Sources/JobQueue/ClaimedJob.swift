@@ -29,6 +29,9 @@ public struct ClaimedJob: Sendable {
     /// When the job was enqueued, or first seen if it was pushed by hand, by the clock of Redis.
     public let enqueuedAt: Timestamp
 
+    /// How long it was ready before it was taken; nil when it was parked, given back or recovered before.
+    public internal(set) var waited: Duration?
+
     /// The id of the job.
     public var id: String { lease.id }
 }
@@ -54,7 +57,7 @@ public enum QueueProblem: Sendable, Hashable {
     /// A key that is not a list. It is left alone; the other queues go on.
     case wrongKeyType(key: String)
     /// A job went to the dead letters.
-    case deadLettered(id: String, reason: String)
+    case deadLettered(id: String, code: String, reason: String)
     /// Jobs could not be put aside; they come back when their leases run out.
     case unsettled(reason: String)
 }

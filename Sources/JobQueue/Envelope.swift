@@ -6,6 +6,8 @@ import Model
 /// is described in `Scripts/prelude.lua`.
 struct Envelope {
     let token: String
+    /// `r` and `h` are in flight; see the prelude.
+    let state: String
     let id: String
     let attempts: Int
     let recoveries: Int
@@ -13,24 +15,28 @@ struct Envelope {
     let enqueuedAt: Timestamp
     /// The bytes of the payload as it was pushed; more than `payload` has when the claim script cut it.
     let size: Int
+    /// The name of its integration in the queue; empty when the payload names none.
+    let lockKey: ArraySlice<UInt8>
     let payload: ArraySlice<UInt8>
 
     /// Nil when the bytes are not an envelope.
     init?(_ bytes: [UInt8]) {
         var header = HeaderReader(bytes)
-        guard header.take("v1"), let token = header.word(), header.word() != nil, let id = header.word(),
+        guard header.take("v1"), let token = header.word(), let state = header.word(), let id = header.word(),
             let attempts = header.number(), let recoveries = header.number(),
             let queue = header.word().flatMap(Queue.init(rawValue:)), let enqueued = header.number(),
             let size = header.number(), let keyBytes = header.number(), let boundBytes = header.number(),
             let body = header.end(), keyBytes + boundBytes <= bytes.count - body
         else { return nil }
         self.token = token
+        self.state = state
         self.id = id
         self.attempts = attempts
         self.recoveries = recoveries
         self.queue = queue
         self.enqueuedAt = Timestamp(milliseconds: Int64(enqueued))
         self.size = size
+        lockKey = bytes[body..<(body + keyBytes)]
         payload = bytes[(body + keyBytes + boundBytes)...]
     }
 }

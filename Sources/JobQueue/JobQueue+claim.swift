@@ -38,16 +38,23 @@ extension JobQueue {
             switch ClaimDecision(envelope, verdict, now: page.now) {
             case .run(var job):
                 job.isSuspect = job.recoveries >= configuration.poisonLimit - 1
+                if verdict == .run { job.waited = Self.wait(of: job, until: page.now) }
                 reply.jobs.append(job)
             case .park(let lease, let waitKey): aside.parked.append((lease, waitKey))
             case .delay(let lease, let time): aside.delayed.append((lease, time))
             case .drop(let lease): aside.dropped.append(lease)
             case .cancel(let lease): aside.cancelled.append(lease)
-            case .bury(let lease, let draft, let reason): aside.buried.append((lease, draft, reason))
+            case .bury(let lease, let draft, let problem): aside.buried.append((lease, draft, problem))
             }
         }
         if !aside.isEmpty { reply.problems += await settle(aside) }
         return reply
+    }
+
+    /// How long a job was ready that was taken for the first time.
+    private static func wait(of job: ClaimedJob, until now: Timestamp) -> Duration {
+        let ready = max(job.enqueuedAt, job.payload.notBefore ?? job.enqueuedAt)
+        return .microseconds(max(0, now.microseconds - ready.microseconds))
     }
 
     /// Sorts up to 100 ready jobs into the lanes of their users and returns how many are left in the lists. A claim sorts
@@ -69,7 +76,7 @@ extension JobQueue {
         var delayed: [(LeaseHandle, Timestamp)] = []
         var dropped: [LeaseHandle] = []
         var cancelled: [LeaseHandle] = []
-        var buried: [(LeaseHandle, draft: [UInt8], reason: String)] = []
+        var buried: [(LeaseHandle, draft: [UInt8], problem: PayloadProblem)] = []
 
         var isEmpty: Bool {
             parked.isEmpty && delayed.isEmpty && dropped.isEmpty && cancelled.isEmpty && buried.isEmpty
@@ -88,9 +95,10 @@ extension JobQueue {
             }
             if !aside.dropped.isEmpty { _ = try await finish(aside.dropped, counter: "coalesced") }
             if !aside.cancelled.isEmpty { _ = try await finish(aside.cancelled, counter: "cancelled") }
-            for (lease, draft, reason) in aside.buried {
+            for (lease, draft, problem) in aside.buried {
                 _ = try await bury([(lease, draft)])
-                problems.append(.deadLettered(id: lease.id, reason: reason))
+                problems.append(
+                    .deadLettered(id: lease.id, code: problem.code.rawValue, reason: problem.reason))
             }
         } catch {
             problems.append(Self.problem(error))

@@ -40,19 +40,34 @@ extension JobQueue {
         return nil
     }
 
+    /// The end of the list from which a letter is looked for: the nearer it is, the less Redis has to compare.
+    public enum End: Sendable {
+        case newest
+        case oldest
+
+        fileprivate var argument: RedisArgument { self == .newest ? "1" : "-1" }
+    }
+
     /// Makes the letter's payload ready again, as a new job of its queue or of another one. False when the
     /// letter is gone. Throws `full` when Redis is full.
-    public func replay(_ letter: DeadLetter, in queue: Queue? = nil) async throws(QueueError) -> Bool {
+    public func replay(
+        _ letter: DeadLetter, in queue: Queue? = nil, from end: End = .newest
+    ) async throws(QueueError) -> Bool {
         let target = queue ?? letter.queue
         return try await eval(
             .replay,
-            [RedisArgument(letter.element), RedisArgument(target.rawValue), RedisArgument(letter.payload)]
+            [
+                RedisArgument(letter.element), RedisArgument(target.rawValue), RedisArgument(letter.payload),
+                end.argument,
+            ]
         ).int == 1
     }
 
     /// Deletes one dead letter. False when it is gone already.
-    public func purge(_ letter: DeadLetter) async throws(QueueError) -> Bool {
-        try await command(["LREM", RedisArgument(keys.dead), "1", RedisArgument(letter.element)]).int == 1
+    public func purge(_ letter: DeadLetter, from end: End = .newest) async throws(QueueError) -> Bool {
+        try await command([
+            "LREM", RedisArgument(keys.dead), end.argument, RedisArgument(letter.element),
+        ]).int == 1
     }
 
     /// Deletes the dead letters that exist now, oldest first, and returns how many there were.

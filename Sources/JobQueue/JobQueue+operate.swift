@@ -3,30 +3,6 @@
 public import Model
 import RedisClient
 
-/// The queue in numbers. A number is nil when its key has a wrong type.
-public struct QueueStatistics: Sendable {
-    /// Ready jobs, those in the inboxes and lanes included.
-    public var ready: [Queue: Int] = [:]
-    /// Of the ready jobs, those in the lists that are in no lane yet.
-    public var unsorted = 0
-    /// Jobs that workers hold; nil when the key has the wrong type.
-    public var inFlight: Int?
-    /// Jobs that become ready later; nil when the key has the wrong type.
-    public var delayed: Int?
-    /// Jobs that wait for an integration or for the end of a pause; nil when the key has the wrong type.
-    public var parked: Int?
-    /// Dead letters; nil when the key has the wrong type.
-    public var dead: Int?
-    /// Workers that gave a sign of life within a day; nil when the key has the wrong type.
-    public var workers: Int?
-    /// The members of the set of pauses.
-    public var paused: [String] = []
-    /// Totals since the counters began: `finished`, `coalesced`, `recovered`, `cancelled`, `dead`.
-    public var counters: [String: Int] = [:]
-    /// Keys of a wrong type.
-    public var wrongKeys: [String] = []
-}
-
 extension JobQueue {
     /// Stops what the pause names: a paused queue is not taken from; jobs of a paused service, user or
     /// integration are parked when their turn comes. Running jobs go on. False when it was paused already.
@@ -77,14 +53,17 @@ extension JobQueue {
         try await finish([lease], counter: "cancelled").isEmpty
     }
 
-    /// Notes that this worker lives.
+    /// Notes that this worker lives, and which queues it serves.
     public func heartbeat(worker: String) async throws(QueueError) {
-        _ = try await eval(.heartbeat, [RedisArgument(worker)])
+        let serves = configuration.queues.map(\.rawValue).joined(separator: ",")
+        _ = try await eval(
+            .heartbeat, also: [keys.serves], [RedisArgument(worker), RedisArgument(serves)])
     }
 
     /// Takes a worker that ends in good order off the list.
     public func retire(worker: String) async throws(QueueError) {
         _ = try await command(["ZREM", RedisArgument(keys.workers), RedisArgument(worker)])
+        _ = try await command(["HDEL", RedisArgument(keys.serves), RedisArgument(worker)])
     }
 
     /// The workers of the last day with their last heartbeats by the clock of Redis, latest first, at most
@@ -95,48 +74,6 @@ extension JobQueue {
         return stride(from: 0, to: flat.count - 1, by: 2).compactMap { position in
             guard let id = flat[position].text, let time = flat[position + 1].int else { return nil }
             return (id, Timestamp(milliseconds: time))
-        }
-    }
-
-    /// The queue in numbers, read one after the other and so not of one instant.
-    public func statistics() async throws(QueueError) -> QueueStatistics {
-        var statistics = QueueStatistics()
-        for queue in Queue.allCases {
-            let ready = try await count("LLEN", keys.ready(queue), &statistics)
-            statistics.unsorted += ready ?? 0
-            let inbox = try await count("LLEN", keys.inbox(queue), &statistics)
-            let sorted = try await count("ZCARD", keys.lanes(queue), &statistics)
-            statistics.ready[queue] = ready.map { $0 + (inbox ?? 0) + (sorted ?? 0) }
-        }
-        statistics.inFlight = try await count("HLEN", keys.jobs, &statistics)
-        statistics.delayed = try await count("ZCARD", keys.delayed, &statistics)
-        statistics.parked = try await count("HLEN", keys.parkedJobs, &statistics)
-        statistics.dead = try await count("LLEN", keys.dead, &statistics)
-        statistics.workers = try await count("ZCARD", keys.workers, &statistics)
-        let paused = try await read("SMEMBERS", keys.paused, &statistics)?.array ?? []
-        statistics.paused = paused.compactMap(\.text).sorted()
-        let counters = try await read("HGETALL", keys.counters, &statistics)?.array ?? []
-        for position in stride(from: 0, to: counters.count - 1, by: 2) {
-            guard let name = counters[position].text, let value = counters[position + 1].int else { continue }
-            statistics.counters[name] = Int(value)
-        }
-        return statistics
-    }
-
-    private func count(
-        _ name: RedisArgument, _ key: String, _ statistics: inout QueueStatistics
-    ) async throws(QueueError) -> Int? {
-        try await read(name, key, &statistics)?.int.map(Int.init)
-    }
-
-    private func read(
-        _ name: RedisArgument, _ key: String, _ statistics: inout QueueStatistics
-    ) async throws(QueueError) -> RedisValue? {
-        do {
-            return try await command([name, RedisArgument(key)])
-        } catch  where error.underlying?.serverPrefix == "WRONGTYPE" {
-            statistics.wrongKeys.append(key)
-            return nil
         }
     }
 }

@@ -51,7 +51,7 @@ extension JobQueue {
             detail: "recovered \(envelope.recoveries) times from a lost lease")
         do {
             _ = try await bury([(LeaseHandle(id: envelope.id, token: envelope.token), draft)])
-            return .deadLettered(id: envelope.id, reason: reason)
+            return .deadLettered(id: envelope.id, code: "poison", reason: reason)
         } catch {
             return Self.problem(error)
         }

@@ -86,15 +86,4 @@ extension JobQueue {
     }
 
     private var epochKey: String { "\(configuration.prefix):epoch" }
-
-    private func eval(
-        _ script: QueueScript, also more: [String], _ arguments: [RedisArgument]
-    ) async throws(QueueError) -> RedisValue {
-        do {
-            return try await redis.eval(
-                script.script, keys: keys.declared + more.map { RedisArgument($0) }, arguments: arguments)
-        } catch {
-            throw QueueError(error)
-        }
-    }
 }

@@ -145,9 +145,13 @@ public struct JobQueue: Sendable {
 extension JobQueue {
     var leaseMilliseconds: Int64 { configuration.lease.wholeMilliseconds }
 
-    func eval(_ script: QueueScript, _ arguments: [RedisArgument]) async throws(QueueError) -> RedisValue {
+    /// `also` are keys of this script alone, behind those that all scripts declare.
+    func eval(
+        _ script: QueueScript, also more: [String] = [], _ arguments: [RedisArgument]
+    ) async throws(QueueError) -> RedisValue {
         do {
-            return try await redis.eval(script.script, keys: keys.declared, arguments: arguments)
+            let all = more.isEmpty ? keys.declared : keys.declared + more.map { RedisArgument($0) }
+            return try await redis.eval(script.script, keys: all, arguments: arguments)
         } catch {
             throw QueueError(error)
         }

@@ -33,10 +33,10 @@ struct QueueKeys: Sendable {
     var parkedJobs: String { "\(prefix):parked:jobs" }
     var counters: String { "\(prefix):counters" }
     var workers: String { "\(prefix):workers" }
+    var serves: String { "\(prefix):serves" }
     var leases: String { "\(prefix):leases" }
     var running: String { "\(prefix):running" }
     var parkedOrder: String { "\(prefix):parked:order" }
-    var parkedCounts: String { "\(prefix):parked:counts" }
     var policy: String { "\(prefix):policy" }
     var slots: String { "\(prefix):slots" }
     var owners: String { "\(prefix):owners" }

@@ -6,7 +6,7 @@ import RedisClient
 /// inserted below the first line, which holds the flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
-        progress, sort, cancel, slot, beat
+        progress, sort, cancel, slot, beat, stats, backfill
 
     private static let claimScript = assembled(PackageResources.claim_lua, withLanes: true)
     private static let renewScript = assembled(PackageResources.renew_lua)
@@ -25,6 +25,8 @@ enum QueueScript: String, CaseIterable {
     private static let cancelScript = assembled(PackageResources.cancel_lua)
     private static let slotScript = assembled(PackageResources.slot_lua)
     private static let beatScript = assembled(PackageResources.beat_lua)
+    private static let backfillScript = assembled(PackageResources.backfill_lua)
+    private static let statsScript = assembled(PackageResources.stats_lua, withLanes: true)
 
     var script: RedisScript {
         switch self {
@@ -45,6 +47,8 @@ enum QueueScript: String, CaseIterable {
         case .cancel: Self.cancelScript
         case .slot: Self.slotScript
         case .beat: Self.beatScript
+        case .stats: Self.statsScript
+        case .backfill: Self.backfillScript
         }
     }
 

@@ -9,8 +9,8 @@ struct LockstepCommand: AsyncParsableCommand {
         abstract: "Keeps a Postgres copy of your users' SaaS data in step with its source.",
         subcommands: [
             DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
-            IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, StatusCommand.self,
-            QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
+            IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, BackfillCommand.self,
+            StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
             DeadCommand.self, ConnectorCommand.self, ViewsCommand.self, VerifyCommand.self,
         ])
 }

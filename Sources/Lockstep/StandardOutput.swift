@@ -15,3 +15,8 @@ enum StandardOutput {
         fflush(nil)
     }
 }
+
+/// This process' standard input.
+enum StandardInput {
+    static var isTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+}

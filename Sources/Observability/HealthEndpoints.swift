@@ -25,14 +25,15 @@ public struct HealthEndpoints: Service {
     private let port: Int
     private let health: @Sendable () -> HealthAnswer
     private let readiness: @Sendable () -> HealthAnswer
-    private let metrics: @Sendable () -> MetricsText
+    private let metrics: @Sendable () async -> MetricsText
     private let started: @Sendable (Int) -> Void
     private let logger: Logger
 
     /// `started` gets the port when it listens, which tells when `port` was 0.
     public init(
         host: String, port: Int, logger: Logger, health: @escaping @Sendable () -> HealthAnswer,
-        readiness: @escaping @Sendable () -> HealthAnswer, metrics: @escaping @Sendable () -> MetricsText,
+        readiness: @escaping @Sendable () -> HealthAnswer,
+        metrics: @escaping @Sendable () async -> MetricsText,
         started: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.host = host
@@ -51,9 +52,10 @@ public struct HealthEndpoints: Service {
         router.get("healthz") { _, _ in Self.response(health()) }
         router.get("readyz") { _, _ in Self.response(readiness()) }
         router.get("metrics") { _, _ in
-            Response(
+            let text = await metrics().text
+            return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics().text)))
+                body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
         }
         // Hummingbird logs each start by itself; the process has said what matters.
         var quiet = logger

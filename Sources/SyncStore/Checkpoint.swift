@@ -59,6 +59,13 @@ public actor CheckpointWriter {
         self.run = run
     }
 
+    private func note(_ checkpoint: Checkpoint) {
+        committed += 1
+        var sum = SyncCounters()
+        for update in checkpoint.updates { sum += update.counters }
+        store.committed(run, sum)
+    }
+
     /// Writes one checkpoint, all of it or nothing. A record that the server refuses is moved to quarantine, and the rest
     /// is written.
     public func write(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
@@ -67,7 +74,7 @@ public actor CheckpointWriter {
         while true {
             do throws(StoreError) {
                 let counts = try await writeOnce(checkpoint)
-                committed += 1
+                note(checkpoint)
                 return counts
             } catch {
                 switch error.code {
@@ -82,7 +89,7 @@ public actor CheckpointWriter {
                     let isThere = try await tookEffect()
                     store.resolvedCommit(isThere)
                     if isThere {
-                        committed += 1
+                        note(checkpoint)
                         return CheckpointCounts(verdictUnknown: checkpoint)
                     }
                     attempt += 1

@@ -71,7 +71,7 @@ public struct RunSummary: Sendable {
 
 /// The integrations of the ledger, for the operator's commands.
 public struct IntegrationStore: Sendable {
-    private let store: SyncStore
+    let store: SyncStore
 
     /// A store on that database; nothing is sent yet.
     public init(pool: PostgresPool) {

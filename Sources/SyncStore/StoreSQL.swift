@@ -50,6 +50,13 @@ enum StoreSQL {
     static let dispatchBeat = text(PackageResources.dispatch_beat_sql)
     static let dispatchLose = text(PackageResources.dispatch_lose_sql)
     static let scheduleTargets = text(PackageResources.schedule_targets_sql)
+    static let backfillTargets = text(PackageResources.backfill_targets_sql)
+    static let backfillTargetsOfUsers = text(PackageResources.backfill_targets_of_users_sql)
+    static let backfillDone = text(PackageResources.backfill_done_sql)
+    static let backfillProgress = text(PackageResources.backfill_progress_sql)
+    static let backfillRefused = text(PackageResources.backfill_refused_sql)
+    static let serviceFreshness = text(PackageResources.service_freshness_sql)
+    static let jobRuns = text(PackageResources.job_runs_sql)
     static let scheduleProgress = text(PackageResources.schedule_progress_sql)
 
     private static func text(_ bytes: [UInt8]) -> String {

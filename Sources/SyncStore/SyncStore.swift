@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Model
+public import Model
 public import PostgresClient
 
 /// The ledger: runs, records, cursors and the sync log in Postgres.
@@ -10,12 +10,18 @@ public import PostgresClient
 public struct SyncStore: Sendable {
     let pool: PostgresPool
     let resolvedCommit: @Sendable (Bool) -> Void
+    let committed: @Sendable (OpenRun, SyncCounters) -> Void
 
     /// A store on that database; nothing is sent yet. `resolvedCommit` hears of each commit whose outcome had to be read
-    /// back, and whether it had taken effect.
-    public init(pool: PostgresPool, resolvedCommit: @escaping @Sendable (Bool) -> Void = { _ in }) {
+    /// back, and whether it had taken effect. `committed` hears what the slices of each checkpoint counted, once it is
+    /// written; additions, updates and deletions are counted by the server and are not among it.
+    public init(
+        pool: PostgresPool, resolvedCommit: @escaping @Sendable (Bool) -> Void = { _ in },
+        committed: @escaping @Sendable (OpenRun, SyncCounters) -> Void = { _, _ in }
+    ) {
         self.pool = pool
         self.resolvedCommit = resolvedCommit
+        self.committed = committed
     }
 
     /// Starts a run: raises the integration's fence, ends the log rows of runs that died, and inserts this one's.

@@ -16,6 +16,7 @@ public final class JobConsumer: Service, Sendable {
     private let logger: Logger
     private let state: WorkerState
     private let lane: FinishLane
+    let jobMetrics: JobMetrics
     private let gate: @Sendable () async throws -> Void
 
     /// How long a drain may take before the jobs are cancelled; an orchestrator kills after 30 s.
@@ -33,9 +34,10 @@ public final class JobConsumer: Service, Sendable {
     /// throws, no work is taken.
     public init(
         queue: JobQueue, handler: any JobHandler, concurrency: Int, name: String, logger: Logger,
-        gate: @escaping @Sendable () async throws -> Void = {}
+        metrics: JobMetrics = JobMetrics(), gate: @escaping @Sendable () async throws -> Void = {}
     ) {
         self.gate = gate
+        jobMetrics = metrics
         self.queue = queue
         self.handler = handler
         self.name = name
@@ -119,8 +121,9 @@ public final class JobConsumer: Service, Sendable {
     private func report(_ problems: [QueueProblem]) {
         for problem in problems {
             switch problem {
-            case .deadLettered(let id, let reason):
+            case .deadLettered(let id, let code, let reason):
                 state.count("dead_lettered")
+                jobMetrics.deadLettered(code)
                 logger.warning(
                     "job went to the dead letters", metadata: ["job.id": "\(id)", "reason": "\(reason)"])
             case .wrongKeyType(let key):
@@ -135,6 +138,7 @@ public final class JobConsumer: Service, Sendable {
 
     private func start(_ job: ClaimedJob, requestedAt: ContinuousClock.Instant) {
         state.count("claimed")
+        if let wait = job.waited { jobMetrics.started(after: wait, in: job.queue) }
         let lease = LeaseState(length: queue.configuration.lease, requestedAt: requestedAt)
         state.add(job, lease)
         // Awaited by `waitForJobs`, which waits until its slot is free; a handle of its own lets a lost lease cancel it.
@@ -167,6 +171,7 @@ public final class JobConsumer: Service, Sendable {
                 isHeld = try await queue.snooze(job.lease, after: delay)
             case .deadLetter(let code, let reason, let detail):
                 state.count("dead_lettered")
+                jobMetrics.deadLettered(code)
                 logger.warning(
                     "job went to the dead letters", metadata: ["job.id": "\(job.id)", "reason": "\(reason)"])
                 isHeld = try await queue.deadLetter(job, code: code, reason: reason, detail: detail)

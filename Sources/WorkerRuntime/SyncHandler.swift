@@ -26,6 +26,7 @@ public struct SyncHandler: JobHandler {
     private let workerName: String
     private let retryPolicy: RetryPolicy
     private let logger: Logger
+    private let metrics: JobMetrics
 
     /// A full sync gives its slot back after this time when other jobs wait.
     static let share: Duration = .seconds(60)
@@ -37,8 +38,9 @@ public struct SyncHandler: JobHandler {
         limits: LimitOverrides = LimitOverrides(),
         connector: @escaping @Sendable (String) -> (any Connector)?,
         serviceURLs: [String: String], workerName: String, logger: Logger,
-        retryPolicy: RetryPolicy = .standard
+        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics()
     ) {
+        self.metrics = metrics
         self.queue = queue
         self.store = store
         self.engine = engine
@@ -113,6 +115,7 @@ public struct SyncHandler: JobHandler {
         _ syncJob: SyncJob, _ job: ClaimedJob, _ run: OpenRun, _ control: JobControl
     ) async -> JobOutcome {
         let verdict: RunVerdict
+        let started = ContinuousClock.now
         switch prepare(run, isUrgent: job.queue == .high) {
         case .success(let ready):
             verdict = await engine.perform(
@@ -125,6 +128,7 @@ public struct SyncHandler: JobHandler {
         case .failure(let failure):
             verdict = await engine.abandon(run, failure)
         }
+        metrics.ran(run.key.service, job.payload.type, verdict.outcome, for: ContinuousClock.now - started)
         log(verdict, job, run)
         return outcome(verdict, of: job)
     }
@@ -239,6 +243,21 @@ public struct SyncHandler: JobHandler {
             metadata["detail"] = "\(failure.operatorDetail)"
             logger.warning("run failed", metadata: metadata)
         case .superseded: logger.notice("run was overtaken by a newer one", metadata: metadata)
+        }
+    }
+}
+
+extension RunVerdict {
+    /// A word for metrics.
+    fileprivate var outcome: String {
+        switch self {
+        case .succeeded: "succeeded"
+        case .yielded: "yielded"
+        case .snooze: "snoozed"
+        case .retry: "retried"
+        case .failed: "failed"
+        case .reauthRequired: "reauth_required"
+        case .superseded: "superseded"
         }
     }
 }

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The numbers of a worker, for a metrics endpoint.
-public struct WorkerMetric: Sendable {
-    /// The name that Prometheus sees.
-    public let name: String
-    /// One line that says what is counted.
-    public let help: String
-    /// Whether it only grows; else it is a gauge.
-    public let isCounter: Bool
-    /// The value now.
-    public let value: Int
-}
+public import Model
 
 extension JobConsumer {
     private static let helps = [
+        "cancelled": "Jobs that were cancelled while they ran.",
         "claimed": "Jobs claimed.", "finished": "Jobs finished.",
         "retried": "Jobs given back after a failure.",
         "snoozed": "Jobs given back without an attempt charged.",
@@ -23,18 +14,14 @@ extension JobConsumer {
         "claim_errors": "Claims that failed.",
     ]
 
-    /// All metrics, those that are still zero included.
-    public var metrics: [WorkerMetric] {
+    /// All metrics of this process, those that are still zero included.
+    public var metrics: [Metric] {
         let counters = counters
         let counted = Self.helps.sorted { $0.key < $1.key }.map { name, help in
-            WorkerMetric(
-                name: "lockstep_worker_jobs_\(name)_total", help: help, isCounter: true,
-                value: counters[name] ?? 0)
+            Metric("lockstep_worker_jobs_\(name)_total", .counter, help, counters[name] ?? 0)
         }
-        return counted + [
-            WorkerMetric(
-                name: "lockstep_worker_jobs_running", help: "Jobs that run now.", isCounter: false,
-                value: runningJobs)
-        ]
+        return counted
+            + [Metric("lockstep_worker_jobs_running", .gauge, "Jobs that run now.", runningJobs)]
+            + jobMetrics.metrics
     }
 }

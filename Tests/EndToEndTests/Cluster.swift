@@ -17,6 +17,8 @@ import Vault
 /// A cluster of real processes, as an operator starts them.
 struct Cluster {
     let processes: DevCluster
+    /// Where the logs are.
+    let directory: String
     let pool: PostgresPool
     let redis: RedisClient
     let queue: JobQueue
@@ -51,7 +53,8 @@ struct Cluster {
             var client = HTTPClientConfiguration()
             client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
             let cluster = Cluster(
-                processes: processes, pool: pool, redis: redis, queue: JobQueue(redis: redis),
+                processes: processes, directory: directory, pool: pool, redis: redis,
+                queue: JobQueue(redis: redis),
                 settings: settings,
                 http: HTTPClient(configuration: client, logger: Logger(label: "http")))
             try await body(cluster)
@@ -84,21 +87,27 @@ struct Cluster {
     /// Connects users u_1 … u_N on a service; the ids.
     @discardableResult
     func connect(_ service: String, users: Int) async throws -> [Int64] {
-        let store = IntegrationStore(pool: pool)
-        let vault = CredentialVault(keys: try KeyRing(settings.keys))
         var ids: [Int64] = []
         for user in 1...users {
-            let (id, _) = try await store.add(
-                IntegrationKey(userID: "u_\(user)", service: service), configuration: Array("{}".utf8))
-            let secret =
-                service == "stripe" ? ["api_key": "sk_test_u_\(user)"] : ["access_token": "ya29.u_\(user)"]
-            let sealed = try vault.seal(
-                secret.mapValues { SecretString($0) }, for: id, kind: "static", version: 1)
-            try await store.putCredential(
-                of: id, kind: "static", keyID: sealed.keyID, version: 1, ciphertext: sealed.bytes)
-            ids.append(id)
+            ids.append(try await connect(IntegrationKey(userID: "u_\(user)", service: service)))
         }
         return ids
+    }
+
+    /// Connects one account, with the user's credential.
+    @discardableResult
+    func connect(_ key: IntegrationKey) async throws -> Int64 {
+        let store = IntegrationStore(pool: pool)
+        let vault = CredentialVault(keys: try KeyRing(settings.keys))
+        let (id, _) = try await store.add(key, configuration: Array("{}".utf8))
+        let secret =
+            key.service == "stripe"
+            ? ["api_key": "sk_test_\(key.userID)"] : ["access_token": "ya29.\(key.userID)"]
+        let sealed = try vault.seal(
+            secret.mapValues { SecretString($0) }, for: id, kind: "static", version: 1)
+        try await store.putCredential(
+            of: id, kind: "static", keyID: sealed.keyID, version: 1, ciphertext: sealed.bytes)
+        return id
     }
 
     /// Pushes a payload as `redis-cli LPUSH` would.

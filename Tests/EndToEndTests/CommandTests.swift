@@ -45,7 +45,7 @@ import Testing
     }
 
     /// Each object of a `--json` output, by its columns.
-    private static func rows(_ result: Result) throws -> [[String: String]] {
+    static func rows(_ result: Result) throws -> [[String: String]] {
         let document = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
         return try #require(document as? [[String: Any]]).map { $0.mapValues { "\($0)" } }
     }

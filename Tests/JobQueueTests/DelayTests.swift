@@ -110,10 +110,32 @@ import Testing
         let seen = now.advanced(by: .seconds(-600)).milliseconds
         let bytes = Array("v1 t h job 0 0 low \(seen) 7 0 0\n{\"v\":2}".utf8)
         let envelope = try #require(Envelope(bytes))
-        guard case .bury(_, _, let reason) = ClaimDecision(envelope, .none, now: now) else {
+        guard case .bury(_, _, let problem) = ClaimDecision(envelope, .none, now: now) else {
             Issue.record("not dead-lettered")
             return
         }
-        #expect(reason == "the payload has version 2; this worker knows only 1")
+        #expect(problem.reason == "the payload has version 2; this worker knows only 1")
+    }
+
+    @Test func `tells how long a job was ready, the first time it is taken`() async throws {
+        try await withQueue { fixture in
+            try await fixture.push(payload("bare"))
+            try await fixture.queue.enqueue([Array(payload("now").utf8)], in: .default)
+            let first = try await fixture.claimAll()
+            #expect(first.count == 2 && first.allSatisfy { $0.waited.map { $0 < .seconds(60) } == true })
+            for job in first { _ = try await fixture.queue.snooze(job.lease, after: .zero) }
+            let again = try await fixture.claimAll()
+            #expect(again.count == 2 && again.allSatisfy { $0.waited == nil })
+
+            // What waited for its own time has waited for no worker.
+            let asked = ContinuousClock.now
+            try await fixture.queue.enqueueDelayed(
+                [Array(payload("later").utf8)], in: .default, after: .milliseconds(400))
+            let limit = ContinuousClock.now + .seconds(10)
+            var late: [ClaimedJob] = []
+            while late.isEmpty, ContinuousClock.now < limit { late = try await fixture.claimAll() }
+            let waited = try #require(late.first?.waited)
+            #expect(waited <= ContinuousClock.now - asked - .milliseconds(399))
+        }
     }
 }

@@ -10,7 +10,7 @@ import Testing
     @Test func `run on a full server, except those that add work`() {
         for script in QueueScript.allCases {
             let first = String(decoding: script.script.source.prefix { $0 != 0x0A }, as: UTF8.self)
-            let adds = script == .enqueue || script == .replay || script == .slot
+            let adds = [.enqueue, .replay, .slot, .backfill].contains(script)
             #expect(first == (adds ? "#!lua" : "#!lua flags=allow-oom"), "\(script)")
         }
     }

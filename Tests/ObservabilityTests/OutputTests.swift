@@ -40,18 +40,40 @@ import Testing
 
 @Suite struct `Metrics` {
     @Test func `have a help, a type and a value for each set of labels`() {
-        var metrics = MetricsText()
-        metrics.add("jobs_total", .counter, "Jobs.", 3)
-        metrics.add("wait", .gauge, "Waits.", [(["queue": "a\"b"], 0.5)])
+        let metrics = MetricsText([
+            Metric("jobs_total", .counter, "Jobs.", 3),
+            Metric(
+                "wait", .gauge, "Waits\nlong, \\ too.",
+                [.init(["queue": "a\"b", "at": "c\\d\r\ne"], .number(0.5))]),
+        ])
 
         #expect(
             metrics.text == """
                 # HELP jobs_total Jobs.
                 # TYPE jobs_total counter
                 jobs_total 3
-                # HELP wait Waits.
+                # HELP wait Waits\\nlong, \\\\ too.
                 # TYPE wait gauge
-                wait{queue="a\\"b"} 0.5
+                wait{at="c\\\\d\r\\ne",queue="a\\"b"} 0.5
+
+                """)
+    }
+
+    @Test func `show a histogram as buckets that count up, a sum and a count`() {
+        var histogram = Histogram(bounds: [0.1, 1])
+        for value in [0.05, 0.1, 0.5, 7] { histogram.observe(value) }
+        let text = MetricsText([
+            Metric("wait_seconds", .histogram, "Waits.", [.init(["queue": "low"], .histogram(histogram))])
+        ]).text
+        #expect(
+            text == """
+                # HELP wait_seconds Waits.
+                # TYPE wait_seconds histogram
+                wait_seconds_bucket{le="0.1",queue="low"} 2
+                wait_seconds_bucket{le="1",queue="low"} 3
+                wait_seconds_bucket{le="+Inf",queue="low"} 4
+                wait_seconds_sum{queue="low"} 7.65
+                wait_seconds_count{queue="low"} 4
 
                 """)
     }

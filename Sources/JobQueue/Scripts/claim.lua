@@ -7,6 +7,7 @@
 -- Reply:   { now ms, ms of the next due job or -1, { keys of a wrong type }, { queues worth waiting for },
 --            { envelope, verdict, envelope, verdict, … }, jobs left in the lists that are in no lane yet }
 --          verdict: run       the job holds its integration
+--                   again     so it does, and it was claimed before
 --                   busy      another job holds it
 --                   pause:…   that member of `paused` concerns it
 --                   cap:…     as many jobs of that scope run as may
@@ -14,7 +15,7 @@
 --                   conflict  a job with this id and other bytes is in flight
 --                   cancelled nobody shall run it
 --                   none      no integration can be read from it, so its payload is not valid
---          The caller answers every verdict but run with park, finish or deadletter.
+--          The caller answers every other verdict with park, finish or deadletter.
 -- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 100 jobs are
 --          sorted and 100 taken, about 1 MiB per call. A short list is taken from directly: with less than
 --          was asked for there is nothing to be fair about. A list of the wrong type is reported and left alone.
@@ -126,6 +127,7 @@ end
 
 local function record(job, result)
     if result == 'same' or result == 'conflict' or not job.id then job.id = next_id(ARGV[4], ARGV[5]) end
+    local was_claimed = job.state == 'b'
     job.token, job.bound, job.state = token, '', result == 'run' and 'r' or 'h'
     local envelope = build(job)
     taken[job.id] = job
@@ -141,7 +143,7 @@ local function record(job, result)
         granted = granted + 1
     end
     rows[#rows + 1] = envelope
-    rows[#rows + 1] = result
+    rows[#rows + 1] = result == 'run' and was_claimed and 'again' or result
     bytes = bytes + #envelope
 end
 

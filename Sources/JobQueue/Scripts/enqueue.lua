@@ -11,11 +11,12 @@ if wrong then return wrong end
 local now, count = now_ms(), 0
 for i = 2, #ARGV, 4 do
     local payload, due = ARGV[i + 2], ARGV[i + 3]
+    local at = due:sub(1, 1) == '@' and tonumber(due:sub(2)) or due ~= '' and now + tonumber(due) or now
     local envelope = build({
-        token = '-', state = 'q', bound = '', id = ARGV[i], attempts = '0', recoveries = '0', queue = ARGV[1], enqueued = int(now),
+        token = '-', state = 'q', bound = '', id = ARGV[i], attempts = '0', recoveries = '0', queue = ARGV[1],
+        enqueued = int(math.max(now, at)),
         size = string.format('%d', #payload), key = ARGV[i + 1], payload = payload,
     })
-    local at = due:sub(1, 1) == '@' and tonumber(due:sub(2)) or due ~= '' and now + tonumber(due) or now
     if at <= now then
         redis.call('LPUSH', list, envelope)
     else

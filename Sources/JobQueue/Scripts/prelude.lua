@@ -31,6 +31,7 @@
 --   state r: in flight and holding its locks; h: in flight without locks; q: never claimed; n: never claimed,
 --   and taken from the front of its lane for a worker to be woken by; b: claimed before and given back. n and b
 --   go to the front of their lanes. q, n and b are not in flight, their token is "-".
+--   enqueued is when the job was enqueued or first seen; of one that was enqueued for later, when it is due.
 --   size is that of the original payload; a larger one than LIMIT.kept was cut.
 -- Lock key: user US service US account, or #<integration id>. Wait key: a lock key, pause:<member of paused>,
 -- or cap:<scope>. Scope: user:…, service:… or queue:….

@@ -22,7 +22,8 @@ for i = 5, #ARGV, 2 do
         local id = ARGV[4] .. ':' .. integration
         local payload = '{"integration_id":' .. integration .. ',"type":"' .. ARGV[3] .. '","id":"' .. id .. '"}'
         local envelope = build({
-            token = '-', state = 'q', bound = '', id = id, attempts = '0', recoveries = '0', queue = ARGV[2], enqueued = int(now),
+            token = '-', state = 'q', bound = '', id = id, attempts = '0', recoveries = '0', queue = ARGV[2],
+            enqueued = int(now + math.max(0, delay)),
             size = string.format('%d', #payload), key = '#' .. integration, payload = payload,
         })
         if delay <= 0 then

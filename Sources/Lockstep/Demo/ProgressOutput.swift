@@ -2,9 +2,9 @@
 
 import Model
 
-/// What the demo says: on a terminal one line that moves, else a line for each step.
+/// What a long command says: on a terminal one line that moves, else a line for each step.
 final class ProgressOutput: Sendable {
-    private let isTerminal = StandardOutput.isTerminal
+    let isTerminal = StandardOutput.isTerminal
     private let started = ContinuousClock.now
     private let hasOpenLine = LockedBox(false)
 
@@ -31,6 +31,9 @@ final class ProgressOutput: Sendable {
         print(text)
         StandardOutput.flush()
     }
+
+    /// Ends the line that moves.
+    func close() { closeLine() }
 
     private func closeLine() {
         let wasOpen = hasOpenLine.withLock { isOpen in
