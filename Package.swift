@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
 ]
 
 let foundations: [Target] = [
@@ -87,7 +87,14 @@ let services: [Target] = [
 ]
 
 let connectors: [Target] = [
-    library("BuiltinConnectors", path: "connectors", embedding: ["google-calendar.yaml", "stripe.yaml"]),
+    library(
+        "BuiltinConnectors", path: "connectors", exclude: ["fixtures"],
+        embedding: [
+            "airtable.yaml", "asana.yaml", "github.yaml", "gmail.yaml", "google-calendar.yaml",
+            "hubspot.yaml", "intercom.yaml", "jira.yaml", "linear.yaml", "notion.yaml",
+            "pagerduty.yaml", "salesforce.yaml", "shopify.yaml", "slack.yaml", "stripe.yaml",
+            "zendesk.yaml",
+        ]),
     library(
         "DeclarativeConnectors",
         [

@@ -56,14 +56,14 @@ struct BenchEnvironment {
             path: /bench/${config.total}/${config.size}/${config.variant}/v1/items
             records: /data
             id: /id
-            page: { kind: last_id, parameter: starting_after, more: /has_more, size_parameter: limit, size: 1000 }
+            page: { kind: last_id, parameter: starting_after, end: { has_more: /has_more }, size_parameter: limit, size: 1000 }
             absence: full_run
             max_pages: 1000000
           changes:
             path: /bench/empty/v1/items
             records: /data
             id: /id
-            page: { kind: last_id, parameter: starting_after, more: /has_more, size_parameter: limit, size: 100 }
+            page: { kind: last_id, parameter: starting_after, end: { has_more: /has_more }, size_parameter: limit, size: 100 }
             incremental: { kind: time_param, parameter: "created[gte]", cursor: response_date, format: epoch_seconds }
         """
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <simdjson.h>
@@ -21,6 +22,8 @@ struct lockstep_scanner {
     // A copy with invalid bytes replaced, one for one, when the body is not UTF-8.
     std::vector<uint8_t> mended;
     std::vector<uint32_t> invalid;
+    // Records of an object keyed by id, as an array of records that have their ids.
+    std::vector<uint8_t> rebuilt;
 };
 
 namespace {
@@ -167,6 +170,17 @@ error_code read_id(
     return SUCCESS;
 }
 
+// The text of a value that is no object.
+error_code raw_text(ondemand::value &value, ondemand::json_type type, std::string_view &raw) {
+    if (type != ondemand::json_type::array) {
+        raw = value.raw_json_token();
+        return SUCCESS;
+    }
+    ondemand::array array;
+    if (error_code error = value.get_array().get(array)) return error;
+    return array.raw_json().get(raw);
+}
+
 // Scans one element of the array; an error only when the rest of the page cannot be read.
 error_code scan_element(
     lockstep_scanner &scanner, ondemand::value element, const uint8_t *body, const lockstep_scan_plan &plan) {
@@ -176,13 +190,7 @@ error_code scan_element(
     if (error_code error = element.type().get(type)) return error;
     std::string_view raw;
     if (type != ondemand::json_type::object) {
-        if (type == ondemand::json_type::array) {
-            ondemand::array array;
-            if (error_code error = element.get_array().get(array)) return error;
-            if (error_code error = array.raw_json().get(raw)) return error;
-        } else {
-            raw = element.raw_json_token();
-        }
+        if (error_code error = raw_text(element, type, raw)) return error;
         record.reject = LOCKSTEP_REJECT_NOT_OBJECT;
     } else {
         ondemand::object object;
@@ -221,26 +229,58 @@ enum lockstep_scan_status status_of(error_code error) {
     }
 }
 
-// The array of records: a member of the document, or the document itself.
-enum lockstep_scan_status find_records(
-    ondemand::document &document, const lockstep_scan_plan &plan, ondemand::array &array) {
+// The value that holds the records: a member of the document. `root` is where the document's object is kept meanwhile.
+enum lockstep_scan_status find_member(
+    ondemand::document &document, const lockstep_scan_plan &plan, ondemand::object &root, ondemand::value &value) {
     ondemand::json_type type;
     if (error_code error = document.type().get(type)) return status_of(error);
     bool composite = type == ondemand::json_type::object || type == ondemand::json_type::array;
     if (!composite) return LOCKSTEP_SCAN_NOT_JSON;
+    if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_MISSING;
+    if (error_code error = document.get_object().get(root)) return status_of(error);
+    error_code error = walk(root, plan.records, value);
+    if (error && is_soft(error)) return LOCKSTEP_SCAN_RECORDS_MISSING;
+    return error ? status_of(error) : LOCKSTEP_SCAN_OK;
+}
+
+// One record: a member of the document, or the document itself.
+enum lockstep_scan_status scan_single(
+    lockstep_scanner &scanner, ondemand::document &document, const uint8_t *body,
+    const lockstep_scan_plan &plan) {
+    ondemand::object root;
+    ondemand::value value;
+    if (plan.records[0]) {
+        enum lockstep_scan_status status = find_member(document, plan, root, value);
+        if (status == LOCKSTEP_SCAN_RECORDS_MISSING && plan.may_lack_records) return LOCKSTEP_SCAN_OK;
+        if (status != LOCKSTEP_SCAN_OK) return status;
+    } else if (error_code error = document.get_value().get(value)) {
+        return error == SCALAR_DOCUMENT_AS_VALUE ? LOCKSTEP_SCAN_NOT_JSON : status_of(error);
+    }
+    ondemand::json_type type;
+    if (error_code error = value.type().get(type)) return status_of(error);
+    if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
+    error_code error = scan_element(scanner, value, body, plan);
+    return error ? status_of(error) : LOCKSTEP_SCAN_OK;
+}
+
+// The array of records: a member of the document, or the document itself.
+enum lockstep_scan_status find_records(
+    ondemand::document &document, const lockstep_scan_plan &plan, ondemand::array &array) {
+    ondemand::json_type type;
     if (!plan.records[0]) {
+        if (error_code error = document.type().get(type)) return status_of(error);
+        bool composite = type == ondemand::json_type::object || type == ondemand::json_type::array;
+        if (!composite) return LOCKSTEP_SCAN_NOT_JSON;
         if (type != ondemand::json_type::array) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
         error_code error = document.get_array().get(array);
         return error ? status_of(error) : LOCKSTEP_SCAN_OK;
     }
-    if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_MISSING;
     ondemand::object root;
-    if (error_code error = document.get_object().get(root)) return status_of(error);
     ondemand::value value;
-    error_code error = walk(root, plan.records, value);
-    if (error && is_soft(error)) return LOCKSTEP_SCAN_RECORDS_MISSING;
+    enum lockstep_scan_status status = find_member(document, plan, root, value);
+    if (status != LOCKSTEP_SCAN_OK) return status;
+    error_code error = value.type().get(type);
     if (error) return status_of(error);
-    if ((error = value.type().get(type))) return status_of(error);
     if (type != ondemand::json_type::array) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
     error = value.get_array().get(array);
     return error ? status_of(error) : LOCKSTEP_SCAN_OK;
@@ -249,8 +289,10 @@ enum lockstep_scan_status find_records(
 enum lockstep_scan_status scan_records(
     lockstep_scanner &scanner, ondemand::document &document, const uint8_t *body,
     const lockstep_scan_plan &plan) {
+    if (plan.is_single) return scan_single(scanner, document, body, plan);
     ondemand::array array;
     enum lockstep_scan_status status = find_records(document, plan, array);
+    if (status == LOCKSTEP_SCAN_RECORDS_MISSING && plan.may_lack_records) return LOCKSTEP_SCAN_OK;
     if (status != LOCKSTEP_SCAN_OK) return status;
     for (auto item : array) {
         ondemand::value element;
@@ -258,6 +300,127 @@ enum lockstep_scan_status scan_records(
         if (error) return status_of(error);
         if (scanner.records.size() >= plan.max_records) return LOCKSTEP_SCAN_TOO_MANY_RECORDS;
         if ((error = scan_element(scanner, element, body, plan))) return status_of(error);
+    }
+    return LOCKSTEP_SCAN_OK;
+}
+
+void append(std::vector<uint8_t> &bytes, std::string_view text) {
+    bytes.insert(bytes.end(), text.begin(), text.end());
+}
+
+// A member's name as it stands in the text, between its quotes.
+std::string_view escaped_name(ondemand::field &field) {
+    const char *start = field.key().raw();
+    const char *end = start;
+    while (*end != '"') end += *end == '\\' ? 2 : 1;
+    return std::string_view(start, size_t(end - start));
+}
+
+// Writes one member of the object of records as a record with its name. A record that has such a member keeps its own.
+error_code rebuild_record(std::vector<uint8_t> &out, ondemand::field &field, const char *member) {
+    std::string_view name = escaped_name(field);
+    ondemand::value value = field.value();
+    ondemand::json_type type;
+    if (error_code error = value.type().get(type)) return error;
+    std::string_view raw;
+    if (type != ondemand::json_type::object) {
+        if (error_code error = raw_text(value, type, raw)) return error;
+        append(out, trimmed(raw));
+        return SUCCESS;
+    }
+    ondemand::object object;
+    if (error_code error = value.get_object().get(object)) return error;
+    bool has_member = false, is_empty = true;
+    for (auto inner : object) {
+        std::string_view key;
+        if (error_code error = inner.unescaped_key().get(key)) return error;
+        is_empty = false;
+        has_member = has_member || key == member;
+    }
+    bool ignored;
+    if (error_code error = object.reset().get(ignored)) return error;
+    if (error_code error = object.raw_json().get(raw)) return error;
+    raw = trimmed(raw);
+    if (has_member) {
+        append(out, raw);
+        return SUCCESS;
+    }
+    append(out, "{\"");
+    append(out, member);
+    append(out, "\":\"");
+    append(out, name);
+    append(out, is_empty ? "\"" : "\",");
+    raw.remove_prefix(1);
+    append(out, raw);
+    return SUCCESS;
+}
+
+// Writes the object of records as an array of them.
+enum lockstep_scan_status rebuild(
+    lockstep_scanner &scanner, ondemand::document &document, const lockstep_scan_plan &plan) {
+    ondemand::object root;
+    ondemand::object records;
+    ondemand::json_type type;
+    if (!plan.records[0]) {
+        if (error_code error = document.type().get(type)) return status_of(error);
+        if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
+        if (error_code error = document.get_object().get(records)) return status_of(error);
+    } else {
+        ondemand::value value;
+        enum lockstep_scan_status status = find_member(document, plan, root, value);
+        if (status == LOCKSTEP_SCAN_RECORDS_MISSING && plan.may_lack_records) {
+            append(scanner.rebuilt, "[]");
+            return LOCKSTEP_SCAN_OK;
+        }
+        if (status != LOCKSTEP_SCAN_OK) return status;
+        if (error_code error = value.type().get(type)) return status_of(error);
+        if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
+        if (error_code error = value.get_object().get(records)) return status_of(error);
+    }
+    scanner.rebuilt.push_back('[');
+    bool is_first = true;
+    for (auto item : records) {
+        ondemand::field field;
+        if (error_code error = std::move(item).get(field)) return status_of(error);
+        if (!is_first) scanner.rebuilt.push_back(',');
+        is_first = false;
+        if (error_code error = rebuild_record(scanner.rebuilt, field, plan.key_member)) return status_of(error);
+    }
+    scanner.rebuilt.push_back(']');
+    return LOCKSTEP_SCAN_OK;
+}
+
+// One document a line. Sets `has_invalid` and stops at a line that is not UTF-8.
+enum lockstep_scan_status scan_lines(
+    lockstep_scanner &scanner, const uint8_t *body, size_t length, const lockstep_scan_plan &plan,
+    bool &has_invalid) {
+    size_t at = 0;
+    while (at < length) {
+        const void *found = memchr(body + at, '\n', length - at);
+        size_t end = found ? size_t(static_cast<const uint8_t *>(found) - body) : length;
+        size_t start = at;
+        at = end + 1;
+        while (start < end && is_space(body[start])) start++;
+        while (end > start && is_space(body[end - 1])) end--;
+        if (start == end) continue;
+        if (scanner.records.size() >= plan.max_records) return LOCKSTEP_SCAN_TOO_MANY_RECORDS;
+        ondemand::document document;
+        error_code error = scanner.parser.iterate(
+            reinterpret_cast<const char *>(body + start), end - start, length + SIMDJSON_PADDING - start).get(document);
+        if (error == UTF8_ERROR) {
+            has_invalid = true;
+            return LOCKSTEP_SCAN_NOT_JSON;
+        }
+        // Of the last line, without its end, nobody knows how it went on.
+        if (error) return found ? status_of(error) : LOCKSTEP_SCAN_TRUNCATED;
+        ondemand::value element;
+        error = document.get_value().get(element);
+        if (error == SCALAR_DOCUMENT_AS_VALUE) return LOCKSTEP_SCAN_NOT_JSON;
+        if (!error) error = scan_element(scanner, element, body, plan);
+        if (error) return found ? status_of(error) : LOCKSTEP_SCAN_TRUNCATED;
+        // A second document on the line would be lost.
+        const lockstep_record &record = scanner.records.back();
+        if (record.offset + record.length != end) return LOCKSTEP_SCAN_NOT_JSON;
     }
     return LOCKSTEP_SCAN_OK;
 }
@@ -310,31 +473,67 @@ void mend(lockstep_scanner &scanner, const uint8_t *body, size_t length) {
 }
 
 enum lockstep_scan_status scan(
+    lockstep_scanner &scanner, const uint8_t *body, size_t length, const lockstep_scan_plan &plan);
+
+// Scans the body with its invalid bytes replaced, and rejects the records that had some.
+enum lockstep_scan_status scan_mended(
+    lockstep_scanner &scanner, const uint8_t *body, size_t length, const lockstep_scan_plan &plan) {
+    mend(scanner, body, length);
+    // A rebuilt record could not be told from one with a real question mark.
+    if (scanner.invalid.empty() || plan.key_member) return LOCKSTEP_SCAN_NOT_JSON;
+    enum lockstep_scan_status status = scan(scanner, scanner.mended.data(), length, plan);
+    for (lockstep_record &record : scanner.records) {
+        for (uint32_t at : scanner.invalid) {
+            if (at >= record.offset && at < record.offset + record.length) {
+                record.reject = LOCKSTEP_REJECT_INVALID_UTF8;
+                break;
+            }
+        }
+    }
+    return status;
+}
+
+// Scans the array that the object of records was rebuilt into.
+enum lockstep_scan_status scan_rebuilt(lockstep_scanner &scanner, const lockstep_scan_plan &plan) {
+    static const char *const document_itself[] = {nullptr};
+    lockstep_scan_plan inner = plan;
+    inner.records = document_itself;
+    size_t length = scanner.rebuilt.size();
+    scanner.rebuilt.resize(length + SIMDJSON_PADDING);
+    ondemand::document document;
+    error_code error = scanner.parser.iterate(
+        reinterpret_cast<const char *>(scanner.rebuilt.data()), length, length + SIMDJSON_PADDING).get(document);
+    enum lockstep_scan_status status =
+        error ? status_of(error) : scan_records(scanner, document, scanner.rebuilt.data(), inner);
+    scanner.rebuilt.resize(length);
+    return status;
+}
+
+enum lockstep_scan_status scan(
     lockstep_scanner &scanner, const uint8_t *body, size_t length, const lockstep_scan_plan &plan) {
     scanner.records.clear();
     scanner.scalars.clear();
     scanner.envelope.clear();
     scanner.arena.clear();
+    scanner.rebuilt.clear();
+    if (plan.is_lines) {
+        bool has_invalid = false;
+        enum lockstep_scan_status status = scan_lines(scanner, body, length, plan, has_invalid);
+        bool is_first = has_invalid && scanner.invalid.empty();
+        if (is_first) return scan_mended(scanner, body, length, plan);
+        scanner.envelope.resize(plan.envelope_count);
+        return status;
+    }
     ondemand::document document;
     error_code error =
         scanner.parser.iterate(reinterpret_cast<const char *>(body), length, length + SIMDJSON_PADDING).get(document);
-    if (error == UTF8_ERROR && scanner.invalid.empty()) {
-        mend(scanner, body, length);
-        if (scanner.invalid.empty()) return LOCKSTEP_SCAN_NOT_JSON;
-        enum lockstep_scan_status status = scan(scanner, scanner.mended.data(), length, plan);
-        for (lockstep_record &record : scanner.records) {
-            for (uint32_t at : scanner.invalid) {
-                if (at >= record.offset && at < record.offset + record.length) {
-                    record.reject = LOCKSTEP_REJECT_INVALID_UTF8;
-                    break;
-                }
-            }
-        }
-        return status;
-    }
+    if (error == UTF8_ERROR && scanner.invalid.empty()) return scan_mended(scanner, body, length, plan);
     if (error) return status_of(error);
-    enum lockstep_scan_status status = scan_records(scanner, document, body, plan);
-    return status == LOCKSTEP_SCAN_OK ? scan_envelope(scanner, document, plan) : status;
+    enum lockstep_scan_status status = plan.key_member ? rebuild(scanner, document, plan)
+                                                       : scan_records(scanner, document, body, plan);
+    if (status == LOCKSTEP_SCAN_OK) status = scan_envelope(scanner, document, plan);
+    if (status == LOCKSTEP_SCAN_OK && plan.key_member) status = scan_rebuilt(scanner, plan);
+    return status;
 }
 
 }  // namespace
@@ -361,6 +560,11 @@ const lockstep_record *lockstep_records(const lockstep_scanner *scanner) { retur
 const lockstep_scalar *lockstep_scalars(const lockstep_scanner *scanner) { return scanner->scalars.data(); }
 
 const lockstep_scalar *lockstep_envelope(const lockstep_scanner *scanner) { return scanner->envelope.data(); }
+
+const uint8_t *lockstep_rebuilt(const lockstep_scanner *scanner, size_t *length) {
+    *length = scanner->rebuilt.size();
+    return scanner->rebuilt.empty() ? nullptr : scanner->rebuilt.data();
+}
 
 const uint8_t *lockstep_arena(const lockstep_scanner *scanner, size_t *length) {
     *length = scanner->arena.size();

@@ -40,6 +40,7 @@ public enum TerminalCondition: String, Sendable, CaseIterable {
     case endFlag = "end_flag"
     case singlePage = "single_page"
     case reachedCursor = "reached_cursor"
+    case notModified = "not_modified"
 }
 
 /// What follows a page.
@@ -58,11 +59,16 @@ public struct Page: Sendable {
     public let cursor: Cursor?
     /// What the page cost.
     public let cost: RequestCost
+    /// The provider's own page, where the records were fetched one by one: what tells whether a list goes in circles. Nil
+    /// where it is `scanned`, or came with a page before.
+    public let listed: ScannedPage?
 
     /// A page that a strategy has read and judged.
     public init(
-        scanned: ScannedPage, continuation: PageContinuation, cursor: Cursor?, cost: RequestCost
+        scanned: ScannedPage, continuation: PageContinuation, cursor: Cursor?, cost: RequestCost,
+        listed: ScannedPage? = nil
     ) {
+        self.listed = listed
         self.scanned = scanned
         self.continuation = continuation
         self.cursor = cursor
@@ -84,5 +90,12 @@ public struct RequestCost: Sendable, Equatable {
         self.apiCalls = apiCalls
         self.bytes = bytes
         self.throttled = throttled
+    }
+
+    /// Adds what another request cost.
+    public static func += (left: inout RequestCost, right: RequestCost) {
+        left.apiCalls += right.apiCalls
+        left.bytes += right.bytes
+        left.throttled += right.throttled
     }
 }

@@ -14,17 +14,49 @@ public struct StreamDescriptor: Sendable {
     public let cursorOrder: CursorOrder
     /// The most pages one enumeration may have before it counts as a pagination loop.
     public let maxPages: Int
+    /// Typed fields of the records, for the views of people who write SQL.
+    public let fields: [StreamField]
 
     /// A description that the engine plans by.
     public init(
         name: String, parent: ParentBinding? = nil, absence: AbsencePolicy, cursorOrder: CursorOrder,
-        maxPages: Int
+        maxPages: Int, fields: [StreamField] = []
     ) {
+        self.fields = fields
         self.name = name
         self.parent = parent
         self.absence = absence
         self.cursorOrder = cursorOrder
         self.maxPages = maxPages
+    }
+}
+
+/// A value of a stream's records that has a name and a type.
+public struct StreamField: Sendable, Hashable {
+    /// How the value is shown.
+    public enum ValueType: String, Sendable, CaseIterable {
+        case text
+        case integer
+        case number
+        case boolean
+        case json
+        case epochSeconds = "epoch_seconds"
+        case epochMilliseconds = "epoch_milliseconds"
+        case rfc3339
+    }
+
+    /// The column's name.
+    public let name: String
+    /// Where the value is in a record.
+    public let pointer: JSONPointer
+    /// What it becomes.
+    public let type: ValueType
+
+    /// A field of this type at that place.
+    public init(name: String, pointer: JSONPointer, type: ValueType) {
+        self.name = name
+        self.pointer = pointer
+        self.type = type
     }
 }
 

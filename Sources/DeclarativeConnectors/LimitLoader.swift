@@ -8,12 +8,15 @@ struct ManifestLimit: Sendable {
     let rule: LimitRule
     /// Nil for all streams.
     let streams: Set<String>?
-    /// What a request of a stream costs; 1 for a stream that is not named.
+    /// What a request of a stream, or of a part of it, costs; 1 for one that is not named.
     let costs: [String: Int]
 
-    func use(by stream: String) -> LimitUse? {
+    /// The requests of a stream that may have costs of their own, as in `messages.hydrate`.
+    static let parts = ["list", "feed", "deleted", "hydrate"]
+
+    func use(by stream: String, part: String = "list") -> LimitUse? {
         guard streams?.contains(stream) ?? true else { return nil }
-        return LimitUse(rule, cost: costs[stream] ?? 1)
+        return LimitUse(rule, cost: costs["\(stream).\(part)"] ?? costs[stream] ?? 1)
     }
 }
 
@@ -23,7 +26,7 @@ struct LimitLoader {
     /// The names of the manifest's streams.
     let streams: [String]
 
-    private static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "costs"]
+    static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "costs"]
     /// More limits would make each request's script long.
     private static let maximumLimits = 16
 
@@ -97,12 +100,14 @@ struct LimitLoader {
     private func costs(
         _ reader: MappingReader, _ quantity: LimitQuantity?, _ concerned: Set<String>?
     ) -> [String: Int] {
+        let names = streams.flatMap { stream in [stream] + ManifestLimit.parts.map { "\(stream).\($0)" } }
         guard case .rate(_, _, let burst)? = quantity, reader.has("costs"),
-            let costs = reader.mapping("costs", keys: streams)
+            let costs = reader.mapping("costs", keys: names)
         else { return [:] }
         var result: [String: Int] = [:]
-        for name in streams where costs.has(name) {
-            if let concerned, !concerned.contains(name) {
+        for name in names where costs.has(name) {
+            let stream = name.prefix { $0 != "." }
+            if let concerned, !concerned.contains(String(stream)) {
                 costs.complain(name, "the limit does not concern this stream; see streams")
             }
             // A request that costs more than the burst could never start.

@@ -3,25 +3,67 @@
 import ConnectorKit
 import Model
 
-/// Where a list goes on: the text of a `PagePosition`, written and read here alone.
+/// Where an enumeration goes on: the text of a `PagePosition`, written and read here alone.
 ///
-/// `HEAD|REST`: HEAD is the cursor of the enumeration's first response in microseconds, or empty; REST is the token, URL,
-/// number or id, by the stream's page kind.
+/// `STARTED|SINCE|PART|FROM|TO|AFTER|PLACE`, each of them empty where there is none. PLACE is the token, URL, number or id,
+/// by the page kind; it is the last one, so that it may hold anything.
 struct ListPosition: Sendable, Equatable {
-    /// The `Date` of the enumeration's first response, where it becomes the cursor.
+    /// The lists of one enumeration.
+    enum Part: String, Sendable {
+        case list = ""
+        /// What was deleted, after the changes.
+        case deleted
+    }
+
+    /// A stretch of time.
+    struct Window: Sendable, Equatable {
+        let start: Timestamp
+        let end: Timestamp
+    }
+
+    /// The `Date` of the enumeration's first response, where something is counted from it.
     var startedAt: Timestamp?
+    /// The cursor that the enumeration began with, where the stored one moves on meanwhile.
+    var since: String?
+    var part = Part.list
+    var window: Window?
+    /// The last object of the page that was fetched one by one; the rest of the page follows.
+    var after: String?
     /// Nil for the first page.
     var place: String?
 
     init() {}
 
     init(_ position: PagePosition) {
-        let halves = position.text.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false)
-        startedAt = halves.first.flatMap { Int64($0) }.map { Timestamp(microseconds: $0) }
-        place = halves.count == 2 ? String(halves[1]) : nil
+        let fields = position.text.split(separator: "|", maxSplits: 6, omittingEmptySubsequences: false)
+        guard fields.count == 7 else { return }
+        startedAt = Self.instant(fields[0])
+        since = Self.decoded(fields[1])
+        part = Part(rawValue: String(fields[2])) ?? .list
+        if let start = Self.instant(fields[3]), let end = Self.instant(fields[4]) {
+            window = Window(start: start, end: end)
+        }
+        after = Self.decoded(fields[5])
+        place = fields[6].isEmpty ? nil : String(fields[6])
     }
 
-    func following(_ place: String) -> PagePosition {
-        PagePosition(text: "\(startedAt.map { String($0.microseconds) } ?? "")|\(place)")
+    var page: PagePosition {
+        let times = [startedAt, window?.start, window?.end].map { $0.map { String($0.microseconds) } ?? "" }
+        let fields = [
+            times[0], since.map(Self.encoded) ?? "", part.rawValue, times[1], times[2],
+            after.map(Self.encoded) ?? "", place ?? "",
+        ]
+        return PagePosition(text: fields.joined(separator: "|"))
+    }
+
+    private static func instant(_ text: Substring) -> Timestamp? {
+        Int64(text).map { Timestamp(microseconds: $0) }
+    }
+
+    /// `=` tells an empty text from none.
+    private static func encoded(_ text: String) -> String { "=" + URLText.encoded(text) }
+
+    private static func decoded(_ text: Substring) -> String? {
+        text.isEmpty ? nil : URLText.decoded(text.dropFirst())
     }
 }

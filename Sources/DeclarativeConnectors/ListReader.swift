@@ -5,175 +5,265 @@ import HTTPTransport
 import Model
 import PageScanner
 
-/// Reads the pages of one list, one request each.
+/// Reads the pages of one enumeration, one request each; where a list only names its objects, those are fetched too.
 final class ListReader: PageReader {
     /// What one enumeration asks for.
     enum Purpose: Sendable {
         case everything
         case changes(since: Cursor)
-        case range(parameters: [(name: String, value: String)])
+        case range(parameters: [(parameter: RequestParameter, value: JSONScalar)])
     }
 
-    private let list: ManifestList
-    private let slice: StreamSlice
-    private let purpose: Purpose
-    private let position: LockedBox<ListPosition>
-    /// Whether the last request failed, so that the next one repeats it.
-    private let hasFailed = LockedBox(false)
+    /// A page whose objects are being fetched.
+    private struct Held {
+        var entries: ArraySlice<FeedEntry>
+        /// Where the page is, and what follows it.
+        let position: ListPosition
+        let continuation: PageContinuation
+    }
 
-    init(_ list: ManifestList, _ slice: StreamSlice, _ purpose: Purpose, resumingAt position: PagePosition?) {
-        self.list = list
+    private struct State {
+        var position: ListPosition
+        /// Whether the last request failed, so that the next one repeats it.
+        var hasFailed = false
+        var held: Held?
+    }
+
+    let stream: ReadableStream
+    let slice: StreamSlice
+    let purpose: Purpose
+    private let state: LockedBox<State>
+
+    init(
+        _ stream: ReadableStream, _ slice: StreamSlice, _ purpose: Purpose, resumingAt position: PagePosition?
+    ) {
+        self.stream = stream
         self.slice = slice
         self.purpose = purpose
-        self.position = LockedBox(position.map(ListPosition.init) ?? ListPosition())
+        state = LockedBox(State(position: position.map(ListPosition.init) ?? ListPosition()))
     }
 
     func nextPage() async throws(ConnectorError) -> Page {
-        var tries = 0
-        return try await list.access.withSecrets { secrets throws(ConnectorError) in
-            tries += 1
-            return try await page(secrets.values, apiCalls: tries)
+        let (position, held) = state.withLock { ($0.position, $0.held) }
+        if let held {
+            return try await fetch(held, listed: nil, cursor: nil, RequestCost(apiCalls: 0, bytes: 0))
         }
+        return try await listPage(at: position)
     }
 
-    private func page(
-        _ secrets: [String: SecretString], apiCalls: Int
-    ) async throws(ConnectorError) -> Page {
-        var current = position.withLock { $0 }
-        var judge = list.judge
-        judge.secrets = secrets
-        let answer = try await ask(current.place, secrets, judge)
-        let response = answer.http
+    // MARK: - Lists
+
+    private func listPage(at position: ListPosition) async throws(ConnectorError) -> Page {
+        var current = position
+        if current == ListPosition() { current = begin() }
+        let list = self.list(of: current.part)
+        var cost = RequestCost(apiCalls: 0, bytes: 0)
+        let pinned = try await pinnedCursor(at: position, &cost)
+        let response = try await ask(list, current, &cost)
+        if current.startedAt == nil { current.startedAt = try startOfEnumeration(response) }
+        try checkHorizon(current)
+        if response.status == 304 {
+            return Page(
+                scanned: ScannedPage.empty(list.list.plan), continuation: .end(.notModified), cursor: nil,
+                cost: cost)
+        }
         let scanned: ScannedPage
         do throws(PageScanError) {
             scanned = try list.scanner.scan(response.body)
         } catch {
-            throw judge.failure(of: response, scan: error)
+            throw stream.judge.failure(of: response, scan: error)
         }
-        if current.place == nil { current.startedAt = try startOfEnumeration(response) }
+        let outcome = try outcome(list, scanned, response, current)
+        let cursor = pinned ?? self.cursor(scanned, response, outcome, current)
+        let continuation = continuation(outcome, current)
+        guard let entries = entries(scanned, current) else {
+            move(to: continuation)
+            return Page(scanned: scanned, continuation: continuation, cursor: cursor, cost: cost)
+        }
+        let held = Held(entries: entries, position: current, continuation: continuation)
+        // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
+        return try await fetch(
+            held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
+    }
 
-        let continuation = try continuation(scanned, response, current)
-        if case .next(let next) = continuation { current.place = ListPosition(next).place }
-        position.withLock { $0 = current }
-        return Page(
-            scanned: scanned, continuation: continuation, cursor: cursor(scanned, continuation, current),
-            cost: RequestCost(
-                apiCalls: apiCalls, bytes: response.body.count, throttled: answer.throttled))
+    private func begin() -> ListPosition {
+        var position = ListPosition()
+        if case .changes(let cursor) = purpose, stream.stream.descriptor.cursorOrder == .ascending {
+            position.since = cursor.text
+        }
+        position.window = firstWindow()
+        return position
+    }
+
+    private func list(of part: ListPosition.Part) -> ReadableList {
+        if part == .deleted, let deleted = stream.deleted { return deleted }
+        if case .changes = purpose, let feed = stream.feed { return feed }
+        return stream.objects
     }
 
     private func ask(
-        _ place: String?, _ secrets: [String: SecretString], _ judge: ResponseJudge
-    ) async throws(ConnectorError) -> ProviderResponse {
-        let request = ProviderRequest(
-            try request(at: place, secrets), endpoint: list.stream.path.text, limits: list.limits,
-            reading: judge, isRetry: hasFailed.withLock { $0 })
+        _ list: ReadableList, _ position: ListPosition, _ cost: inout RequestCost
+    ) async throws(ConnectorError) -> HTTPResponse {
+        var judge = stream.judge
+        if case .changes = purpose {
+            judge = judge.refusing(stream.stream.resyncStatuses)
+            if case .etag = stream.stream.incremental, position.place == nil {
+                judge = judge.accepting([304])
+            }
+        }
+        return try await send(endpoint: list.list.request.path.text, limits: list.limits, judge, &cost) {
+            requests throws(ConnectorError) in
+            try request(list, position, requests)
+        }
+    }
+
+    private func send(
+        endpoint: String, limits: [LimitUse], _ judge: ResponseJudge, _ cost: inout RequestCost,
+        _ build: (RequestTemplate) throws(ConnectorError) -> HTTPRequest
+    ) async throws(ConnectorError) -> HTTPResponse {
+        let isRetry = state.withLock { $0.hasFailed }
         do throws(ConnectorError) {
-            let response = try await list.access.client.send(request)
-            hasFailed.withLock { $0 = false }
+            let (response, spent) = try await stream.sender.send(
+                endpoint: endpoint, limits: limits, judge: judge, isRetry: isRetry, build)
+            state.withLock { $0.hasFailed = false }
+            cost += spent
             return response
         } catch {
             // A wait for a limit is no failure.
-            hasFailed.withLock { $0 = error.errorClass != .rateLimited }
+            state.withLock { $0.hasFailed = error.errorClass != .rateLimited }
             throw error
         }
     }
 
-    private func request(
-        at place: String?, _ secrets: [String: SecretString]
-    ) throws(ConnectorError) -> HTTPRequest {
-        var parameters: [(name: String, value: String)] = []
-        switch (purpose, list.stream.incremental) {
-        case (.changes(let cursor), .timeParameter(let rule)):
-            parameters.append((rule.parameter, cursor.text))
-        case (.changes(let cursor), .syncToken(_, let parameter)): parameters.append((parameter, cursor.text))
-        case (.range(let range), _): parameters += range
-        default: break
-        }
-        if let place {
-            switch list.stream.page.kind {
-            case .token(_, let parameter), .pageNumber(let parameter, _), .offset(let parameter),
-                .lastID(let parameter):
-                parameters.append((parameter, place))
-            case .nextURL, .linkHeader: return try list.requests.request(toGivenURL: place, secrets)
-            case .none: break
-            }
-        } else if case .pageNumber(let parameter, let first) = list.stream.page.kind {
-            parameters.append((parameter, String(first)))
-        }
-        return try list.requests.request(slice, parameters: parameters, secrets)
-    }
-
-    private func continuation(
-        _ page: ScannedPage, _ response: HTTPResponse, _ position: ListPosition
-    ) throws(ConnectorError) -> PageContinuation {
-        if case .changes(let cursor) = purpose, case .sortedDescending = list.stream.incremental,
-            let order = cursor.order, let oldest = page.cursorRange?.first.order, oldest < order
+    private func outcome(
+        _ list: ReadableList, _ page: ScannedPage, _ response: HTTPResponse, _ position: ListPosition
+    ) throws(ConnectorError) -> PageJudge.Outcome {
+        if position.part == .list, case .changes(let cursor) = purpose,
+            case .sortedDescending = stream.stream.incremental, let order = cursor.order,
+            let oldest = page.cursorRange?.first.order, oldest < order
         {
             return .end(.reachedCursor)
         }
         do throws(PageJudge.Contradiction) {
-            switch try list.pages.outcome(page, at: position.place, links: response.headers.all("Link")) {
-            case .next(let place): return .next(position.following(place))
-            case .end(let condition): return .end(condition)
-            }
+            return try list.pages.outcome(page, at: position.place, headers: response.headers)
         } catch {
             // Seen as a passing state of the provider: asked again, the same page mostly makes sense.
             throw ConnectorError(
                 .transient, code: "contradictory_page",
-                userMessage: "\(list.manifest.title) did not answer as expected. The sync is tried again.",
-                operatorDetail: "stream \(list.stream.name): \(error.reason)")
+                userMessage: "\(stream.manifest.title) did not answer as expected. The sync is tried again.",
+                operatorDetail: "stream \(stream.stream.name): \(error.reason)")
         }
     }
 
-    /// The cursor that this page shows.
-    private func cursor(
-        _ page: ScannedPage, _ continuation: PageContinuation, _ position: ListPosition
-    ) -> Cursor? {
-        switch list.stream.incremental {
-        case .none: return nil
-        case .syncToken(let pointer, _):
-            guard case .end = continuation, let token = list.pages.value(pointer, page)?.text, !token.isEmpty
-            else {
-                return nil
+    /// What follows a page: another page, another stretch of time, what was deleted, or nothing.
+    private func continuation(_ outcome: PageJudge.Outcome, _ position: ListPosition) -> PageContinuation {
+        var next = position
+        next.after = nil
+        switch outcome {
+        case .next(let place):
+            next.place = place
+            return .next(next.page)
+        case .end(let condition):
+            next.place = nil
+            guard position.part == .list else { return .end(condition) }
+            if let window = windowFollowing(position) {
+                next.window = window
+                return .next(next.page)
             }
-            return Cursor(text: token, order: nil)
-        case .sortedDescending:
-            return page.cursorRange.map { Cursor(text: $0.last.text, order: $0.last.order) }
-        case .timeParameter(let rule):
-            switch rule.source {
-            case .records: return page.cursorRange.map { Cursor(text: $0.last.text, order: $0.last.order) }
-            case .responseDate(let lag):
-                return position.startedAt.map { started in
-                    let instant = started.advanced(by: .zero - lag)
-                    return Cursor(text: TimeText.text(instant, rule.format), order: instant.microseconds)
-                }
+            guard let deleted = stream.stream.deletedList, readsDeletions(deleted) else {
+                return .end(condition)
             }
+            next.part = .deleted
+            next.window = nil
+            return .next(next.page)
         }
     }
 
-    /// The `Date` of the first response, where the cursor is made of it: the provider's clock, never this machine's.
-    private func startOfEnumeration(_ response: HTTPResponse) throws(ConnectorError) -> Timestamp? {
-        guard case .timeParameter(let rule) = list.stream.incremental, case .responseDate = rule.source else {
+    /// A list by cursor is read with the changes; one that shows all deletions is read always.
+    private func readsDeletions(_ list: DeletedList) -> Bool {
+        switch purpose {
+        case .changes: true
+        case .everything: list.since == nil
+        case .range: false
+        }
+    }
+
+    private func move(to continuation: PageContinuation) {
+        state.withLock { state in
+            if case .next(let next) = continuation { state.position = ListPosition(next) }
+            state.held = nil
+        }
+    }
+
+    // MARK: - Objects
+
+    /// The objects that a page names; nil where the page has the records themselves.
+    private func entries(_ page: ScannedPage, _ position: ListPosition) -> ArraySlice<FeedEntry>? {
+        guard position.part == .list else { return nil }
+        let entries: [FeedEntry]
+        if case .changes = purpose, case .feed(let rule) = stream.stream.incremental {
+            entries = FeedEntry.entries(of: page, rule)
+        } else if stream.stream.hydration != nil {
+            entries = FeedEntry.entries(of: page)
+        } else {
             return nil
         }
-        guard let date = response.headers.first("Date").flatMap(HTTPDate.parse) else {
-            throw ConnectorError(
-                .contractViolation, code: "date_header_missing",
-                userMessage: "\(list.manifest.title) sent data in an unexpected form.",
-                operatorDetail:
-                    "stream \(list.stream.name): the response has no Date header to make a cursor of")
+        guard let after = position.after, let index = entries.lastIndex(where: { $0.isNamed(after) }) else {
+            return entries[...]
         }
-        return date
+        return entries[(index + 1)...]
     }
-}
 
-/// Instants as a provider's parameters want them.
-enum TimeText {
-    static func text(_ instant: Timestamp, _ format: ScalarRule.Kind) -> String {
-        switch format {
-        case .rfc3339: instant.rfc3339
-        case .epochSeconds, .integer: String(instant.seconds)
-        case .epochMilliseconds: String(instant.milliseconds)
+    /// Fetches the next objects of a page. What came before a failure is given out; the failure comes with the next call.
+    private func fetch(
+        _ held: Held, listed: ScannedPage?, cursor: Cursor?, _ cost: RequestCost
+    ) async throws(ConnectorError) -> Page {
+        guard let hydrator = stream.hydrator else {
+            throw ConnectorError(
+                .config, code: "no_hydration", userMessage: "\(stream.manifest.title) is not fully set up.",
+                operatorDetail: "stream \(stream.stream.name) has no way to fetch an object")
         }
+        var cost = cost
+        let batch = try await hydrator.fetch(held.entries.prefix(Hydrator.chunk), slice, &cost)
+        var rest = held
+        rest.entries = held.entries.dropFirst(batch.count)
+        var continuation = held.continuation
+        if rest.entries.isEmpty {
+            move(to: continuation)
+        } else {
+            var next = held.position
+            next.after = held.entries.prefix(batch.count).last?.id
+            continuation = .next(next.page)
+            state.withLock { state in
+                state.position = next
+                state.held = rest
+            }
+        }
+        return Page(
+            scanned: batch.page, continuation: continuation, cursor: cursor, cost: cost, listed: listed)
+    }
+
+    /// The cursor of a full sync that a request of its own gives, before the first page is asked for.
+    private func pinnedCursor(
+        at position: ListPosition, _ cost: inout RequestCost
+    ) async throws(ConnectorError) -> Cursor? {
+        guard case .everything = purpose, position == ListPosition(),
+            case .feed(let rule) = stream.stream.incremental, let pin = rule.pin
+        else { return nil }
+        var additions = RequestAdditions()
+        additions.values.slice = slice
+        let wanted = additions
+        let response = try await send(
+            endpoint: pin.request.path.text, limits: stream.objects.limits, stream.judge, &cost
+        ) { requests throws(ConnectorError) in
+            try requests.request(pin.request, wanted)
+        }
+        guard let text = JSONValueReader.scalarText(at: pin.value, in: response.body), !text.isEmpty else {
+            throw ConnectorError(
+                .contractViolation, code: "pin_missing",
+                userMessage: "\(stream.manifest.title) sent data in an unexpected form.",
+                operatorDetail: "stream \(stream.stream.name): the response has no \(pin.value.text)")
+        }
+        return Cursor(text: text, order: nil)
     }
 }

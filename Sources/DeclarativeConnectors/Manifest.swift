@@ -9,8 +9,9 @@ struct Manifest: Sendable {
     let service: String
     /// The name that people know the service by.
     let title: String
-    /// Scheme, host and an optional path prefix, without a slash at the end.
-    let baseURL: String
+    /// Scheme, host and an optional path prefix, without a slash at the end. Its places are parts of the host's name or of
+    /// the path.
+    let baseURL: Template
     let auth: Authentication?
     let headers: [(name: String, value: Template)]
     let errors: [ErrorRule]
@@ -26,20 +27,48 @@ struct Manifest: Sendable {
 /// One stream of a manifest.
 struct StreamManifest: Sendable {
     let name: String
-    let path: Template
-    let query: [(name: String, value: Template)]
-    let plan: ScanPlan
-    let page: PageRule
+    let list: PagedList
+    /// Sent with the first page of a full sync alone.
+    let initialQuery: [IncrementalRule.QueryItem]
+    /// How each object of the list is fetched, where the list only names them.
+    let hydration: Hydration?
     let incremental: IncrementalRule
+    /// Statuses that refuse a stored cursor: everything is read again.
+    let resyncStatuses: Set<Int>
+    /// A list of what was deleted, read after the changes.
+    let deletedList: DeletedList?
+    /// How a backfill narrows the list; nil for one that is narrowed as changes are, or not at all.
+    let range: IncrementalRule.RangeParameters?
     let parent: ParentBinding?
     let absence: AbsencePolicy
     let maxPages: Int
+    let fields: [StreamField]
 
     var descriptor: StreamDescriptor {
-        StreamDescriptor(
-            name: name, parent: parent, absence: absence, cursorOrder: incremental.cursorOrder,
-            maxPages: maxPages)
+        // What was deleted is read last: until then no cursor may move.
+        let order = deletedList == nil || incremental.isNone ? incremental.cursorOrder : .atEnd
+        return StreamDescriptor(
+            name: name, parent: parent, absence: absence, cursorOrder: order, maxPages: maxPages,
+            fields: fields)
     }
+}
+
+extension StreamManifest {
+    /// All requests that reading the stream may send.
+    var requests: [RequestShape] {
+        var requests = [list.request, hydration?.request, deletedList?.list.request]
+        if case .feed(let feed) = incremental {
+            requests += [feed.list.request, feed.hydration.request, feed.pin?.request]
+        }
+        return requests.compactMap { $0 }
+    }
+}
+
+/// A request that gives a list page by page.
+struct PagedList: Sendable {
+    var request: RequestShape
+    var plan: ScanPlan
+    var page: PageRule
 }
 
 /// How a list goes on from page to page.
@@ -48,77 +77,78 @@ struct PageRule: Sendable, Equatable {
         /// The list is one page.
         case none
         /// A token in the page goes into a parameter of the next request.
-        case token(pointer: JSONPointer, parameter: String)
+        case token(ValueSource, RequestParameter)
         /// The page has the next request's URL.
-        case nextURL(pointer: JSONPointer)
+        case nextURL(ValueSource)
         /// A `Link` header with `rel="next"` (RFC 8288).
         case linkHeader
-        case pageNumber(parameter: String, first: Int)
-        case offset(parameter: String)
+        case pageNumber(RequestParameter, first: Int)
+        case offset(RequestParameter)
         /// The id of the last record goes into a parameter.
-        case lastID(parameter: String)
+        case lastID(RequestParameter)
+    }
+
+    /// What says that the list is over. A list ends for a reason that its manifest names, and for no other.
+    enum End: Sendable, Equatable {
+        /// The token or URL is not there.
+        case missing
+        case null
+        /// It is an empty text.
+        case empty
+        case noNextLink
+        /// A member is false.
+        case hasMore(ValueSource)
+        /// A member is true.
+        case endFlag(ValueSource)
+        case equals(ValueSource, [JSONScalar])
+        /// The number of records of the whole list is reached.
+        case total(ValueSource)
+        case emptyPage
+        /// A page has fewer records than were asked for; only where the provider documents that it means the end.
+        case shortPage
     }
 
     let kind: Kind
-    /// A member that says whether more follows.
-    let more: JSONPointer?
-    /// The number of records of the whole list.
-    let total: JSONPointer?
-    /// Whether a page with fewer records than asked for is the last.
-    let endsOnShortPage: Bool
-    let sizeParameter: String?
-    let size: Int
+    var end: [End] = []
+    var sizeParameter: RequestParameter?
+    var size = 0
 
-    static let single = PageRule(
-        kind: .none, more: nil, total: nil, endsOnShortPage: false, sizeParameter: nil, size: 0)
+    static let single = PageRule(kind: .none)
 }
 
-/// How changes since the last sync are read.
-enum IncrementalRule: Sendable, Equatable {
-    case none
-    case timeParameter(TimeParameter)
-    case syncToken(pointer: JSONPointer, parameter: String)
-    /// The list comes newest first: read until a record is older than the cursor.
-    case sortedDescending(range: RangeParameters?)
+/// How objects are fetched one by one.
+struct Hydration: Sendable {
+    let request: RequestShape
+    /// Where the object is in the response.
+    let record: JSONPointer
+    /// Statuses that say that the object is deleted.
+    let gone: Set<Int>
+}
 
-    struct TimeParameter: Sendable, Equatable {
-        let parameter: String
-        let until: String?
-        let format: ScalarRule.Kind
-        let source: Source
-        /// The list comes oldest first.
-        let isAscending: Bool
-    }
-
-    /// Where a time cursor comes from.
-    enum Source: Sendable, Equatable {
-        /// The largest value in the records.
-        case records
-        /// The `Date` header of the enumeration's first response, minus a lag for changes that a list shows late.
-        case responseDate(lag: Duration)
-    }
-
-    /// Parameters by which a backfill narrows the list.
-    struct RangeParameters: Sendable, Equatable {
-        let since: String
-        let until: String?
-        let format: ScalarRule.Kind
-    }
-
-    var cursorOrder: CursorOrder {
-        switch self {
-        case .none: .none
-        case .timeParameter(let rule): rule.isAscending ? .ascending : .atEnd
-        case .syncToken, .sortedDescending: .atEnd
-        }
-    }
+/// A list of deleted objects.
+struct DeletedList: Sendable {
+    let list: PagedList
+    /// Narrows the list to what was deleted since the stream's cursor; nil for a list that is read whole.
+    let since: RequestParameter?
+    let until: RequestParameter?
+    let format: ScalarRule.Kind
+    /// Subtracted from the cursor.
+    let lag: Duration
+    /// How long the provider remembers deletions.
+    let horizon: Duration?
 }
 
 /// What a response with this status and this value means.
 struct ErrorRule: Sendable, Equatable {
     let status: Int?
     let pointer: JSONPointer?
-    /// Any of these; empty for any value.
+    /// Any of these; empty for any value but null.
     let equals: [JSONScalar]
     let errorClass: ErrorClass
+
+    /// Whether a response with a status of success may be a failure by this rule.
+    var concernsSuccess: Bool {
+        if let status { return (200..<300).contains(status) }
+        return pointer != nil
+    }
 }

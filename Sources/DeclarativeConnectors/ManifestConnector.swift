@@ -21,14 +21,20 @@ public struct ManifestConnector: Connector {
     /// What the manifest says of tokens; endpoints move with the base URL.
     public func tokens(at baseURL: String?) -> OAuthProfile? {
         guard let baseURL, let tokens = manifest.tokens else { return manifest.tokens }
-        return tokens.moved(from: manifest.baseURL, to: baseURL)
+        return tokens.moved(from: manifest.baseURL.text, to: baseURL)
     }
 
     /// The limits of the manifest.
     public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
-    /// The paths of the manifest's streams.
-    public var endpoints: [String] { manifest.streams.map(\.path.text) }
+    /// The paths of all requests of the manifest's streams.
+    public var endpoints: [String] {
+        var paths: [String] = []
+        for path in manifest.streams.flatMap(\.requests).map(\.path.text) where !paths.contains(path) {
+            paths.append(path)
+        }
+        return paths
+    }
 
     /// Throws class `config` for an unknown stream, and for places that the integration has no value for.
     public func strategy(
@@ -39,32 +45,73 @@ public struct ManifestConnector: Connector {
                 .config, code: "unknown_stream", userMessage: "\(manifest.title) has no such data.",
                 operatorDetail: "the manifest of \(service) has no stream '\(stream)'")
         }
-        return ManifestStrategy(list: try ManifestList(manifest, found, access))
+        return ManifestStrategy(stream: try ReadableStream(manifest, found, access))
     }
 }
 
 /// One stream of one integration, ready to be read.
-struct ManifestList: Sendable {
+struct ReadableStream: Sendable {
     let manifest: Manifest
     let stream: StreamManifest
     let access: ProviderAccess
-    let requests: RequestTemplate
+    let sender: RequestSender
     let judge: ResponseJudge
-    let pages: PageJudge
-    let scanner: PageScanner
-    let limits: [LimitUse]
+    /// The list of all objects.
+    let objects: ReadableList
+    /// The list of what happened, for a change feed.
+    let feed: ReadableList?
+    let deleted: ReadableList?
+    let hydrator: Hydrator?
 
     init(_ manifest: Manifest, _ stream: StreamManifest, _ access: ProviderAccess) throws(ConnectorError) {
         self.manifest = manifest
         self.stream = stream
         self.access = access
-        requests = try RequestTemplate(manifest, stream, access)
-        judge = ResponseJudge(
-            manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
-        limits = manifest.limits.compactMap { $0.use(by: stream.name) }
-        pages = PageJudge(rule: stream.page, plan: stream.plan, pageSize: requests.pageSize)
+        let requests = try RequestTemplate(manifest, stream, access)
+        let judge = ResponseJudge(manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
+        sender = RequestSender(requests: requests, access: access)
+        self.judge = judge
+        objects = try ReadableList(stream.list, "list", manifest, stream, requests)
+        deleted = try stream.deletedList.map { deleted throws(ConnectorError) in
+            try ReadableList(deleted.list, "deleted", manifest, stream, requests)
+        }
+        var hydration = stream.hydration
+        if case .feed(let rule) = stream.incremental {
+            feed = try ReadableList(rule.list, "feed", manifest, stream, requests)
+            hydration = hydration ?? rule.hydration
+        } else {
+            feed = nil
+        }
+        let limits = manifest.limits.compactMap { $0.use(by: stream.name, part: "hydrate") }
+        hydrator = try hydration.map { hydration throws(ConnectorError) in
+            try Hydrator(
+                hydration, plan: stream.list.plan, sender: sender, judge: judge, limits: limits)
+        }
+    }
+}
+
+/// A list of a stream, with what reads its pages.
+struct ReadableList: Sendable {
+    let list: PagedList
+    let pages: PageJudge
+    let scanner: PageScanner
+    let limits: [LimitUse]
+
+    init(
+        _ list: PagedList, _ part: String, _ manifest: Manifest, _ stream: StreamManifest,
+        _ requests: RequestTemplate
+    ) throws(ConnectorError) {
+        self.list = list
+        pages = PageJudge(rule: list.page, plan: list.plan, pageSize: requests.pageSize(list.page))
+        scanner = try PageScanner.make(list.plan)
+        limits = manifest.limits.compactMap { $0.use(by: stream.name, part: part) }
+    }
+}
+
+extension PageScanner {
+    static func make(_ plan: ScanPlan) throws(ConnectorError) -> PageScanner {
         do throws(PageScanError) {
-            scanner = try PageScanner(plan: stream.plan)
+            return try PageScanner(plan: plan)
         } catch {
             throw ConnectorError(
                 .transient, code: "out_of_memory", userMessage: "The sync is tried again.",
@@ -75,33 +122,38 @@ struct ManifestList: Sendable {
 
 /// The strategy of a manifest's stream.
 struct ManifestStrategy: SyncStrategy {
-    let list: ManifestList
+    let stream: ReadableStream
 
     func fullSync(of slice: StreamSlice, resumingAt position: PagePosition?) -> any PageReader {
-        ListReader(list, slice, .everything, resumingAt: position)
+        ListReader(stream, slice, .everything, resumingAt: position)
     }
 
     func incrementalSync(
         of slice: StreamSlice, since cursor: Cursor, resumingAt position: PagePosition?
     ) -> any PageReader {
-        ListReader(list, slice, .changes(since: cursor), resumingAt: position)
+        ListReader(stream, slice, .changes(since: cursor), resumingAt: position)
     }
 
     func backfill(
         of slice: StreamSlice, since: Timestamp, until: Timestamp?, resumingAt position: PagePosition?
     ) -> (any PageReader)? {
-        let names: (since: String, until: String?, format: ScalarRule.Kind)
-        switch list.stream.incremental {
-        case .timeParameter(let rule): names = (rule.parameter, rule.until, rule.format)
-        case .sortedDescending(let range):
-            guard let range else { return nil }
-            names = (range.since, range.until, range.format)
-        case .syncToken, .none: return nil
+        var range = stream.stream.range
+        switch stream.stream.incremental {
+        case _ where range != nil: break
+        case .time(let rule) where rule.request.format != .integer:
+            range = rule.request.parameter.map {
+                IncrementalRule.RangeParameters(since: $0, until: rule.until, format: rule.request.format)
+            }
+        case .sortedDescending(let known): range = known
+        default: break
         }
-        var parameters = [(name: names.since, value: TimeText.text(since, names.format))]
-        if let name = names.until, let until {
-            parameters.append((name, TimeText.text(until, names.format)))
+        guard let range else { return nil }
+        var parameters = [
+            (range.since, TimeText.scalar(TimeText.text(since, range.format), range.format))
+        ]
+        if let name = range.until, let until {
+            parameters.append((name, TimeText.scalar(TimeText.text(until, range.format), range.format)))
         }
-        return ListReader(list, slice, .range(parameters: parameters), resumingAt: position)
+        return ListReader(stream, slice, .range(parameters: parameters), resumingAt: position)
     }
 }

@@ -24,7 +24,7 @@ public enum ManifestLoader {
         return ManifestConnector(manifest: manifest)
     }
 
-    private static func parse(_ text: String, _ problems: ProblemList) throws(ManifestError) -> Node {
+    static func parse(_ text: String, _ problems: ProblemList) throws(ManifestError) -> Node {
         do {
             if let node = try Yams.compose(yaml: text) { return node }
             problems.add(nil, "", "is empty")
@@ -36,11 +36,12 @@ public enum ManifestLoader {
         throw ManifestError(problems: problems.problems)
     }
 
+    static let keys = [
+        "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
+        "limits", "limit_feedback", "streams",
+    ]
+
     private static func manifest(_ node: Node, _ problems: ProblemList) -> Manifest? {
-        let keys = [
-            "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
-            "limits", "limit_feedback", "streams",
-        ]
         guard let root = MappingReader(node, path: "", keys: keys, problems: problems) else { return nil }
         if root.integer("lockstep", in: 1...1) == nil, !root.has("lockstep") {
             root.complain("lockstep", "is missing; the version of the format, 1")
@@ -51,15 +52,18 @@ public enum ManifestLoader {
                 "service",
                 "'\(service)' is not allowed; small letters, digits and '-', such as google-calendar")
         }
-        let baseURL = root.text("base_url", required: true)
-        if let baseURL, !isBaseURL(baseURL) {
+        let baseURL = root.template("base_url", required: true)
+        if let text = baseURL?.text, !isBaseURL(text) {
             root.complain(
-                "base_url", "'\(baseURL)' is not allowed; https://HOST[/PATH] without a slash at the end")
+                "base_url", "'\(text)' is not allowed; https://HOST[/PATH] without a slash at the end")
+        }
+        for place in baseURL?.places ?? [] where place.namespace != .config {
+            root.complain("base_url", "\(place.text) is not allowed here; ${config.NAME} is")
         }
         let auth = root.has("auth") ? AuthLoader(root: root).load() : nil
         let headers = root.templates("headers")
-        checkNoParent(root, "auth", auth?.templates ?? [])
-        checkNoParent(root, "headers", headers.map(\.value))
+        checkPlaces(root, "auth", auth?.templates ?? [])
+        checkPlaces(root, "headers", headers.map(\.value))
         let errors = errorRules(root)
         let streams = StreamLoader(root: root).load()
         let limitLoader = LimitLoader(root: root, streams: streams.map(\.name))
@@ -73,11 +77,11 @@ public enum ManifestLoader {
             limits: limits, feedback: feedback, streams: streams, tokens: auth?.tokens)
     }
 
-    /// A credential and a header belong to the integration as a whole: no parent's value is at hand for them.
-    private static func checkNoParent(_ root: MappingReader, _ key: String, _ templates: [Template]) {
-        for place in templates.flatMap(\.places) where place.namespace == .parent {
+    /// A credential and a header belong to the integration as a whole: nothing of a single request is at hand for them.
+    private static func checkPlaces(_ root: MappingReader, _ key: String, _ templates: [Template]) {
+        for place in templates.flatMap(\.places) where ![.config, .secret].contains(place.namespace) {
             root.complain(
-                key, "\(place.text) is not allowed here; it may stand in a child stream's path and query")
+                key, "\(place.text) is not allowed here; ${config.NAME} and ${secret.NAME} are")
         }
     }
 
@@ -118,13 +122,7 @@ public enum ManifestLoader {
                 reader.complain(key, "has to be a value or a list of values")
                 return nil
             }
-            guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
-            switch scalar.string {
-            case "true": return .bool(true)
-            case "false": return .bool(false)
-            case "null", "~": return .null
-            default: return Double(scalar.string) == nil ? .string(scalar.string) : .number(scalar.string)
-            }
+            return JSONScalar(scalar)
         }
     }
 
@@ -133,9 +131,19 @@ public enum ManifestLoader {
             && text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == extra) }
     }
 
+    /// A member's name that needs no escapes in JSON.
+    static func isMember(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 64
+            && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+    }
+
     private static func isBaseURL(_ text: String) -> Bool {
         let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
-        return isHTTP && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
-            && !text.contains("${") && !text.contains(" ") && !text.contains("@")
+        // A place is one label of the host's name, before a dot, or a part of the path: the rest of the host stays fixed.
+        let host = text.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
+        let end = host.lastIndex(of: "}").map { host[host.index(after: $0)...] }
+        let isFixed = end.map { $0.hasPrefix(".") && $0.count(where: { $0 == "." }) >= 2 } ?? true
+        return isHTTP && isFixed && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
+            && !text.contains(" ") && !text.contains("@")
     }
 }

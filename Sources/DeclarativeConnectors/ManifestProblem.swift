@@ -23,6 +23,13 @@ public struct ManifestError: Error, Sendable {
     public let problems: [ManifestProblem]
 }
 
+extension ManifestError {
+    /// An error about a file as a whole.
+    public init(file: String, message: String) {
+        self.init(problems: [ManifestProblem(file: file, line: 1, key: "", message: message)])
+    }
+}
+
 extension ManifestError: CustomStringConvertible {
     /// One problem a line.
     public var description: String { problems.map(\.description).joined(separator: "\n") }

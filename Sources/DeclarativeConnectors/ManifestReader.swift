@@ -162,20 +162,119 @@ struct MappingReader {
         }
     }
 
-    /// A mapping of names to templates, in the order of the file.
+    /// A mapping of names to templates, in the order of the file. A list stands for several of one name.
     func templates(_ key: String) -> [(name: String, value: Template)] {
         guard let value = values[key] else { return [] }
         guard case .mapping(let mapping) = value else {
             complain(key, "has to be a mapping of names to text")
             return []
         }
-        return mapping.compactMap { name, value in
-            guard let name = name.string, let text = value.scalar?.string else {
+        return mapping.flatMap { name, value -> [(name: String, value: Template)] in
+            var texts = [value.scalar?.string]
+            if case .sequence(let list) = value { texts = list.map { $0.scalar?.string } }
+            guard let name = name.string else {
                 complain(key, "has to be a mapping of names to text")
+                return []
+            }
+            return texts.compactMap { text in
+                guard let text else {
+                    complain(key, "has to be a mapping of names to text, or to lists of text")
+                    return nil
+                }
+                return template(from: text, "\(key).\(name)").map { (name, $0) }
+            }
+        }
+    }
+
+    /// JSON whose texts are templates. What looks like a number or a truth value is one, unless it is quoted.
+    func json(_ key: String) -> JSONTemplate? {
+        values[key].flatMap { json($0, key) }
+    }
+
+    private func json(_ node: Node, _ key: String) -> JSONTemplate? {
+        switch node {
+        case .mapping(let mapping):
+            let members = mapping.compactMap { name, value -> JSONTemplate.Member? in
+                guard let name = name.string, let value = json(value, key) else { return nil }
+                return JSONTemplate.Member(name: name, value: value)
+            }
+            return .object(members)
+        case .sequence(let list): return .array(list.compactMap { json($0, key) })
+        case .scalar(let scalar):
+            if case .string(let text) = JSONScalar(scalar) {
+                return template(from: text, key).map { .text($0) }
+            }
+            return .scalar(JSONScalar(scalar))
+        default:
+            complain(key, "has to be made of mappings, lists and values")
+            return nil
+        }
+    }
+
+    /// A pointer into the body of a response, or `header:NAME`.
+    func source(_ key: String, required: Bool = false) -> ValueSource? {
+        guard has(key) else {
+            if required { complain(key, "is missing; a JSON pointer, or header:NAME") }
+            return nil
+        }
+        return node(key).flatMap { source(from: $0, key) }
+    }
+
+    func source(from node: Node, _ key: String) -> ValueSource? {
+        if let text = node.scalar?.string, text.hasPrefix("header:") {
+            let name = String(text.dropFirst("header:".count))
+            guard Self.isHeaderName(name) else {
+                complain(key, "'\(text)' is not allowed; header:NAME, such as header:X-Next-Page")
                 return nil
             }
-            return template(from: text, "\(key).\(name)").map { (name, $0) }
+            return .header(name)
         }
+        return pointer(from: node, key).map { .body($0) }
+    }
+
+    /// The name of a header (RFC 9110, section 5.1), letters, digits and `-` only.
+    static func isHeaderName(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+    }
+
+    /// A duration such as `30s`, `5m`, `2h` or `7d`.
+    func duration(_ key: String, in range: ClosedRange<Duration>) -> Duration? {
+        guard let text = text(key) else { return nil }
+        guard let value = Duration(settingText: text), range.contains(value) else {
+            complain(
+                key,
+                "'\(text)' is not allowed; a duration from \(range.lowerBound.settingText) to "
+                    + "\(range.upperBound.settingText), such as 30s, 5m, 2h or 7d")
+            return nil
+        }
+        return value
+    }
+
+    /// A list of words.
+    func words(_ key: String) -> [String] {
+        guard let value = values[key] else { return [] }
+        guard case .sequence(let list) = value else {
+            complain(key, "has to be a list of names")
+            return []
+        }
+        return list.compactMap(\.string)
+    }
+
+    /// A list of statuses.
+    func statuses(_ key: String, required: Bool = false) -> Set<Int> {
+        guard let node = values[key] else {
+            if required { complain(key, "is missing; a list of statuses, such as [404, 410]") }
+            return []
+        }
+        var nodes = [node]
+        if case .sequence(let list) = node { nodes = Array(list) }
+        let statuses = nodes.compactMap { $0.scalar.flatMap { Int($0.string) } }
+        guard statuses.count == nodes.count, statuses.allSatisfy({ (300...599).contains($0) }) else {
+            complain(key, "has to be a list of statuses from 300 to 599, such as [404, 410]")
+            return []
+        }
+        return Set(statuses)
     }
 
     func mapping(_ key: String, keys: [String], required: Bool = false) -> MappingReader? {
@@ -184,5 +283,25 @@ struct MappingReader {
             return nil
         }
         return MappingReader(value, path: keyPath(key), keys: keys, problems: problems)
+    }
+}
+
+extension JSONScalar {
+    /// What looks like a number or a truth value is one, unless it is quoted.
+    init(_ scalar: Node.Scalar) {
+        let isPlain = scalar.style == .plain || scalar.style == .any
+        switch scalar.string {
+        case "true" where isPlain: self = .bool(true)
+        case "false" where isPlain: self = .bool(false)
+        case "null" where isPlain, "~" where isPlain: self = .null
+        default:
+            let isNumber = isPlain && Double(scalar.string) != nil && scalar.string.allSatisfy(Self.ofNumbers)
+            self = isNumber ? .number(scalar.string) : .string(scalar.string)
+        }
+    }
+
+    /// `Double` also reads `nan`, `infinity` and hexadecimal digits, which are no JSON.
+    private static func ofNumbers(_ character: Character) -> Bool {
+        character.isNumber || "+-.eE".contains(character)
     }
 }

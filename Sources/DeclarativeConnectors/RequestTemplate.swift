@@ -4,72 +4,117 @@ import ConnectorKit
 import Cryptography
 import HTTPTransport
 import Model
+import PageScanner
 
 /// A stream's requests for one integration: everything but what changes from page to page.
 struct RequestTemplate: Sendable {
     private let manifest: Manifest
     private let stream: StreamManifest
     private let access: ProviderAccess
+    private var secrets: [String: SecretString]
     /// What goes before each path.
     let baseURL: String
-    /// The number of records to ask for.
-    let pageSize: Int
 
     /// Throws class `config` for a place that the integration has no value for.
     init(_ manifest: Manifest, _ stream: StreamManifest, _ access: ProviderAccess) throws(ConnectorError) {
         self.manifest = manifest
         self.stream = stream
         self.access = access
-        baseURL = access.baseURL ?? manifest.baseURL
-        let wanted = access.configuration["page_size"].flatMap { Int($0) }
-        pageSize = wanted.map { max(1, min($0, max(1, stream.page.size))) } ?? stream.page.size
-        // A missing value is found before the first request, not at some page.
-        var parents: [String: String] = [:]
-        for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
-        var secrets = access.credential.known.values
+        secrets = access.credential.known.values
         // A token that is still to be asked for is missed when it is not there after that.
         if manifest.tokens != nil, secrets["access_token"] == nil {
             secrets["access_token"] = SecretString("")
         }
-        _ = try request(StreamSlice(partition: "", values: parents), parameters: [], secrets)
+        if let given = access.baseURL {
+            baseURL = given
+        } else {
+            baseURL = try Self.baseURL(manifest, access)
+        }
+        // A missing value is found before the first request, not at some page.
+        var additions = RequestAdditions()
+        var parents: [String: String] = [:]
+        for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
+        additions.values.slice = StreamSlice(partition: "", values: parents)
+        _ = try request(stream.list.request, additions)
     }
 
-    /// The request of a page with these secrets; `parameters` override those of the manifest.
-    func request(
-        _ slice: StreamSlice, parameters: [(name: String, value: String)], _ secrets: [String: SecretString]
-    ) throws(ConnectorError) -> HTTPRequest {
-        let path = try stream.path.filled { place throws(ConnectorError) in
-            URLText.encoded(try value(of: place, slice, secrets))
+    /// A value that is put into a host's name must not lead to another host.
+    private static func baseURL(
+        _ manifest: Manifest, _ access: ProviderAccess
+    ) throws(ConnectorError) -> String {
+        try manifest.baseURL.filled { place throws(ConnectorError) in
+            guard let value = access.configuration[place.name], !value.isEmpty,
+                value.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") })
+            else {
+                throw ConnectorError(
+                    .config, code: "missing_value", userMessage: "\(manifest.title) is not fully set up.",
+                    operatorDetail:
+                        "the integration has no usable value for \(place.text): letters, digits and '-'")
+            }
+            return value
+        }
+    }
+
+    /// The same requests with other secrets.
+    func with(_ secrets: [String: SecretString]) -> RequestTemplate {
+        var template = self
+        template.secrets = secrets
+        return template
+    }
+
+    /// The number of records to ask for, by a page rule and the integration's wish for less.
+    func pageSize(_ page: PageRule) -> Int {
+        let wanted = access.configuration["page_size"].flatMap { Int($0) }
+        return wanted.map { max(1, min($0, max(1, page.size))) } ?? page.size
+    }
+
+    /// The request of a page.
+    func request(_ shape: RequestShape, _ additions: RequestAdditions) throws(ConnectorError) -> HTTPRequest {
+        let values = additions.values
+        let path = try shape.path.filled { place throws(ConnectorError) in
+            URLText.encoded(try value(of: place, values))
         }
         var query: [(name: String, value: String)] = []
-        for (name, template) in stream.query {
-            query.append(
-                (
-                    name,
-                    try template.filled { place throws(ConnectorError) in try value(of: place, slice, secrets)
-                    }
-                ))
+        for (name, template) in shape.query where !additions.query.contains(where: { $0.name == name }) {
+            query.append((name, try filled(template, values)))
         }
-        if let size = stream.page.sizeParameter { query.append((size, String(pageSize))) }
-        for parameter in parameters {
-            query.removeAll { $0.name == parameter.name }
-            query.append(parameter)
+        for (name, template) in additions.query { query.append((name, try filled(template, values))) }
+        var headers: [(name: String, value: String)] = []
+        var body = try filled(shape.body, values)
+        if let added = try filled(additions.body, values) { body = body.merged(added) }
+        for (parameter, value) in additions.parameters {
+            switch parameter.place {
+            case .query:
+                query.removeAll { $0.name == parameter.name }
+                query.append((parameter.name, value.text ?? ""))
+            case .header: headers.append((parameter.name, value.text ?? ""))
+            case .body(let pointer):
+                var tree = body ?? .object([])
+                tree.set(value, at: pointer.tokens[...])
+                body = tree
+            }
         }
         var url = baseURL + path
         if !query.isEmpty {
-            url +=
-                "?"
-                + query.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }.joined(
-                    separator: "&")
+            let pairs = query.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }
+            url += "?" + pairs.joined(separator: "&")
         }
-        return try authenticated(url, secrets)
+        return try authenticated(url, method: shape.method, headers: headers, body: body?.bytes)
+    }
+
+    private func filled(_ template: Template, _ values: PlaceValues) throws(ConnectorError) -> String {
+        try template.filled { place throws(ConnectorError) in try value(of: place, values) }
+    }
+
+    private func filled(
+        _ template: JSONTemplate?, _ values: PlaceValues
+    ) throws(ConnectorError) -> JSONTree? {
+        try template?.filled { place throws(ConnectorError) in try value(of: place, values) }
     }
 
     /// A request to a URL that the provider gave. It has to stay with the provider: another host would get the
     /// credential.
-    func request(
-        toGivenURL url: String, _ secrets: [String: SecretString]
-    ) throws(ConnectorError) -> HTTPRequest {
+    func request(toGivenURL url: String) throws(ConnectorError) -> HTTPRequest {
         let isOnThisHost = url.hasPrefix("/") && !url.hasPrefix("//")
         let resolved = isOnThisHost ? URLText.origin(of: baseURL) + url : url
         guard URLText.origin(of: resolved) == URLText.origin(of: baseURL) else {
@@ -78,48 +123,46 @@ struct RequestTemplate: Sendable {
                 userMessage: "\(manifest.title) sent data in an unexpected form.",
                 operatorDetail: "stream \(stream.name): the next page is on another host than \(baseURL)")
         }
-        return try authenticated(resolved, secrets)
+        return try authenticated(resolved)
     }
 
     private func authenticated(
-        _ url: String, _ secrets: [String: SecretString]
+        _ url: String, method: RequestShape.Method = .get,
+        headers added: [(name: String, value: String)] = [],
+        body: [UInt8]? = nil
     ) throws(ConnectorError) -> HTTPRequest {
-        let none = StreamSlice.whole
         var url = url
+        let none = PlaceValues()
         var headers: [(name: String, value: String)] = [("Accept", "application/json")]
-        for (name, template) in manifest.headers {
-            headers.append(
-                (
-                    name,
-                    try template.filled { place throws(ConnectorError) in try value(of: place, none, secrets)
-                    }
-                ))
-        }
-        func filled(_ template: Template) throws(ConnectorError) -> String {
-            try template.filled { place throws(ConnectorError) in try value(of: place, none, secrets) }
-        }
+        for (name, template) in manifest.headers { headers.append((name, try filled(template, none))) }
+        headers += added
+        if body != nil { headers.append(("Content-Type", "application/json")) }
         switch manifest.auth {
-        case .bearer(let token): headers.append(("Authorization", "Bearer \(try filled(token))"))
-        case .header(let name, let template): headers.append((name, try filled(template)))
+        case .bearer(let token): headers.append(("Authorization", "Bearer \(try filled(token, none))"))
+        case .header(let name, let template): headers.append((name, try filled(template, none)))
         case .query(let name, let template):
-            let pair = "\(URLText.encoded(name))=\(URLText.encoded(try filled(template)))"
+            let pair = "\(URLText.encoded(name))=\(URLText.encoded(try filled(template, none)))"
             url += (url.contains("?") ? "&" : "?") + pair
         case .basic(let username, let password):
-            let pair = "\(try filled(username)):\(try filled(password))"
+            let pair = "\(try filled(username, none)):\(try filled(password, none))"
             headers.append(("Authorization", "Basic \(Base64.standard.encode(Array(pair.utf8)))"))
         case nil: break
         }
-        return HTTPRequest(method: "GET", url: url, headers: headers)
+        var request = HTTPRequest(method: method.rawValue, url: url, headers: headers, body: body)
+        // A list is read, whatever its method: asking twice does no harm.
+        request.isRepeatable = true
+        return request
     }
 
-    private func value(
-        of place: Template.Place, _ slice: StreamSlice, _ secrets: [String: SecretString]
-    ) throws(ConnectorError) -> String {
+    private func value(of place: Template.Place, _ values: PlaceValues) throws(ConnectorError) -> String {
         let found: String? =
             switch place.namespace {
             case .config: access.configuration[place.name]
             case .secret: secrets[place.name]?.exposed
-            case .parent: slice.values[place.name]
+            case .parent: values.slice.values[place.name]
+            case .slice: place.name == "start" ? values.windowStart : values.windowEnd
+            case .cursor: values.cursor
+            case .id: values.id
             }
         guard let found, !found.utf8.contains(where: { $0 < 0x20 }) else {
             throw ConnectorError(
@@ -128,6 +171,14 @@ struct RequestTemplate: Sendable {
                 operatorDetail: "the integration has no usable value for \(place.text)")
         }
         return found
+    }
+}
+
+extension JSONTree? {
+    fileprivate func merged(_ added: JSONTree) -> JSONTree {
+        var tree = self ?? .object([])
+        tree.merge(added)
+        return tree
     }
 }
 
@@ -146,6 +197,21 @@ enum URLText {
                 bytes.append(byte)
             default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
             }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The text that `encoded` made this of.
+    static func decoded(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%"), let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16) else {
+                bytes.append(byte)
+                continue
+            }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
         }
         return String(decoding: bytes, as: UTF8.self)
     }

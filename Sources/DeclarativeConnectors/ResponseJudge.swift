@@ -11,10 +11,42 @@ struct ResponseJudge: ResponseReading {
     let stream: String
     /// What excerpts of responses must not show.
     var secrets: [String: SecretString]
+    /// The rules that a response with a status of success has to be asked for.
+    private let successRules: [ErrorRule]
+    /// Statuses that are an answer although they are no success.
+    private var answers: Set<Int> = []
+    /// Statuses that refuse a stored cursor.
+    private var refusals: Set<Int> = []
+
+    init(manifest: Manifest, stream: String, secrets: [String: SecretString]) {
+        self.manifest = manifest
+        self.stream = stream
+        self.secrets = secrets
+        successRules = manifest.errors.filter(\.concernsSuccess)
+    }
+
+    /// The same judge for requests to which these statuses are an answer.
+    func accepting(_ statuses: Set<Int>) -> ResponseJudge {
+        var judge = self
+        judge.answers = statuses
+        return judge
+    }
+
+    /// The same judge for requests with a cursor that the provider may refuse with these statuses.
+    func refusing(_ statuses: Set<Int>) -> ResponseJudge {
+        var judge = self
+        judge.refusals = statuses
+        return judge
+    }
 
     func failure(of outcome: Result<HTTPResponse, HTTPError>) -> ConnectorError? {
         switch outcome {
-        case .success(let response) where (200..<300).contains(response.status): nil
+        case .success(let response) where answers.contains(response.status): nil
+        case .success(let response) where refusals.contains(response.status):
+            make(
+                .resyncRequired, code: "http_\(response.status)", response,
+                "status \(response.status) refuses the cursor")
+        case .success(let response) where (200..<300).contains(response.status): hiddenFailure(response)
         case .success(let response): judged(response, fallback: fallback(response))
         case .failure(let error): failure(of: error)
         }
@@ -30,8 +62,7 @@ struct ResponseJudge: ResponseReading {
         case .html, .notJSON, .truncated, .outOfMemory:
             make(.transient, code: error.code.rawValue, response, error.message)
         default:
-            // A provider may say with status 200 that it failed; its rules know.
-            judged(response, fallback: .contractViolation, code: error.code.rawValue, error.message)
+            make(.contractViolation, code: error.code.rawValue, response, error.message)
         }
     }
 
@@ -48,13 +79,17 @@ struct ResponseJudge: ResponseReading {
             operatorDetail: "stream \(stream): \(error.message)")
     }
 
-    private func judged(
-        _ response: HTTPResponse, fallback: ErrorClass, code: String? = nil, _ reason: String? = nil
-    ) -> ConnectorError {
+    /// The failure that a response with a status of success has in its body.
+    private func hiddenFailure(_ response: HTTPResponse) -> ConnectorError? {
+        guard let rule = successRules.first(where: { matches($0, response) }) else { return nil }
+        return make(rule.errorClass, code: "error_in_body", response, "status \(response.status)")
+    }
+
+    private func judged(_ response: HTTPResponse, fallback: ErrorClass) -> ConnectorError {
         let rule = manifest.errors.first { matches($0, response) }
         return make(
-            rule?.errorClass ?? fallback, code: code ?? "http_\(response.status)", response,
-            reason ?? "status \(response.status)")
+            rule?.errorClass ?? fallback, code: "http_\(response.status)", response,
+            "status \(response.status)")
     }
 
     private func matches(_ rule: ErrorRule, _ response: HTTPResponse) -> Bool {
@@ -63,7 +98,7 @@ struct ResponseJudge: ResponseReading {
         guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
             return false
         }
-        return rule.equals.isEmpty || rule.equals.contains(value)
+        return rule.equals.isEmpty ? value != .null : rule.equals.contains(value)
     }
 
     private func fallback(_ response: HTTPResponse) -> ErrorClass {

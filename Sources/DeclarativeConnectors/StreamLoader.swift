@@ -9,6 +9,14 @@ import Yams
 struct StreamLoader {
     let root: MappingReader
 
+    static let keys =
+        RequestLoader.keys + [
+            "initial_query", "records", "records_optional", "layout", "keys_as_field", "id", "version",
+            "tombstone", "page",
+            "hydrate", "incremental", "backfill", "deleted_list", "parent", "absence", "max_pages",
+            "parameters", "fields",
+        ]
+
     func load() -> [StreamManifest] {
         guard let node = root.node("streams"), case .mapping(let mapping) = node, !mapping.isEmpty else {
             root.complain("streams", "has to be a mapping of stream names to streams, with at least one")
@@ -21,11 +29,8 @@ struct StreamLoader {
             if !ManifestLoader.isName(name, extra: "_") {
                 root.problems.add(nameNode, path, "'\(name)' is not allowed; small letters, digits and '_'")
             }
-            let keys = [
-                "path", "query", "records", "id", "version", "tombstone", "page", "incremental", "parent",
-                "absence", "max_pages",
-            ]
-            guard let reader = MappingReader(value, path: path, keys: keys, problems: root.problems) else {
+            guard let reader = MappingReader(value, path: path, keys: Self.keys, problems: root.problems)
+            else {
                 continue
             }
             if let stream = stream(name, reader, known: streams) { streams.append(stream) }
@@ -34,28 +39,95 @@ struct StreamLoader {
     }
 
     private func stream(_ name: String, _ reader: MappingReader, known: [StreamManifest]) -> StreamManifest? {
-        let path = reader.template("path", required: true)
-        if case .text(let text)? = path?.parts.first, !text.hasPrefix("/") {
-            reader.complain("path", "has to begin with '/'")
-        }
         let parent = parentBinding(reader, known: known)
-        let query = reader.templates("query")
-        checkParentPlaces(reader, [path].compactMap { $0 } + query.map(\.value), parent)
+        let requests = RequestLoader(parent: parent)
+        let isWindowed =
+            reader.mapping("incremental", keys: IncrementalLoader.keys)?.text("kind")
+            .map { $0 == "time_param_window" } ?? false
+        let shape = requests.shape(
+            reader, allowing: isWindowed ? [.config, .parent, .slice] : [.config, .parent])
+        let initial = reader.templates("initial_query")
+        requests.check(initial.map(\.value), "initial_query", reader, [.config, .parent])
         let page = PageRuleLoader(reader).load()
-        let (incremental, cursor) = IncrementalRuleLoader(reader).load()
-        let records = reader.pointer("records", required: true)
+        let hydration = HydrationLoader(reader, requests).load()
+        let incremental = IncrementalLoader(stream: reader, requests: requests, hydration: hydration).load()
+        let plan = plan(reader, page, incremental)
+        let absence = reader.has("absence") ? reader.word("absence", AbsencePolicyWord.self)?.policy : .never
+        let maxPages = reader.integer("max_pages", in: 1...10_000_000) ?? Self.defaultMaxPages
+        let deleted = DeletedListLoader(reader, requests).load(idOf: plan, incremental.rule)
+        guard let shape, let plan, let absence else { return nil }
+        let stream = StreamManifest(
+            name: name, list: PagedList(request: shape, plan: plan, page: page),
+            initialQuery: initial.map { IncrementalRule.QueryItem(name: $0.name, value: $0.value) },
+            hydration: hydration,
+            incremental: incremental.rule, resyncStatuses: incremental.resyncStatuses, deletedList: deleted,
+            range: range(reader), parent: parent, absence: absence, maxPages: maxPages,
+            fields: FieldLoader(reader).load())
+        StreamLints(reader: reader, stream: stream).check()
+        return stream
+    }
+
+    private func plan(
+        _ reader: MappingReader, _ page: PageRule, _ incremental: IncrementalLoader.Result
+    ) -> ScanPlan? {
+        let layout = layout(reader)
+        let records =
+            layout == .lines ? reader.pointer(text: "", "records") : reader.pointer("records", required: true)
+        if layout == .lines, reader.has("records") {
+            reader.complain("records", "means nothing for layout 'ndjson', where each line is a record")
+        }
         let id = reader.pointers("id")
         let version = scalarRule(reader, "version")
-        let tombstones = tombstones(reader)
-        let absence = reader.has("absence") ? reader.word("absence", AbsencePolicyWord.self)?.policy : .never
-        guard let path, let records, let id, let absence else { return nil }
+        guard let records, let id, let layout else { return nil }
         var plan = ScanPlan(
-            records: records, id: id, version: version, cursor: cursor, tombstones: tombstones)
-        plan.envelope = Envelope.pointers(page, incremental)
-        return StreamManifest(
-            name: name, path: path, query: query, plan: plan, page: page, incremental: incremental,
-            parent: parent, absence: absence,
-            maxPages: reader.integer("max_pages", in: 1...10_000_000) ?? Self.defaultMaxPages)
+            records: records, id: id, version: version, cursor: incremental.cursor,
+            tombstones: Self.tombstones(reader, "tombstone"))
+        plan.layout = layout
+        plan.mayLackRecords = reader.bool("records_optional") ?? false
+        plan.envelope = page.envelope
+        if case .syncToken(let source, _) = incremental.rule, let pointer = source.pointer {
+            plan.envelope.append(pointer)
+        }
+        if layout == .lines, let place = plan.envelope.first {
+            reader.complain(
+                "layout", "'ndjson' has nothing beside its records, so that there is no \(place.text)")
+        }
+        return plan
+    }
+
+    private func range(_ reader: MappingReader) -> IncrementalRule.RangeParameters? {
+        let keys = ["since_parameter", "until_parameter", "in", "format", "timezone"]
+        guard let rule = reader.mapping("backfill", keys: keys) else { return nil }
+        let until = rule.has("until_parameter") ? rule.parameter("until_parameter") : nil
+        guard let since = rule.parameter("since_parameter", required: true),
+            let format = rule.format("format", required: true)
+        else { return nil }
+        return IncrementalRule.RangeParameters(since: since, until: until, format: format)
+    }
+
+    private enum LayoutWord: String, CaseIterable {
+        case array
+        case single
+        case ndjson
+    }
+
+    private func layout(_ reader: MappingReader) -> ScanPlan.Layout? {
+        let word = reader.has("layout") ? reader.word("layout", LayoutWord.self) : .array
+        if let member = reader.text("keys_as_field") {
+            if reader.has("layout") {
+                reader.complain("layout", "means nothing beside keys_as_field, whose records are an object")
+            }
+            if !ManifestLoader.isMember(member) {
+                reader.complain("keys_as_field", "'\(member)' is not allowed; letters, digits and '_'")
+            }
+            return .keyed(member: member)
+        }
+        switch word {
+        case .array: return .array
+        case .single: return .single
+        case .ndjson: return .lines
+        case nil: return nil
+        }
     }
 
     private static let defaultMaxPages = 100_000
@@ -99,52 +171,30 @@ struct StreamLoader {
         return ParentBinding(stream: stream, values: values)
     }
 
-    private func checkParentPlaces(_ reader: MappingReader, _ templates: [Template], _ parent: ParentBinding?)
-    {
-        for place in templates.flatMap(\.places) where place.namespace == .parent {
-            guard let parent else {
-                reader.complain("path", "\(place.text) needs a parent")
-                continue
-            }
-            if parent.values[place.name] == nil {
-                reader.complain("path", "\(place.text) is not among parent.values")
-            }
-        }
-    }
-
     private func scalarRule(_ reader: MappingReader, _ key: String) -> ScalarRule? {
-        guard let rule = reader.mapping(key, keys: ["pointer", "format"]) else { return nil }
+        guard let rule = reader.mapping(key, keys: ["pointer", "format", "timezone"]) else { return nil }
         guard let pointer = rule.pointer("pointer", required: true),
-            let format = rule.word("format", ScalarRule.Kind.self, required: true)
+            let format = rule.format("format", required: true)
         else { return nil }
         return ScalarRule(pointer: pointer, kind: format)
     }
 
-    private func tombstones(_ reader: MappingReader) -> [TombstoneRule] {
-        guard let rule = reader.mapping("tombstone", keys: ["pointer", "equals"]) else { return [] }
-        guard let pointer = rule.pointer("pointer", required: true) else { return [] }
-        let values = ManifestLoader.scalars(rule, "equals")
-        if values.isEmpty {
-            rule.complain("equals", "is missing; the value, or the values, of a deleted record")
+    /// One rule or a list of them.
+    static func tombstones(_ reader: MappingReader, _ key: String) -> [TombstoneRule] {
+        guard let node = reader.node(key) else { return [] }
+        var nodes = [node]
+        if case .sequence(let list) = node { nodes = Array(list) }
+        return nodes.flatMap { node -> [TombstoneRule] in
+            guard
+                let rule = MappingReader(
+                    node, path: reader.keyPath(key), keys: ["pointer", "equals"], problems: reader.problems),
+                let pointer = rule.pointer("pointer", required: true)
+            else { return [] }
+            let values = ManifestLoader.scalars(rule, "equals")
+            if values.isEmpty {
+                rule.complain("equals", "is missing; the value, or the values, of a deleted record")
+            }
+            return values.map { TombstoneRule(pointer: pointer, equals: $0) }
         }
-        return values.map { TombstoneRule(pointer: pointer, equals: $0) }
-    }
-}
-
-/// Which envelope value of a scan is which.
-enum Envelope {
-    static func pointers(_ page: PageRule, _ incremental: IncrementalRule) -> [JSONPointer] {
-        [next(page), page.more, page.total, syncToken(incremental)].compactMap { $0 }
-    }
-
-    static func next(_ page: PageRule) -> JSONPointer? {
-        switch page.kind {
-        case .token(let pointer, _), .nextURL(let pointer): pointer
-        default: nil
-        }
-    }
-
-    static func syncToken(_ incremental: IncrementalRule) -> JSONPointer? {
-        if case .syncToken(let pointer, _) = incremental { pointer } else { nil }
     }
 }

@@ -13,12 +13,23 @@ struct Template: Sendable, Equatable {
             case config
             case secret
             case parent
+            /// The bounds of the window that is read: `start` and `end`.
+            case slice
+            case cursor
+            /// The object that is asked for.
+            case id
+
+            /// Whether the namespace is a value by itself.
+            var isValue: Bool { self == .cursor || self == .id }
         }
 
         let namespace: Namespace
+        /// Empty where the namespace is the value.
         let name: String
 
-        var text: String { "${\(namespace.rawValue).\(name)}" }
+        var text: String {
+            namespace.isValue ? "${\(namespace.rawValue)}" : "${\(namespace.rawValue).\(name)}"
+        }
     }
 
     struct ParseError: Error, Equatable {
@@ -26,6 +37,11 @@ struct Template: Sendable, Equatable {
     }
 
     let parts: [Part]
+
+    /// Text without places.
+    init(literal text: String) {
+        parts = [.text(text)]
+    }
 
     init(_ text: String) throws(ParseError) {
         var parts: [Part] = []
@@ -70,14 +86,20 @@ struct Template: Sendable, Equatable {
 
     private static func place(_ text: Substring) throws(ParseError) -> Place {
         let halves = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let allowed = Place.Namespace.allCases.map { "${\($0.rawValue).NAME}" }.joined(separator: ", ")
-        guard halves.count == 2, let namespace = Place.Namespace(rawValue: String(halves[0])),
-            !halves[1].isEmpty,
+        let unknown = ParseError(
+            message: "'${\(text)}' is unknown; allowed: ${config.NAME}, ${secret.NAME}, ${parent.NAME}, "
+                + "${cursor}, ${slice.start}, ${slice.end}, ${id}")
+        guard let namespace = Place.Namespace(rawValue: String(halves[0])) else { throw unknown }
+        if namespace.isValue {
+            guard halves.count == 1 else { throw unknown }
+            return Place(namespace: namespace, name: "")
+        }
+        guard halves.count == 2, !halves[1].isEmpty,
             halves[1].utf8.allSatisfy({
                 $0 == UInt8(ascii: "_") || Character(Unicode.Scalar($0)).isLetter
                     || Character(Unicode.Scalar($0)).isNumber
-            })
-        else { throw ParseError(message: "'${\(text)}' is unknown; allowed: \(allowed)") }
+            }), namespace != .slice || ["start", "end"].contains(halves[1])
+        else { throw unknown }
         return Place(namespace: namespace, name: String(halves[1]))
     }
 }

@@ -11,6 +11,6 @@ struct LockstepCommand: AsyncParsableCommand {
             DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
             IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, BackfillCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
-            DeadCommand.self, ConnectorCommand.self, KeysCommand.self, VerifyCommand.self,
+            DeadCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self, VerifyCommand.self,
         ])
 }

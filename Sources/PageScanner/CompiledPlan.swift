@@ -30,6 +30,13 @@ struct CompiledPlan: ~Copyable {
         plan.max_record_bytes = UInt32(clamping: source.maxRecordBytes)
         plan.max_id_bytes = UInt32(clamping: source.maxIdentifierBytes)
         plan.max_records = UInt32(clamping: source.maxRecords)
+        plan.may_lack_records = source.mayLackRecords
+        switch source.layout {
+        case .array: break
+        case .single: plan.is_single = true
+        case .lines: plan.is_lines = true
+        case .keyed(let member): plan.key_member = string(member)
+        }
     }
 
     deinit {
@@ -41,13 +48,17 @@ struct CompiledPlan: ~Copyable {
     private mutating func path(_ pointer: JSONPointer) -> lockstep_path {
         let array = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: pointer.tokens.count + 1)
         for (index, token) in pointer.tokens.enumerated() {
-            let copy = strdup(token)
-            if let copy { strings.append(copy) }
-            array.advanced(by: index).initialize(to: copy.map { UnsafePointer($0) })
+            array.advanced(by: index).initialize(to: string(token))
         }
         array.advanced(by: pointer.tokens.count).initialize(to: nil)
         arrays.append(array)
         return UnsafePointer(array)
+    }
+
+    private mutating func string(_ text: String) -> UnsafePointer<CChar>? {
+        let copy = strdup(text)
+        if let copy { strings.append(copy) }
+        return copy.map { UnsafePointer($0) }
     }
 
     private mutating func list(_ pointers: [JSONPointer]) -> UnsafePointer<lockstep_path?> {

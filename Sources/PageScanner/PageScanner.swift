@@ -27,6 +27,8 @@ public final class PageScanner: Sendable {
         }
         if body.capacity < body.count + Self.padding { body.reserveCapacity(body.count + Self.padding) }
         guard let first = body.first(where: { $0 > 0x20 }) else {
+            // Of lines there may be none.
+            if plan.layout == .lines { return ScannedPage.empty(plan) }
             throw PageScanError(.notJSON, "the page is empty")
         }
         if first == UInt8(ascii: "<") { throw PageScanError(.html, "the page is markup, not JSON") }
@@ -59,7 +61,10 @@ private final class ScannerState {
                 ?? LOCKSTEP_SCAN_NOT_JSON
         }
         if let error = Self.error(status, plan) { throw error }
-        return collect(body, plan)
+        var rebuiltLength = 0
+        let rebuilt = lockstep_rebuilt(scanner, &rebuiltLength)
+        return collect(
+            rebuilt.map { Array(UnsafeBufferPointer(start: $0, count: rebuiltLength)) } ?? body, plan)
     }
 
     private func collect(_ body: [UInt8], _ plan: ScanPlan) -> ScannedPage {
@@ -105,7 +110,7 @@ private final class ScannerState {
                 }
                 next += 1
             }
-            var isTombstone = false
+            var isTombstone = plan.holdsTombstones
             for rule in plan.tombstones {
                 if let scalar = scalars?[next], Self.value(scalar, arena) == rule.equals {
                     isTombstone = true
@@ -182,7 +187,11 @@ private final class ScannerState {
         case LOCKSTEP_SCAN_TRUNCATED: PageScanError(.truncated, "the page ends in the middle of a value")
         case LOCKSTEP_SCAN_RECORDS_MISSING:
             PageScanError(.recordsMissing, "the page has no member \(place) for the records")
-        case LOCKSTEP_SCAN_RECORDS_NOT_ARRAY: PageScanError(.recordsNotArray, "\(place) is not an array")
+        case LOCKSTEP_SCAN_RECORDS_NOT_ARRAY:
+            switch plan.layout {
+            case .keyed, .single: PageScanError(.recordsNotArray, "\(place) is not an object")
+            case .array, .lines: PageScanError(.recordsNotArray, "\(place) is not an array")
+            }
         case LOCKSTEP_SCAN_TOO_MANY_RECORDS:
             PageScanError(.tooManyRecords, "the page has more than \(plan.maxRecords) records")
         case LOCKSTEP_SCAN_NO_MEMORY: PageScanError(.outOfMemory, "no memory to scan a page")

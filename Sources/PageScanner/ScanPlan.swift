@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Model
+public import Model
 
 /// Where the records of a page are, and which of their values the engine needs.
 public struct ScanPlan: Sendable, Equatable {
@@ -16,6 +16,12 @@ public struct ScanPlan: Sendable, Equatable {
     public var tombstones: [TombstoneRule]
     /// Values outside the records, such as the next token.
     public var envelope: [JSONPointer]
+    /// How the records follow one another.
+    public var layout = Layout.array
+    /// Whether a page without the member `records` is an empty page, not a page of another kind.
+    public var mayLackRecords = false
+    /// Whether each record of the list says that its object was deleted.
+    public var holdsTombstones = false
     /// A larger record is rejected.
     public var maxRecordBytes = 1 << 20
     /// A longer id is rejected.
@@ -37,14 +43,29 @@ public struct ScanPlan: Sendable, Equatable {
     }
 }
 
+extension ScanPlan {
+    /// How the records of a page follow one another.
+    public enum Layout: Sendable, Equatable {
+        /// `records` is an array of them.
+        case array
+        /// `records` is an object of them. Each one's name is put into it as this member, unless it has such a member.
+        case keyed(member: String)
+        /// `records` is the only record.
+        case single
+        /// Each line is a record (NDJSON). There is nothing outside the records.
+        case lines
+    }
+}
+
 /// A value of a record that can be compared: numbers as they are, times in microseconds since 1970.
 public struct ScalarRule: Sendable, Hashable {
     /// How the value is written.
-    public enum Kind: String, Sendable, CaseIterable {
+    public enum Kind: Sendable, Hashable {
         case integer
-        case epochSeconds = "epoch_seconds"
-        case epochMilliseconds = "epoch_milliseconds"
+        case epochSeconds
+        case epochMilliseconds
         case rfc3339
+        case pattern(DatePattern)
     }
 
     /// Where the value is in a record.
@@ -59,14 +80,20 @@ public struct ScalarRule: Sendable, Hashable {
     }
 
     /// The comparable value of a scalar; nil when it is not written as the rule says.
+    public func order(of scalar: JSONScalar) -> Int64? { kind.order(of: scalar) }
+}
+
+extension ScalarRule.Kind {
+    /// The comparable value of a scalar; nil when it is not written in this way.
     public func order(of scalar: JSONScalar) -> Int64? {
-        switch (kind, scalar) {
+        switch (self, scalar) {
         case (.integer, .number(let text)), (.integer, .string(let text)): return Int64(text)
         case (.epochSeconds, .number(let text)), (.epochSeconds, .string(let text)):
             return Self.scaled(text, by: 1_000_000)
         case (.epochMilliseconds, .number(let text)), (.epochMilliseconds, .string(let text)):
             return Self.scaled(text, by: 1_000)
         case (.rfc3339, .string(let text)): return Timestamp(rfc3339: text)?.microseconds
+        case (.pattern(let pattern), .string(let text)): return pattern.timestamp(text)?.microseconds
         default: return nil
         }
     }

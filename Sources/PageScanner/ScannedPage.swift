@@ -2,7 +2,7 @@
 
 /// A page after the scan: the body as it came, and where its records are.
 public struct ScannedPage: Sendable {
-    /// The bytes of the page; all ranges are places in it.
+    /// The bytes of the page, or its records written anew; all ranges are places in it.
     public let body: [UInt8]
     /// The records, in the order of the page.
     public let records: [ScannedRecord]
@@ -16,6 +16,14 @@ public struct ScannedPage: Sendable {
     public let cursorRange: (first: ScannedCursor, last: ScannedCursor)?
     /// The id of the last record, a rejected one included.
     public let lastIdentifier: [UInt8]?
+
+    /// A page without records, as a provider means it that says that nothing changed.
+    public static func empty(_ plan: ScanPlan) -> ScannedPage {
+        ScannedPage(
+            body: [], records: [], rejected: [], identifiers: [],
+            envelope: Array(repeating: nil, count: plan.envelope.count), cursorRange: nil, lastIdentifier: nil
+        )
+    }
 
     /// Gives the body and the ids' arena for the call.
     public func withUnsafeBytes<Result>(

@@ -30,6 +30,7 @@ struct PageGuard {
     private var positions: Set<Int> = []
     private var lastBody: UInt64?
     private var stalePages = 0
+    private var newestCursor: Int64?
     private var identifiers = IdentifierFilter()
 
     /// A guard for an enumeration that has read `pages` pages before, in an earlier run.
@@ -39,10 +40,25 @@ struct PageGuard {
     }
 
     /// Takes note of one page. Throws when it proves that the enumeration goes in circles.
+    mutating func admit(_ page: Page, identifierHashes: [UInt64]) throws(PaginationLoop) {
+        guard let listed = page.listed else {
+            return try admit(
+                body: PageDigest.body(of: page.scanned), identifierHashes: identifierHashes,
+                cursor: page.cursor?.order, continuation: page.continuation)
+        }
+        try admit(
+            body: PageDigest.body(of: listed), identifierHashes: PageDigest.identifiers(of: listed),
+            cursor: page.cursor?.order, continuation: page.continuation)
+    }
+
     mutating func admit(
-        body: UInt64, identifierHashes: [UInt64], continuation: PageContinuation
+        body: UInt64, identifierHashes: [UInt64], cursor: Int64? = nil, continuation: PageContinuation
     ) throws(PaginationLoop) {
         pages += 1
+        // Also of the last page: a list that ends with the page before it once more has lost its end. Empty pages may well
+        // be alike: Slack and Google send them in the middle of a list.
+        if !identifierHashes.isEmpty, body == lastBody { throw .repeatedBody }
+        lastBody = body
         guard case .next(let position) = continuation else { return }
         guard pages < maxPages else { throw .tooManyPages(limit: maxPages) }
 
@@ -52,11 +68,9 @@ struct PageGuard {
             guard positions.insert(hasher.finalize()).inserted else { throw .repeatedPosition }
         }
 
-        // Empty pages may well be alike: Slack and Google send them in the middle of a list.
-        if !identifierHashes.isEmpty, body == lastBody { throw .repeatedBody }
-        lastBody = body
-
-        var sawNew = false
+        // A cursor that gets larger is progress too: a stretch of time may well be empty.
+        var sawNew = cursor.map { newest in newestCursor.map { newest > $0 } ?? true } ?? false
+        if sawNew { newestCursor = cursor }
         for hash in identifierHashes where identifiers.insert(hash) { sawNew = true }
         stalePages = sawNew ? 0 : stalePages + 1
         if stalePages >= Self.stalePageLimit { throw .noNewIdentifiers }

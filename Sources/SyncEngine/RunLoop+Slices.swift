@@ -78,9 +78,7 @@ extension RunLoop {
     ) async throws -> Bool {
         let hashes = PageDigest.identifiers(of: page.scanned)
         do throws(PaginationLoop) {
-            try watch.admit(
-                body: PageDigest.body(of: page.scanned), identifierHashes: hashes,
-                continuation: page.continuation)
+            try watch.admit(page, identifierHashes: hashes)
         } catch {
             throw Interruption.failed(RunFailure(error, stream: stream.name))
         }
@@ -158,9 +156,7 @@ extension RunLoop {
             history = FailurePolicy.History()
             let hashes = PageDigest.identifiers(of: page.scanned)
             do throws(PaginationLoop) {
-                try watch.admit(
-                    body: PageDigest.body(of: page.scanned), identifierHashes: hashes,
-                    continuation: page.continuation)
+                try watch.admit(page, identifierHashes: hashes)
             } catch {
                 throw Interruption.failed(RunFailure(error, stream: stream.name))
             }

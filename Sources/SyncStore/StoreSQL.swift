@@ -18,6 +18,8 @@ enum StoreSQL {
     static let markAbsent = text(PackageResources.mark_absent_sql)
     static let settleSweep = text(PackageResources.settle_sweep_sql)
     static let deleteOrphans = text(PackageResources.delete_orphans_sql)
+    static let viewPut = text(PackageResources.view_put_sql)
+    static let viewsDrop = text(PackageResources.views_drop_sql)
     static let verifyObjects = text(PackageResources.verify_objects_sql)
     static let statusProgress = text(PackageResources.status_progress_sql)
     static let ledgerExists = text(PackageResources.migrations_ledger_exists_sql)

@@ -10,61 +10,13 @@ import Testing
 
 @testable import DeclarativeConnectors
 
-/// A manifest's stream against a server that answers with given bytes.
-private struct Provider {
-    let server: ScriptedServer
-    private let manifest: String
-
-    init(_ manifest: String, _ answer: @escaping @Sendable (ScriptedServer.Request) -> [ScriptedServer.Step])
-        throws
-    {
-        server = try ScriptedServer(answer)
-        self.manifest = manifest
-    }
-
-    func strategy(
-        _ stream: String = "items", secrets: [String: String] = ["api_key": "k 1"],
-        configuration: [String: String] = [:]
-    ) throws -> any SyncStrategy {
-        var client = HTTPClientConfiguration()
-        client.addressPolicy = .allowing(hosts: [server.origin])
-        let http = HTTPClient(
-            configuration: client, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        return try ManifestLoader.load(manifest, file: "demo.yaml").strategy(
-            for: stream,
-            access: ProviderAccess(
-                client: DirectClient(http: http), secrets: secrets.mapValues { SecretString($0) },
-                configuration: configuration, baseURL: server.url("/api")))
-    }
-
-    var targets: [String] { server.log.requests.map(\.target) }
-}
-
-private func manifest(_ stream: String, auth: String = "") -> String {
-    """
-    lockstep: 1
-    service: demo
-    base_url: https://api.example.com
-    \(auth)
-    streams:
-      items:
-        records: /data
-        id: /id
-    \(stream)
-    """
-}
-
-private func json(_ text: String, headers: String = "") -> [ScriptedServer.Step] {
-    [.reply(headers: headers, body: Array(text.utf8))]
-}
-
 @Suite struct `A list that is asked by time` {
     private static let byRecords = manifest(
         """
             path: /items
-            page: { kind: token, token: /next, parameter: after }
+            page: { kind: token, token: /next, parameter: after, end: absent }
             incremental:
-              { kind: time_param, parameter: since, cursor: /updated, format: epoch_seconds, until_parameter: until }
+              { kind: time_param, parameter: since, cursor: /updated, format: epoch_seconds, until_parameter: until, compare: inclusive }
         """)
 
     @Test func `sends the cursor with every page, and tells the newest of each`() async throws {
@@ -111,9 +63,9 @@ private func json(_ text: String, headers: String = "") -> [ScriptedServer.Step]
     private static let byDate = manifest(
         """
             path: /items
-            page: { kind: token, token: /next, parameter: after }
+            page: { kind: token, token: /next, parameter: after, end: absent }
             incremental:
-              { kind: time_param, parameter: since, cursor: response_date, format: epoch_seconds, lag_seconds: 60 }
+              { kind: time_param, parameter: since, cursor: response_date, format: epoch_seconds, lag: 60s, compare: inclusive }
         """)
 
     @Test func `and by the clock of the provider keeps the time of the first page`() async throws {
@@ -123,7 +75,7 @@ private func json(_ text: String, headers: String = "") -> [ScriptedServer.Step]
                 : json(
                     #"{"data":[{"id":"a"}],"next":"2"}"#, headers: "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
         }
-        let expected = Cursor(text: "784111717", order: 784_111_717_000_000)
+        let expected = Cursor(text: "784111777", order: 784_111_777_000_000)
         let first = try await provider.strategy().fullSync(of: .whole, resumingAt: nil).nextPage()
         #expect(first.cursor == expected)
         guard case .next(let position) = first.continuation else {
@@ -203,7 +155,7 @@ private func json(_ text: String, headers: String = "") -> [ScriptedServer.Step]
             manifest(
                 """
                     path: /items
-                    page: { kind: next_url, url: /next }
+                    page: { kind: next_url, url: /next, end: absent }
                 """, auth: #"auth: { kind: bearer, token: "${secret.api_key}" }"#)
         ) { _ in json(#"{"data":[{"id":"a"}],"next":"\#(url)"}"#) }
         let reader = try provider.strategy().fullSync(of: .whole, resumingAt: nil)
@@ -218,7 +170,7 @@ private func json(_ text: String, headers: String = "") -> [ScriptedServer.Step]
             manifest(
                 """
                     path: /items
-                    page: { kind: next_url, url: /next }
+                    page: { kind: next_url, url: /next, end: absent }
                 """)
         ) { request in
             switch request.target {

@@ -32,9 +32,12 @@ import Testing
     @Test func `that ships loads`() throws {
         let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
 
-        #expect(registry.services == ["google-calendar", "stripe"])
+        #expect(registry.services.count == 16)
+        #expect(Set(["gmail", "google-calendar", "slack", "stripe"]).isSubset(of: registry.services))
         #expect(
-            registry.connector(for: "stripe")?.streams.map(\.name) == ["customers", "products", "invoices"])
+            registry.connector(for: "stripe")?.streams.map(\.name) == [
+                "customers", "products", "prices", "invoices", "subscriptions", "payment_intents", "charges",
+            ])
         #expect(registry.connector(for: "google-calendar")?.streams.last?.parent?.stream == "calendars")
     }
 
@@ -44,9 +47,9 @@ import Testing
         ("page: { kind: token }", "streams.items.page.token: is missing"),
         (
             "page: { kind: token, token: /t, parameter: p, first: 0 }",
-            "first: means nothing for kind 'token', which takes: token, parameter, more"
+            "first: means nothing for kind 'token', which takes: token, parameter, in, end"
         ),
-        ("page: { kind: none, more: /more }", "more: means nothing for kind 'none'"),
+        ("page: { kind: none, end: absent }", "end: means nothing for kind 'none'"),
         (
             "incremental: { kind: sync_token, token: /t, parameter: s, order: ascending }",
             "order: means nothing for kind 'sync_token'"
@@ -61,7 +64,7 @@ import Testing
         ("incremental: { kind: sync_token, parameter: s }", "streams.items.incremental.token: is missing"),
         (
             "version: { pointer: /v, format: iso }",
-            "allowed: integer, epoch_seconds, epoch_milliseconds, rfc3339"
+            "allowed: integer, epoch_seconds, epoch_milliseconds, rfc3339, or a pattern"
         ),
     ])
     func `says what is wrong, where, and what is allowed`(line: String, expected: String) {
@@ -79,10 +82,16 @@ import Testing
         (#"auth: { kind: bearer, token: "${parent.id}" }"#, "auth: ${parent.id} is not allowed here"),
         (#"headers: { X-Team: "${parent.id}" }"#, "headers: ${parent.id} is not allowed here"),
         ("auth: { kind: bearer, token: t, username: u }", "means nothing for kind 'bearer'"),
+        ("base_url: https://${config.host}/api", "base_url: 'https://${config.host}/api' is not allowed"),
+        ("base_url: https://${config.name}.com", "base_url: 'https://${config.name}.com' is not allowed"),
+        ("base_url: https://a.${config.zone}", "base_url: 'https://a.${config.zone}' is not allowed"),
+        ("base_url: https://${secret.key}.example.com", "base_url: ${secret.key} is not allowed here"),
         ("errors: [ { status: 418, class: stale_worker } ]", "'stale_worker' is the engine's own"),
     ])
     func `says what is wrong at the top level`(line: String, expected: String) {
-        let found = Self.problems(Self.manifest(Self.good, head: "base_url: https://a.example\n\(line)"))
+        let found = Self.problems(
+            Self.manifest(
+                Self.good, head: line.hasPrefix("base_url") ? line : "base_url: https://a.example\n\(line)"))
         #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 

@@ -39,75 +39,115 @@ import Testing
 }
 
 @Suite struct `A page` {
+    private static func source(_ text: String) throws -> ValueSource {
+        text.hasPrefix("/") ? .body(try JSONPointer(text)) : .header(text)
+    }
+
     private static func outcome(
-        _ kind: PageRule.Kind, _ body: String, at place: String? = nil, more: String? = nil,
-        total: String? = nil,
-        short: Bool = false, links: [String] = []
+        _ kind: PageRule.Kind, _ body: String, at place: String? = nil, _ end: [PageRule.End],
+        headers: [(name: String, value: String)] = []
     ) throws -> PageJudge.Outcome {
-        let rule = PageRule(
-            kind: kind, more: try more.map { try JSONPointer($0) },
-            total: try total.map { try JSONPointer($0) },
-            endsOnShortPage: short, sizeParameter: nil, size: 2)
+        let rule = PageRule(kind: kind, end: end, sizeParameter: nil, size: 2)
         var plan = ScanPlan(records: try JSONPointer("/data"), id: [try JSONPointer("/id")])
-        plan.envelope = Envelope.pointers(rule, .none)
+        plan.envelope = rule.envelope
         let page = try PageScanner(plan: plan).scan(Array(body.utf8))
-        return try PageJudge(rule: rule, plan: plan, pageSize: 2).outcome(page, at: place, links: links)
+        return try PageJudge(rule: rule, plan: plan, pageSize: 2)
+            .outcome(page, at: place, headers: HTTPHeaders(headers))
     }
 
     private static let two = #"{"data":[{"id":"a"},{"id":"b"}]"#
+    private static let absent: [PageRule.End] = [.missing, .null, .empty]
 
-    @Test func `of each kind goes on or ends for a reason`() throws {
-        let token = PageRule.Kind.token(pointer: try JSONPointer("/next"), parameter: "t")
-        #expect(try Self.outcome(token, Self.two + #","next":"x"}"#) == .next("x"))
-        #expect(try Self.outcome(token, #"{"data":[],"next":"x"}"#) == .next("x"))
-        #expect(try Self.outcome(token, Self.two + #","next":""}"#) == .end(.nextTokenAbsent))
-        #expect(try Self.outcome(token, Self.two + "}") == .end(.nextTokenAbsent))
+    @Test func `goes on by a token, and ends where there is none, as the manifest says`() throws {
+        let token = PageRule.Kind.token(try Self.source("/next"), .query("t"))
+        #expect(try Self.outcome(token, Self.two + #","next":"x"}"#, Self.absent) == .next("x"))
+        #expect(try Self.outcome(token, #"{"data":[],"next":"x"}"#, Self.absent) == .next("x"))
+        #expect(try Self.outcome(token, Self.two + #","next":7}"#, Self.absent) == .next("7"))
+        for (rest, end) in [
+            ("}", PageRule.End.missing), (#","next":null}"#, .null), (#","next":""}"#, .empty),
+        ] {
+            #expect(try Self.outcome(token, Self.two + rest, [end]) == .end(.nextTokenAbsent))
+            // Any other way to have no token is not the end that the manifest names.
+            let others = Self.absent.filter { $0 != end }
+            #expect(throws: PageJudge.Contradiction.self) { try Self.outcome(token, Self.two + rest, others) }
+        }
 
-        let last = PageRule.Kind.lastID(parameter: "after")
-        #expect(try Self.outcome(last, Self.two + #","more":true}"#, more: "/more") == .next("b"))
-        #expect(try Self.outcome(last, Self.two + #","more":false}"#, more: "/more") == .end(.hasMoreFalse))
-        #expect(try Self.outcome(last, #"{"data":[]}"#) == .end(.emptyPage))
-
-        let number = PageRule.Kind.pageNumber(parameter: "page", first: 1)
-        #expect(try Self.outcome(number, Self.two + "}") == .next("2"))
-        #expect(try Self.outcome(number, Self.two + #","n":4}"#, at: "2", total: "/n") == .end(.totalReached))
-        #expect(try Self.outcome(number, #"{"data":[{"id":1}]}"#, short: true) == .end(.shortPage))
-        #expect(try Self.outcome(number, #"{"data":[{"id":1}]}"#) == .next("2"))
-
-        #expect(try Self.outcome(.offset(parameter: "o"), Self.two + "}", at: "2") == .next("4"))
+        let header = PageRule.Kind.token(try Self.source("X-Next"), .query("t"))
         #expect(
-            try Self.outcome(.linkHeader, Self.two + "}", links: ["<https://a/2>; rel=next"])
+            try Self.outcome(header, Self.two + "}", [.missing], headers: [("x-next", "y")]) == .next("y"))
+        #expect(try Self.outcome(header, Self.two + "}", [.missing]) == .end(.nextTokenAbsent))
+    }
+
+    @Test func `ends by a flag, an equal value, or a word in a header`() throws {
+        let token = PageRule.Kind.token(try Self.source("/next"), .query("t"))
+        let next = Self.two + #","next":"x","#
+        #expect(
+            try Self.outcome(token, next + #""last":true}"#, [.endFlag(Self.source("/last"))])
+                == .end(.endFlag))
+        #expect(
+            try Self.outcome(token, next + #""last":false}"#, [.endFlag(Self.source("/last"))]) == .next("x"))
+        let done = PageRule.End.equals(try Self.source("/state"), [.string("done")])
+        #expect(try Self.outcome(token, next + #""state":"done"}"#, [done]) == .end(.endFlag))
+        #expect(try Self.outcome(token, next + #""state":"busy"}"#, [done]) == .next("x"))
+        let more = PageRule.End.hasMore(try Self.source("X-More"))
+        #expect(
+            try Self.outcome(token, next + #""a":1}"#, [more], headers: [("X-More", "false")])
+                == .end(.hasMoreFalse))
+    }
+
+    @Test func `of each other kind goes on or ends for a reason`() throws {
+        let last = PageRule.Kind.lastID(.query("after"))
+        let more = PageRule.End.hasMore(try Self.source("/more"))
+        #expect(try Self.outcome(last, Self.two + #","more":true}"#, [more]) == .next("b"))
+        #expect(try Self.outcome(last, Self.two + #","more":false}"#, [more]) == .end(.hasMoreFalse))
+        #expect(try Self.outcome(last, #"{"data":[]}"#, [.emptyPage]) == .end(.emptyPage))
+
+        let number = PageRule.Kind.pageNumber(.query("page"), first: 1)
+        let total = PageRule.End.total(try Self.source("/n"))
+        #expect(try Self.outcome(number, Self.two + "}", [.emptyPage]) == .next("2"))
+        #expect(try Self.outcome(number, Self.two + #","n":4}"#, at: "2", [total]) == .end(.totalReached))
+        #expect(try Self.outcome(number, #"{"data":[{"id":1}]}"#, [.shortPage]) == .end(.shortPage))
+        #expect(try Self.outcome(number, #"{"data":[{"id":1}]}"#, [.emptyPage]) == .next("2"))
+
+        #expect(try Self.outcome(.offset(.query("o")), Self.two + "}", at: "2", [.emptyPage]) == .next("4"))
+        #expect(
+            try Self.outcome(
+                .linkHeader, Self.two + "}", [.noNextLink], headers: [("Link", "<https://a/2>; rel=next")])
                 == .next("https://a/2"))
-        #expect(try Self.outcome(.linkHeader, Self.two + "}") == .end(.nextLinkAbsent))
-        #expect(try Self.outcome(.none, Self.two + "}") == .end(.singlePage))
+        #expect(try Self.outcome(.linkHeader, Self.two + "}", [.noNextLink]) == .end(.nextLinkAbsent))
+        #expect(try Self.outcome(.none, Self.two + "}", []) == .end(.singlePage))
     }
 
     @Test func `that contradicts itself is no end`() throws {
-        let last = PageRule.Kind.lastID(parameter: "after")
-        #expect(throws: PageJudge.Contradiction.self) {
-            try Self.outcome(last, #"{"data":[],"more":true}"#, more: "/more")
-        }
-        #expect(throws: PageJudge.Contradiction.self) {
-            try Self.outcome(last, Self.two + "}", more: "/more")
-        }
-        let token = PageRule.Kind.token(pointer: try JSONPointer("/next"), parameter: "t")
-        #expect(throws: PageJudge.Contradiction.self) {
-            try Self.outcome(token, Self.two + #","more":true}"#, more: "/more")
+        let last = PageRule.Kind.lastID(.query("after"))
+        let more = PageRule.End.hasMore(try Self.source("/more"))
+        let token = PageRule.Kind.token(try Self.source("/next"), .query("t"))
+        let contradictions: [(PageRule.Kind, String, [PageRule.End])] = [
+            (last, #"{"data":[],"more":true}"#, [more]), (last, Self.two + "}", [more]),
+            (token, Self.two + #","more":true}"#, [more] + Self.absent),
+            (token, Self.two + #","next":true}"#, Self.absent),
+            (.offset(.query("o")), #"{"data":[],"n":9}"#, [.total(try Self.source("/n"))]),
+        ]
+        for (kind, body, end) in contradictions {
+            #expect(throws: PageJudge.Contradiction.self) { try Self.outcome(kind, body, end) }
         }
     }
 }
 
 @Suite struct `A response that is no page` {
-    private static func failure(_ status: Int, _ body: String, headers: [(name: String, value: String)] = [])
-        -> ConnectorError?
-    {
-        let rules = [
-            ErrorRule(
-                status: 403, pointer: try? JSONPointer("/error/reason"), equals: [.string("limit")],
-                errorClass: .rateLimited)
-        ]
+    private static func failure(
+        _ status: Int, _ body: String, headers: [(name: String, value: String)] = [],
+        rules given: [ErrorRule]? = nil
+    ) -> ConnectorError? {
+        let rules =
+            given ?? [
+                ErrorRule(
+                    status: 403, pointer: try? JSONPointer("/error/reason"), equals: [.string("limit")],
+                    errorClass: .rateLimited)
+            ]
         let manifest = Manifest(
-            service: "demo", title: "Demo", baseURL: "https://a", auth: nil, headers: [], errors: rules,
+            service: "demo", title: "Demo", baseURL: Template(literal: "https://a"), auth: nil, headers: [],
+            errors: rules,
             requestIDHeader: "X-Id", limits: [], feedback: LimitFeedback(), streams: [])
         return ResponseJudge(manifest: manifest, stream: "s", secrets: ["k": SecretString("topsecret")])
             .failure(
@@ -131,6 +171,28 @@ import Testing
         #expect(Self.failure(200, "{}") == nil)
     }
 
+    @Test func `may have a status of success`() throws {
+        let rules = [
+            ErrorRule(
+                status: nil, pointer: try JSONPointer("/error"), equals: [.string("ratelimited")],
+                errorClass: .rateLimited),
+            ErrorRule(
+                status: nil, pointer: try JSONPointer("/ok"), equals: [.bool(false)], errorClass: .rejected),
+            ErrorRule(status: 202, pointer: nil, equals: [], errorClass: .transient),
+        ]
+        let found = { Self.failure($0, $1, rules: rules)?.errorClass }
+        // An empty list beside the error would else be a complete one, and delete everything.
+        #expect(found(200, #"{"ok":false,"error":"ratelimited","data":[]}"#) == .rateLimited)
+        #expect(found(200, #"{"ok":false,"error":"fatal","data":[]}"#) == .rejected)
+        #expect(found(200, #"{"ok":true,"data":[]}"#) == nil)
+        #expect(found(202, "") == .transient)
+        let any = [
+            ErrorRule(status: nil, pointer: try JSONPointer("/error"), equals: [], errorClass: .rejected)
+        ]
+        #expect(Self.failure(200, #"{"error":null}"#, rules: any) == nil)
+        #expect(Self.failure(200, #"{"error":"x"}"#, rules: any)?.errorClass == .rejected)
+    }
+
     @Test func `tells the operator what he needs, and no secret`() throws {
         let failure = try #require(
             Self.failure(503, "bad\nkey topsecret", headers: [("X-Id", "r_7"), ("Retry-After", "9")]))
@@ -150,14 +212,18 @@ import Testing
         #expect(
             template.filled { (place: Template.Place) throws(Never) in "<\(place.name)>" } == "/a/<x>/b?<y>$")
     }
+}
 
-    @Test func `survives being a position`() {
+@Suite struct `A position` {
+    @Test func `survives being stored`() throws {
         var position = ListPosition()
+        #expect(ListPosition(position.page) == position)
         position.startedAt = Timestamp(seconds: 7)
-
-        let again = ListPosition(position.following("a|b"))
-
-        #expect(again.startedAt == Timestamp(seconds: 7))
-        #expect(again.place == "a|b")
+        position.since = "2026-01-01|é"
+        position.part = .deleted
+        position.window = ListPosition.Window(start: Timestamp(seconds: 1), end: Timestamp(seconds: 2))
+        position.after = ""
+        position.place = "a|b=%"
+        #expect(ListPosition(position.page) == position)
     }
 }

@@ -22,6 +22,21 @@ import Testing
         }
     }
 
+    @Test func `takes a later cursor for progress, and the same one not`() throws {
+        var stretches = PageGuard(maxPages: 1_000)
+        for page in 0..<50 {
+            try stretches.admit(
+                body: UInt64(page), identifierHashes: [], cursor: Int64(page),
+                continuation: Self.next("\(page)"))
+        }
+        #expect(throws: PaginationLoop.noNewIdentifiers) {
+            for page in 50..<70 {
+                try stretches.admit(
+                    body: UInt64(page), identifierHashes: [], cursor: 49, continuation: Self.next("\(page)"))
+            }
+        }
+    }
+
     @Test func `sees a position, a body, ids or a length that cannot be`() throws {
         var positions = PageGuard(maxPages: 100)
         try positions.admit(body: 1, identifierHashes: [1], continuation: Self.next("a"))
@@ -33,6 +48,13 @@ import Testing
         try bodies.admit(body: 1, identifierHashes: [1], continuation: Self.next("a"))
         #expect(throws: PaginationLoop.repeatedBody) {
             try bodies.admit(body: 1, identifierHashes: [1], continuation: Self.next("b"))
+        }
+
+        // A list that ends with the page before once more has lost its end.
+        var ends = PageGuard(maxPages: 100)
+        try ends.admit(body: 1, identifierHashes: [1], continuation: Self.next("a"))
+        #expect(throws: PaginationLoop.repeatedBody) {
+            try ends.admit(body: 1, identifierHashes: [1], continuation: .end(.totalReached))
         }
 
         var identifiers = PageGuard(maxPages: 100)

@@ -23,10 +23,10 @@ struct EngineFixture {
     let engine: SyncEngine
     let registry: ConnectorRegistry
 
-    /// Runs `body` with a fixture whose sandbox ends with it.
+    /// Runs `body` with a fixture whose sandbox ends with it. `manifest` replaces the one that ships of the same service.
     static func run(
         users: Int = 1, objects: Int = 250, engine: EngineConfiguration = EngineConfiguration(),
-        _ body: (EngineFixture) async throws -> Void
+        manifest: String? = nil, _ body: (EngineFixture) async throws -> Void
     ) async throws {
         var configuration = SandboxConfiguration()
         configuration.users = users
@@ -39,10 +39,10 @@ struct EngineFixture {
         defer { serving.cancel() }
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else { return }
-        try await body(EngineFixture(port: port, engine: engine))
+        try await body(EngineFixture(port: port, engine: engine, manifest: manifest))
     }
 
-    private init(port: Int, engine configuration: EngineConfiguration) async throws {
+    private init(port: Int, engine configuration: EngineConfiguration, manifest: String?) async throws {
         self.port = port
         var client = HTTPClientConfiguration()
         client.addressPolicy = .allowing(hosts: ["127.0.0.1:\(port)"])
@@ -51,12 +51,14 @@ struct EngineFixture {
         _ = try await Migrator(pool: pool).migrate()
         store = SyncStore(pool: pool)
         engine = SyncEngine(store: store, configuration: configuration)
-        registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+        registry = try ConnectorRegistry.load(
+            builtin: BuiltinManifests.all + (manifest.map { [("test.yaml", $0)] } ?? []), directories: [])
     }
 
     func access(_ service: String, user: Int, token: String? = nil, pageSize: Int = 50) -> ProviderAccess {
         let name = service == "stripe" ? "api_key" : "access_token"
-        let secret = token ?? (service == "stripe" ? "sk_test_u_\(user)" : "ya29.u_\(user)")
+        let prefix = service == "stripe" ? "sk_test_" : service == "slack" ? "xoxb-" : "ya29."
+        let secret = token ?? "\(prefix)u_\(user)"
         return ProviderAccess(
             client: DirectClient(http: http), secrets: [name: SecretString(secret)],
             configuration: ["page_size": "\(pageSize)"], baseURL: "http://127.0.0.1:\(port)/\(service)")
@@ -103,7 +105,8 @@ struct EngineFixture {
     /// The differences between the sandbox's objects and the live records of a stream: ids and content hashes.
     func differences(_ service: String, _ stream: String, user: Int = 1) async throws -> [String] {
         let lines = String(
-            decoding: try await control("objects?user=u_\(user)&stream=\(stream)", method: "GET"),
+            decoding: try await control(
+                "objects?user=u_\(user)&service=\(service)&stream=\(stream)", method: "GET"),
             as: UTF8.self)
         var expected: [String: [UInt8]] = [:]
         for line in lines.split(separator: "\n") {

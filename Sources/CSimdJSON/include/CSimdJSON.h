@@ -4,6 +4,7 @@
 #ifndef LOCKSTEP_CSIMDJSON_H
 #define LOCKSTEP_CSIMDJSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -73,6 +74,15 @@ typedef struct {
     uint32_t max_record_bytes;
     uint32_t max_id_bytes;
     uint32_t max_records;
+    // Each line is a record; `records` and `envelope` mean nothing.
+    bool is_lines;
+    // `records` is one record.
+    bool is_single;
+    // A page without the member `records` is an empty page.
+    bool may_lack_records;
+    // `records` is an object whose values are the records: each name is put into its record as this member. Null for an
+    // array of records.
+    const char *_Nullable key_member;
 } lockstep_scan_plan;
 
 typedef struct lockstep_scanner lockstep_scanner;
@@ -89,6 +99,9 @@ size_t lockstep_record_count(const lockstep_scanner *_Nonnull scanner);
 const lockstep_record *_Nullable lockstep_records(const lockstep_scanner *_Nonnull scanner);
 const lockstep_scalar *_Nullable lockstep_scalars(const lockstep_scanner *_Nonnull scanner);
 const lockstep_scalar *_Nullable lockstep_envelope(const lockstep_scanner *_Nonnull scanner);
+// The text that the records' places refer to where it is not the body: records that got their names as members. Null, and
+// length 0, where it is the body.
+const uint8_t *_Nullable lockstep_rebuilt(const lockstep_scanner *_Nonnull scanner, size_t *_Nonnull length);
 const uint8_t *_Nullable lockstep_arena(const lockstep_scanner *_Nonnull scanner, size_t *_Nonnull length);
 
 #ifdef __cplusplus

@@ -10,7 +10,7 @@ import Settings
 struct ConnectorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connector", abstract: "The services that can be synced.",
-        subcommands: [List.self, Validate.self])
+        subcommands: [List.self, Validate.self, Test.self])
 
     /// The connectors that ship and those of `LOCKSTEP_CONNECTORS`; exits with 78 when one is wrong.
     static func registry(_ settings: ClusterSettings) throws -> ConnectorRegistry {
@@ -67,6 +67,58 @@ struct ConnectorCommand: AsyncParsableCommand {
             }
             guard problems.isEmpty else {
                 throw Exit.complain(problems.joined(separator: "\n"), Exit.badData)
+            }
+        }
+    }
+
+    struct Test: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check a manifest against its fixture, and against a provider that fails.",
+            discussion: """
+                The fixture of DIR/NAME.yaml is DIR/fixtures/NAME.yaml, unless --fixture names another. It has requests \
+                and their responses, as the provider's documentation shows them. Nothing is sent.
+                """)
+
+        @Argument(help: "The manifest's file.")
+        var file: String
+        @Option(help: "The fixture's file.")
+        var fixture: String?
+        @Flag(help: "Print the checks that passed too.")
+        var all = false
+        @OptionGroup var output: OutputOptions
+
+        func run() async throws {
+            let url = URL(fileURLWithPath: file)
+            let fixtureFile =
+                fixture
+                ?? url.deletingLastPathComponent().appendingPathComponent("fixtures/\(url.lastPathComponent)")
+                .path
+            let suite: ConformanceSuite
+            do throws(ManifestError) {
+                suite = try ConformanceSuite(
+                    manifest: try Self.text(file), file: file, fixture: try Self.text(fixtureFile),
+                    fixtureFile: fixtureFile)
+            } catch {
+                throw Exit.complain(error.description, Exit.badData)
+            }
+            let findings = await suite.run()
+            let broken = findings.filter { $0.outcome == .broken }
+            var table = TextTable(["Stream", "Check", "Outcome", "Detail"])
+            for finding in findings where all || output.json || finding.outcome != .passed {
+                table.add([finding.stream, finding.check, finding.outcome.rawValue, finding.detail])
+            }
+            table.print(asJSON: output.json)
+            if !output.json {
+                print("\(findings.count(where: { $0.outcome == .passed })) passed, \(broken.count) broken")
+            }
+            if !broken.isEmpty { throw Exit.failed }
+        }
+
+        private static func text(_ file: String) throws(ManifestError) -> String {
+            do {
+                return try String(contentsOfFile: file, encoding: .utf8)
+            } catch {
+                throw ManifestError(file: file, message: "cannot be read as UTF-8 text")
             }
         }
     }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import PageScanner
+import Yams
+
+/// Reads what is special about `kind: change_feed`.
+struct ChangeFeedLoader {
+    let rule: MappingReader
+    let requests: RequestLoader
+    let hydration: Hydration?
+
+    static let keys =
+        RequestLoader.keys.filter { !["query", "body"].contains($0) } + [
+            "records", "records_optional", "entry_id", "page", "ids", "deleted_ids", "deleted", "cursor",
+            "pin",
+            "horizon", "hydrate",
+        ]
+
+    func load(_ request: IncrementalRule.ChangeRequest, _ refusals: Set<Int>) -> ChangeFeed? {
+        let shape = requests.shape(rule, allowing: [.config, .parent, .cursor])
+        let page = PageRuleLoader(rule).load()
+        let records = rule.pointer("records", required: true)
+        let entry = rule.pointer("entry_id", required: true)
+        let ids = paths("ids")
+        let deletedIDs = paths("deleted_ids")
+        if ids.isEmpty, deletedIDs.isEmpty {
+            rule.complain("ids", "is missing; where an entry has the ids of objects, such as /object/id")
+        }
+        let horizon = rule.duration("horizon", in: .seconds(60)...(.seconds(3_660 * 86_400)))
+        if !rule.has("horizon"), refusals.isEmpty {
+            rule.complain(
+                "horizon",
+                "is missing; a feed that forgets has to say so: 'horizon' how long it remembers, or 'resync_on' the "
+                    + "statuses that refuse an old cursor")
+        }
+        let own = rule.has("hydrate") ? HydrationLoader(rule, requests).load() : hydration
+        if own == nil, !rule.has("hydrate") {
+            rule.complain("hydrate", "is missing; how an object that the feed names is fetched")
+        }
+        let pin = pin()
+        let (mark, cursor) = mark(request.format)
+        if case .token? = mark, pin == nil, !rule.has("pin") {
+            rule.complain(
+                "pin", "is missing; a request whose answer has the token that a full sync starts from")
+        }
+        guard let shape, let records, let entry, let mark, let own else { return nil }
+        var plan = ScanPlan(
+            records: records, id: [entry], cursor: cursor,
+            tombstones: StreamLoader.tombstones(rule, "deleted"))
+        plan.mayLackRecords = rule.bool("records_optional") ?? false
+        plan.envelope = page.envelope
+        if case .token(let source) = mark, let pointer = source.pointer { plan.envelope.append(pointer) }
+        // The request's own query and body are the feed's, and hold the cursor themselves.
+        var change = request
+        change.query = []
+        change.body = nil
+        return ChangeFeed(
+            list: PagedList(request: shape, plan: plan, page: page), ids: ids, deletedIDs: deletedIDs,
+            request: change, mark: mark, pin: pin, horizon: horizon, hydration: own)
+    }
+
+    private func paths(_ key: String) -> [FeedPath] {
+        guard let node = rule.node(key) else { return [] }
+        var nodes = [node]
+        if case .sequence(let list) = node { nodes = Array(list) }
+        return nodes.compactMap { node in
+            guard let path = node.scalar.flatMap({ FeedPath($0.string) }) else {
+                rule.complain(
+                    key, "has to be a JSON pointer, with '*' for the elements of an array: /added/*/id")
+                return nil
+            }
+            return path
+        }
+    }
+
+    private func mark(_ format: ScalarRule.Kind) -> (ChangeFeed.Mark?, ScalarRule?) {
+        guard let text = rule.text("cursor", required: true) else { return (nil, nil) }
+        if text == "response_date" {
+            if !rule.has("format") { rule.complain("format", "is missing; response_date needs it") }
+            return (.responseDate, nil)
+        }
+        guard rule.has("format") else { return (rule.source("cursor").map { .token($0) }, nil) }
+        return (.entries, rule.pointer("cursor").map { ScalarRule(pointer: $0, kind: format) })
+    }
+
+    private func pin() -> ChangeFeed.Pin? {
+        guard let pin = rule.mapping("pin", keys: RequestLoader.keys + ["value"]) else { return nil }
+        guard let shape = requests.shape(pin, allowing: [.config, .parent]),
+            let value = pin.pointer("value", required: true)
+        else { return nil }
+        return ChangeFeed.Pin(request: shape, value: value)
+    }
+}
+
+/// Reads `hydrate`.
+struct HydrationLoader {
+    private let owner: MappingReader
+    private let requests: RequestLoader
+
+    init(_ owner: MappingReader, _ requests: RequestLoader) {
+        self.owner = owner
+        self.requests = requests
+    }
+
+    func load() -> Hydration? {
+        guard let reader = owner.mapping("hydrate", keys: RequestLoader.keys + ["record", "gone"]) else {
+            return nil
+        }
+        let shape = requests.shape(reader, allowing: [.config, .parent, .id])
+        if let shape, !shape.templates.flatMap(\.places).contains(where: { $0.namespace == .id }) {
+            reader.complain("path", "has no ${id}, so that each object would be the same one")
+        }
+        let gone = reader.statuses("gone", required: true)
+        let record = reader.has("record") ? reader.pointer("record") : reader.pointer(text: "", "record")
+        guard let shape, let record else { return nil }
+        return Hydration(request: shape, record: record, gone: gone)
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import HTTPTransport
+import Model
+import PageScanner
+
+/// Fetches objects one by one, and makes pages of them.
+struct Hydrator: Sendable {
+    /// Objects of one page: few enough that a failure, or a worker's end, repeats little.
+    static let chunk = 20
+    /// Requests at a time.
+    private static let width = 4
+    /// After so many bytes a page is full: an object may have a megabyte.
+    private static let pageBytes = 4 << 20
+
+    /// Objects that were fetched.
+    struct Batch {
+        let page: ScannedPage
+        /// How many of the entries it has.
+        let count: Int
+    }
+
+    private enum Outcome {
+        case object(ArraySlice<UInt8>, RequestCost)
+        case deleted(RequestCost)
+        case failed(ConnectorError)
+
+        var cost: RequestCost? {
+            switch self {
+            case .object(_, let cost), .deleted(let cost): cost
+            case .failed: nil
+            }
+        }
+    }
+
+    private let hydration: Hydration
+    private let sender: RequestSender
+    private let judge: ResponseJudge
+    private let limits: [LimitUse]
+    private let plan: ScanPlan
+    /// Reads a page that was put together.
+    private let scanner: PageScanner
+    /// Finds the object in its response.
+    private let finder: PageScanner
+    private let idPointer: JSONPointer
+
+    /// The member that marks what stands for a deleted object.
+    private static let mark = "$deleted"
+
+    /// `plan` is the stream's: an object has the same members wherever it comes from.
+    init(
+        _ hydration: Hydration, plan: ScanPlan, sender: RequestSender, judge: ResponseJudge,
+        limits: [LimitUse]
+    ) throws(ConnectorError) {
+        self.hydration = hydration
+        self.sender = sender
+        self.judge = judge.accepting(hydration.gone)
+        self.limits = limits
+        var page = plan
+        var single = plan
+        do throws(PageScanError) {
+            page.records = try JSONPointer("")
+            page.layout = .array
+            page.envelope = []
+            page.tombstones.append(
+                TombstoneRule(pointer: try JSONPointer("/\(Self.mark)"), equals: .bool(true)))
+            single.records = hydration.record
+            single.layout = .single
+            single.envelope = []
+            if let id = plan.id.first { idPointer = id } else { idPointer = try JSONPointer("/id") }
+        } catch {
+            throw ConnectorError(
+                .config, code: "invalid_pointer", userMessage: "The service is not fully set up.",
+                operatorDetail: error.message)
+        }
+        self.plan = page
+        scanner = try PageScanner.make(page)
+        finder = try PageScanner.make(single)
+    }
+
+    /// Fetches these objects, in their order, up to the first failure. Throws it when nothing came before.
+    func fetch(
+        _ entries: ArraySlice<FeedEntry>, _ slice: StreamSlice, _ cost: inout RequestCost
+    ) async throws(ConnectorError) -> Batch {
+        var text: [UInt8] = [UInt8(ascii: "[")]
+        var done = 0
+        var rest = entries
+        var failure: ConnectorError?
+        while !rest.isEmpty, failure == nil, text.count < Self.pageBytes {
+            let group = Array(rest.prefix(Self.width))
+            rest = rest.dropFirst(group.count)
+            for (entry, outcome) in zip(group, await outcomes(group, slice)) {
+                if let spent = outcome.cost { cost += spent }
+                guard failure == nil else { continue }
+                switch outcome {
+                case .failed(let error):
+                    failure = error
+                    continue
+                case .object(let object, _):
+                    if done > 0 { text.append(UInt8(ascii: ",")) }
+                    text += object
+                case .deleted:
+                    if done > 0 { text.append(UInt8(ascii: ",")) }
+                    text += tombstone(entry.id)
+                }
+                done += 1
+            }
+        }
+        if done == 0, let failure { throw failure }
+        guard done > 0 else { return Batch(page: ScannedPage.empty(plan), count: 0) }
+        text.append(UInt8(ascii: "]"))
+        do throws(PageScanError) {
+            return Batch(page: try scanner.scan(text), count: done)
+        } catch {
+            throw ConnectorError(
+                .contractViolation, code: error.code.rawValue,
+                userMessage: "The service sent data in an unexpected form.",
+                operatorDetail: "an object of \(hydration.request.path.text) cannot be read: \(error.message)"
+            )
+        }
+    }
+
+    private func outcomes(_ entries: [FeedEntry], _ slice: StreamSlice) async -> [Outcome] {
+        await withTaskGroup(of: (Int, Outcome).self) { group in
+            for (index, entry) in entries.enumerated() {
+                group.addTask { (index, await outcome(entry, slice)) }
+            }
+            var outcomes = [Outcome?](repeating: nil, count: entries.count)
+            for await (index, outcome) in group { outcomes[index] = outcome }
+            return outcomes.compactMap { $0 }
+        }
+    }
+
+    private func outcome(_ entry: FeedEntry, _ slice: StreamSlice) async -> Outcome {
+        if entry.isDeleted { return .deleted(RequestCost(apiCalls: 0, bytes: 0)) }
+        var additions = RequestAdditions()
+        additions.values.slice = slice
+        additions.values.id = entry.id
+        do throws(ConnectorError) {
+            let wanted = additions
+            let (response, cost) = try await sender.send(
+                endpoint: hydration.request.path.text, limits: limits, judge: judge
+            ) { requests throws(ConnectorError) in
+                try requests.request(hydration.request, wanted)
+            }
+            if hydration.gone.contains(response.status) { return .deleted(cost) }
+            return .object(try object(in: response), cost)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func object(in response: HTTPResponse) throws(ConnectorError) -> ArraySlice<UInt8> {
+        do throws(PageScanError) {
+            let page = try finder.scan(response.body)
+            guard let range = page.records.first?.range ?? page.rejected.first?.range else {
+                throw PageScanError(.recordsMissing, "the response has no object")
+            }
+            return page.body[range]
+        } catch {
+            throw judge.failure(of: response, scan: error)
+        }
+    }
+
+    /// What stands for an object that is deleted: its id and a mark. The store keeps the last data that it has.
+    private func tombstone(_ id: String) -> [UInt8] {
+        var tree = JSONTree.object([])
+        tree.set(.string(id), at: idPointer.tokens[...])
+        tree.set(.bool(true), at: [Self.mark])
+        return tree.bytes
+    }
+}
+
+/// An object that a page names.
+struct FeedEntry: Sendable, Equatable {
+    let id: String
+    /// The page says that it is deleted, so that there is nothing to fetch.
+    let isDeleted: Bool
+
+    /// Ids are compared by their bytes.
+    func isNamed(_ other: String) -> Bool { id.utf8.elementsEqual(other.utf8) }
+
+    /// The objects of a list that only names them.
+    static func entries(of page: ScannedPage) -> [FeedEntry] {
+        latest(
+            page.records.map { record in
+                FeedEntry(
+                    id: String(decoding: page.identifiers[record.identifierRange], as: UTF8.self),
+                    isDeleted: record.isTombstone)
+            })
+    }
+
+    /// The objects that the entries of a feed name, each once: where it is named last.
+    static func entries(of page: ScannedPage, _ feed: ChangeFeed) -> [FeedEntry] {
+        var found: [FeedEntry] = []
+        for record in page.records {
+            let text = Array(page.body[record.range])
+            found += ids(feed.ids, in: text).map { FeedEntry(id: $0, isDeleted: record.isTombstone) }
+            found += ids(feed.deletedIDs, in: text).map { FeedEntry(id: $0, isDeleted: true) }
+        }
+        return latest(found)
+    }
+
+    private static func ids(_ paths: [FeedPath], in text: [UInt8]) -> [String] {
+        paths.flatMap { path -> [String] in
+            guard let array = path.array else {
+                return JSONValueReader.scalarText(at: path.id, in: text).map { [$0] } ?? []
+            }
+            return JSONValueReader.identifiers(at: path.id, eachOf: array, in: text)
+        }
+    }
+
+    /// Each object once. An object that is fetched shows its latest state, so that only the last entry matters; but one
+    /// that is said to be deleted, before or after, is asked for: only the provider knows which came last.
+    private static func latest(_ entries: [FeedEntry]) -> [FeedEntry] {
+        var positions: [[UInt8]: Int] = [:]
+        var result: [FeedEntry] = []
+        for entry in entries {
+            let key = Array(entry.id.utf8)
+            if let known = positions[key] {
+                let isDeleted = entry.isDeleted && result[known].isDeleted
+                result[known] = FeedEntry(id: entry.id, isDeleted: isDeleted)
+            } else {
+                positions[key] = result.count
+                result.append(entry)
+            }
+        }
+        return result
+    }
+}

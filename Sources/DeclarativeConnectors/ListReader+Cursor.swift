@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import HTTPTransport
+import Model
+import PageScanner
+
+/// What a request says of the cursor, and what a page tells of it.
+extension ListReader {
+    private var rule: IncrementalRule { stream.stream.incremental }
+
+    func request(
+        _ list: ReadableList, _ position: ListPosition, _ requests: RequestTemplate
+    ) throws(ConnectorError) -> HTTPRequest {
+        var additions = RequestAdditions()
+        additions.values.slice = slice
+        let page = list.list.page
+        if let size = page.sizeParameter { additions.add(size, .number(String(list.pages.pageSize))) }
+        if position.part == .deleted {
+            addDeletions(to: &additions, position)
+        } else {
+            if case .everything = purpose, position.place == nil {
+                additions.query += stream.stream.initialQuery.map { ($0.name, $0.value) }
+            }
+            try add(to: &additions, position)
+        }
+        switch page.kind {
+        case .none: break
+        case .token(_, let parameter), .lastID(let parameter):
+            if let place = position.place { additions.add(parameter, .string(place)) }
+        case .offset(let parameter):
+            if let place = position.place { additions.add(parameter, .number(place)) }
+        case .pageNumber(let parameter, let first):
+            additions.add(parameter, .number(position.place ?? String(first)))
+        case .nextURL, .linkHeader:
+            if let place = position.place { return try requests.request(toGivenURL: place) }
+        }
+        return try requests.request(list.list.request, additions)
+    }
+
+    private func add(to additions: inout RequestAdditions, _ position: ListPosition) throws(ConnectorError) {
+        switch (purpose, rule) {
+        case (_, .window(let rule)):
+            guard let window = position.window else { return }
+            let format = rule.request.format
+            additions.values.windowStart = TimeText.text(window.start, format)
+            additions.values.windowEnd = TimeText.text(window.end, format)
+            for (parameter, instant) in [(rule.request.parameter, window.start), (rule.until, window.end)] {
+                guard let parameter else { continue }
+                additions.add(parameter, TimeText.scalar(TimeText.text(instant, format), format))
+            }
+            rule.request.complete(&additions)
+        case (.changes, .time(let rule)):
+            guard let cursor = cursor(at: position, rule.request.format) else { return }
+            rule.request.apply(cursor, to: &additions)
+        case (.changes(let cursor), .feed(let rule)): rule.request.apply(cursor, to: &additions)
+        case (.changes(let cursor), .syncToken(_, let parameter)):
+            additions.add(parameter, .string(cursor.text))
+        case (.changes(let cursor), .etag) where position.place == nil:
+            additions.add(RequestParameter(name: "If-None-Match", place: .header), .string(cursor.text))
+        case (.range(let range), _): additions.parameters += range
+        default: break
+        }
+    }
+
+    private func addDeletions(to additions: inout RequestAdditions, _ position: ListPosition) {
+        guard let deleted = stream.stream.deletedList else { return }
+        if let parameter = deleted.since, case .changes(let cursor) = purpose, let order = cursor.order {
+            let text = TimeText.text(
+                Timestamp(microseconds: order).advanced(by: .zero - deleted.lag), deleted.format)
+            additions.add(parameter, TimeText.scalar(text, deleted.format))
+        }
+        if let parameter = deleted.until, let now = position.startedAt {
+            additions.add(parameter, TimeText.scalar(TimeText.text(now, deleted.format), deleted.format))
+        }
+    }
+
+    /// The cursor that the enumeration began with: on a list that comes oldest first the stored one moves meanwhile.
+    private func cursor(at position: ListPosition, _ format: ScalarRule.Kind) -> Cursor? {
+        guard case .changes(let cursor) = purpose else { return nil }
+        guard let since = position.since else { return cursor }
+        return Cursor(text: since, order: format.order(of: .string(since)))
+    }
+
+    /// The cursor that a page shows.
+    func cursor(
+        _ page: ScannedPage, _ response: HTTPResponse, _ outcome: PageJudge.Outcome, _ position: ListPosition
+    ) -> Cursor? {
+        guard position.part == .list else { return nil }
+        let newest = page.cursorRange.map { Cursor(text: $0.last.text, order: $0.last.order) }
+        switch rule {
+        case .none: return nil
+        case .syncToken(let source, _):
+            guard case .end = outcome,
+                let token = stream.objects.pages.value(source, page, response.headers)?.text, !token.isEmpty
+            else { return nil }
+            return Cursor(text: token, order: nil)
+        case .sortedDescending: return newest
+        case .time(let rule):
+            switch rule.source {
+            case .records: return newest
+            case .responseDate: return watermark(position, rule.request.format)
+            }
+        case .window(let rule):
+            guard case .end = outcome, let window = position.window, let end = position.startedAt else {
+                return nil
+            }
+            let reached = min(window.end, end)
+            return Cursor(text: TimeText.text(reached, rule.request.format), order: reached.microseconds)
+        case .etag:
+            guard position.place == nil else { return nil }
+            return response.headers.first("ETag").map { Cursor(text: $0, order: nil) }
+        case .feed(let rule):
+            if case .everything = purpose {
+                guard rule.pin == nil else { return nil }
+                return watermark(position, rule.request.format)
+            }
+            switch rule.mark {
+            case .entries: return newest
+            case .responseDate: return watermark(position, rule.request.format)
+            case .token(let source):
+                let token = stream.feed?.pages.value(source, page, response.headers)?.text ?? ""
+                return token.isEmpty ? nil : Cursor(text: token, order: nil)
+            }
+        }
+    }
+
+    /// The time of the first response as a cursor; what is subtracted for late changes is subtracted when it is sent.
+    private func watermark(_ position: ListPosition, _ format: ScalarRule.Kind) -> Cursor? {
+        position.startedAt.map { Cursor(text: TimeText.text($0, format), order: $0.microseconds) }
+    }
+
+    // MARK: - The provider's clock
+
+    /// The `Date` of the first response, where something is counted from it: the provider's clock, never this machine's.
+    func startOfEnumeration(_ response: HTTPResponse) throws(ConnectorError) -> Timestamp? {
+        guard needsDate else { return nil }
+        guard let date = response.headers.first("Date").flatMap(HTTPDate.parse) else {
+            throw ConnectorError(
+                .contractViolation, code: "date_header_missing",
+                userMessage: "\(stream.manifest.title) sent data in an unexpected form.",
+                operatorDetail:
+                    "stream \(stream.stream.name): the response has no Date header to make a cursor of")
+        }
+        return date
+    }
+
+    private var needsDate: Bool {
+        if let deleted = stream.stream.deletedList, deleted.until != nil || deleted.horizon != nil {
+            return true
+        }
+        switch rule {
+        case .time(let rule): return rule.source == .responseDate
+        case .window: return true
+        case .feed(let rule):
+            if rule.horizon != nil { return true }
+            if case .responseDate = rule.mark { return true }
+            return rule.pin == nil
+        case .none, .syncToken, .sortedDescending, .etag: return false
+        }
+    }
+
+    /// Throws when the cursor is older than what the provider remembers.
+    func checkHorizon(_ position: ListPosition) throws(ConnectorError) {
+        guard case .changes(let cursor) = purpose, let order = cursor.order, let now = position.startedAt
+        else {
+            return
+        }
+        var horizons = [stream.stream.deletedList?.horizon]
+        if case .feed(let rule) = rule { horizons.append(rule.horizon) }
+        for horizon in horizons.compactMap({ $0 })
+        where order < now.advanced(by: .zero - horizon).microseconds {
+            throw ConnectorError(
+                .resyncRequired, code: "cursor_too_old",
+                userMessage: "\(stream.manifest.title) asks to read everything again. The sync does so now.",
+                operatorDetail:
+                    "stream \(stream.stream.name): the cursor \(cursor.text) is older than the horizon")
+        }
+    }
+
+    // MARK: - Stretches of time
+
+    func firstWindow() -> ListPosition.Window? {
+        guard case .window(let rule) = rule else { return nil }
+        var start = rule.start
+        if case .changes(let cursor) = purpose, let order = cursor.order {
+            start = Timestamp(microseconds: order).advanced(
+                by: .zero - rule.request.lag - (rule.request.stepBelow ?? .zero))
+        }
+        // The provider's clock is not known yet; what lies ahead of it is read again.
+        return window(from: start, rule, end: Timestamp.now())
+    }
+
+    func windowFollowing(_ position: ListPosition) -> ListPosition.Window? {
+        guard case .window(let rule) = rule, let window = position.window,
+            let end = position.startedAt, window.end < end
+        else { return nil }
+        return self.window(from: window.end, rule, end: end)
+    }
+
+    private func window(
+        from start: Timestamp, _ rule: IncrementalRule.TimeWindow, end: Timestamp
+    ) -> ListPosition.Window {
+        let last = max(end, start.advanced(by: .seconds(1)))
+        return ListPosition.Window(start: start, end: min(start.advanced(by: rule.step), last))
+    }
+}
+
+extension IncrementalRule.ChangeRequest {
+    /// Asks for what changed since a cursor.
+    func apply(_ cursor: Cursor, to additions: inout RequestAdditions) {
+        let text = text(for: cursor)
+        additions.values.cursor = text
+        if let parameter { additions.add(parameter, TimeText.scalar(text, sentFormat ?? format)) }
+        complete(&additions)
+    }
+
+    func complete(_ additions: inout RequestAdditions) {
+        additions.query += query.map { ($0.name, $0.value) }
+        additions.body = body
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import HTTPTransport
+import Model
+
+/// Sends a stream's requests, each made with the secrets of the moment: one that is refused for them is made and sent
+/// once more with renewed ones.
+struct RequestSender: Sendable {
+    let requests: RequestTemplate
+    let access: ProviderAccess
+
+    /// The response that the judge counts as a success, and what it cost, a refused request included.
+    func send(
+        endpoint: String, limits: [LimitUse], judge: ResponseJudge, isRetry: Bool = false,
+        _ build: (RequestTemplate) throws(ConnectorError) -> HTTPRequest
+    ) async throws(ConnectorError) -> (HTTPResponse, RequestCost) {
+        var tries = 0
+        let answer = try await access.withSecrets { secrets throws(ConnectorError) in
+            tries += 1
+            var judge = judge
+            judge.secrets = secrets.values
+            return try await access.client.send(
+                ProviderRequest(
+                    try build(requests.with(secrets.values)), endpoint: endpoint, limits: limits,
+                    reading: judge, isRetry: isRetry))
+        }
+        return (
+            answer.http,
+            RequestCost(apiCalls: tries, bytes: answer.http.body.count, throttled: answer.throttled)
+        )
+    }
+}

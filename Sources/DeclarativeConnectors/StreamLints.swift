@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import PageScanner
+import Settings
+
+/// Faults of a stream that can be read and would lose data: each one is a fault that another system had.
+struct StreamLints {
+    let reader: MappingReader
+    let stream: StreamManifest
+
+    func check() {
+        checkAbsence()
+        checkCursorRequest()
+        checkForbidden()
+        checkParameters()
+        checkHydration()
+        checkDeletedList()
+    }
+
+    /// A list that is read by counting shifts when something is deleted meanwhile: what shifts is skipped.
+    private func checkAbsence() {
+        let counts: Bool
+        switch stream.list.page.kind {
+        case .pageNumber, .offset: counts = true
+        default: counts = false
+        }
+        if counts, stream.absence == .fullRun {
+            reader.complain(
+                "absence",
+                "'full_run' is not allowed for pages that are counted: a list that shifts while it is read hides "
+                    + "records; allowed: never, two_runs")
+        }
+    }
+
+    /// Something has to tell the provider from where on changes are wanted.
+    private func checkCursorRequest() {
+        guard let rule = reader.mapping("incremental", keys: IncrementalLoader.keys) else { return }
+        let request: IncrementalRule.ChangeRequest
+        var places: Set<Template.Place.Namespace> = [.config, .parent, .cursor]
+        var needed = Template.Place.Namespace.cursor
+        var templates: [Template] = []
+        switch stream.incremental {
+        case .time(let time): request = time.request
+        case .window(let window):
+            request = window.request
+            places = [.config, .parent, .slice]
+            needed = .slice
+            templates = stream.list.request.templates
+        case .feed(let feed):
+            request = feed.request
+            templates = feed.list.request.templates
+        default: return
+        }
+        let own = request.query.map(\.value) + (request.body?.templates ?? [])
+        let requests = RequestLoader(parent: stream.parent)
+        requests.check(request.query.map(\.value), "query", rule, places)
+        requests.check(request.body?.templates ?? [], "body", rule, places)
+        if request.body != nil, stream.list.request.method == .get {
+            rule.complain("body", "is not allowed for a stream that is read by GET; 'method: POST'")
+        }
+        let isNamed = (own + templates).flatMap(\.places).contains { $0.namespace == needed }
+        if request.parameter == nil, !isNamed {
+            let place = needed == .slice ? "${slice.start}" : "${cursor}"
+            rule.complain(
+                "parameter", "is missing; the parameter that gets the cursor, or \(place) in query or body")
+        }
+    }
+
+    /// Parameters that the provider refuses beside a sync token.
+    private func checkForbidden() {
+        guard case .syncToken = stream.incremental,
+            let rule = reader.mapping("incremental", keys: IncrementalLoader.keys)
+        else { return }
+        for name in rule.words("forbid_with")
+        where stream.list.request.query.contains(where: { $0.name == name }) {
+            reader.complain(
+                "query", "'\(name)' is not allowed together with the sync token; see incremental.forbid_with")
+        }
+    }
+
+    /// Parameters that the API does not have: a misspelt page size is silently ignored.
+    private func checkParameters() {
+        guard reader.has("parameters") else { return }
+        let known = reader.words("parameters")
+        var used = stream.list.request.query.map(\.name)
+        if let size = stream.list.page.sizeParameter, size.place == .query { used.append(size.name) }
+        switch stream.list.page.kind {
+        case .token(_, let parameter), .pageNumber(let parameter, _), .offset(let parameter),
+            .lastID(let parameter):
+            if parameter.place == .query { used.append(parameter.name) }
+        case .none, .nextURL, .linkHeader: break
+        }
+        switch stream.incremental {
+        case .syncToken(_, let parameter): if parameter.place == .query { used.append(parameter.name) }
+        case .time(let rule):
+            used += rule.request.parameter.flatMap { $0.place == .query ? [$0.name] : nil } ?? []
+        default: break
+        }
+        for name in used where !known.contains(name) {
+            let near = Suggestion.closest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+            reader.complain("parameters", "'\(name)' is sent and is not among them\(near)")
+        }
+    }
+
+    private func checkHydration() {
+        let isHydrated = stream.hydration != nil
+        if isHydrated || stream.hasFeed, stream.list.plan.id.count > 1 {
+            reader.complain("id", "has to be one pointer where objects are fetched by their id")
+        }
+        guard isHydrated else { return }
+        switch stream.incremental {
+        case .none, .syncToken, .feed, .etag: break
+        case .time(let rule) where rule.source == .responseDate: break
+        case .time, .window, .sortedDescending:
+            reader.complain(
+                "hydrate", "needs a cursor that is not in the list's records; they only name what is fetched")
+        }
+    }
+
+    /// A list of the recently deleted covers the time since the cursor; a full sync begins without one.
+    private func checkDeletedList() {
+        guard let deleted = stream.deletedList, deleted.since != nil, stream.absence == .never else { return }
+        reader.complain(
+            "absence",
+            "'never' is not allowed beside a deleted_list by cursor: what was deleted while a full sync ran would "
+                + "stay; allowed: full_run, two_runs")
+    }
+}
+
+extension StreamManifest {
+    var hasFeed: Bool { if case .feed = incremental { true } else { false } }
+}

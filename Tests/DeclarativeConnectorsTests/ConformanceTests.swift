@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+@testable import DeclarativeConnectors
+
+@Suite struct `The conformance suite` {
+    private static func findings(
+        _ stream: String, _ fixture: String
+    ) async throws -> [String: ConformanceSuite.Finding.Outcome] {
+        let manifest = """
+            lockstep: 1
+            service: demo
+            base_url: https://api.example.com
+            errors: [ { status: 410, class: resync_required } ]
+            streams:
+              items:
+                path: /items
+                id: /id
+            \(stream)
+            """
+        let suite = try ConformanceSuite(
+            manifest: manifest, file: "demo.yaml", fixture: fixture, fixtureFile: "fixtures/demo.yaml")
+        let findings = await suite.run()
+        return Dictionary(findings.map { ($0.check, $0.outcome) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private static let fixture = """
+        exchanges:
+          - { request: GET /items, response: { data: [{ id: a, u: 100 }, { id: b, u: 200 }], next: n1 } }
+          - { request: GET /items?after=n1, response: { data: [{ id: c, u: 300 }] } }
+          - { request: GET /items?since=300, response: { data: [{ id: d, u: 400 }, { id: c, gone: true }] }, incremental: true }
+        streams:
+          items: { full: [a, b, c], incremental: [a, b, d] }
+        """
+
+    private static let good = """
+            records: /data
+            tombstone: { pointer: /gone, equals: true }
+            page: { kind: token, token: /next, parameter: after, end: missing }
+            incremental: { kind: time_param, parameter: since, cursor: /u, format: epoch_seconds, compare: inclusive }
+        """
+
+    @Test func `passes a manifest that says what its provider does`() async throws {
+        let found = try await Self.findings(Self.good, Self.fixture)
+        #expect(found.values.filter { $0 == .broken }.isEmpty, "\(found)")
+        #expect(found.count >= 12)
+    }
+
+    @Test(arguments: [
+        // Without the tombstone what was deleted stays.
+        (
+            good.replacing("tombstone: { pointer: /gone, equals: true }", with: "max_pages: 9"),
+            "incremental sync"
+        ),
+        // The provider's parameter has another name.
+        (good.replacing("parameter: after", with: "parameter: cursor"), "full sync"),
+        (good.replacing("parameter: since", with: "parameter: from"), "incremental sync"),
+        (good.replacing("cursor: /u,", with: "cursor: /updated,"), "incremental sync"),
+        // A page that is not what it should be passes for the end.
+        (good.replacing("records: /data", with: "records: /data\n    records_optional: true\n"), "none"),
+        (good.replacing("records: /data", with: "records: /items"), "full sync"),
+    ])
+    func `says what breaks`(stream: String, check: String) async throws {
+        let found = try await Self.findings(stream, Self.fixture)
+        if check == "none" {
+            #expect(found["an empty object for a page"] == .skipped)
+        } else {
+            #expect(found[check] == .broken, "\(found)")
+        }
+    }
+
+    @Test func `finds an id that is not unique`() async throws {
+        let twice = Self.fixture.replacing("{ id: c, u: 300 }] }", with: "{ id: a, u: 300 }] }")
+        #expect(try await Self.findings(Self.good, twice)["ids are unique"] == .broken)
+    }
+
+    private static let folder = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("connectors")
+
+    private static let names: [String] = {
+        let files = FileManager.default.enumerator(atPath: folder.appendingPathComponent("fixtures").path)
+        return (files?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".yaml") }.sorted()
+    }()
+
+    @Test func `has a fixture for each of the manifests in connectors`() throws {
+        let manifests = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
+            .filter { $0.hasSuffix(".yaml") }
+        // Those of the sandbox's services are compared with the sandbox, object by object.
+        let bySandbox: Set = ["gmail.yaml", "google-calendar.yaml", "slack.yaml", "stripe.yaml"]
+        #expect(Set(Self.names) == Set(manifests).subtracting(bySandbox))
+        #expect(Self.names.count >= 12)
+    }
+
+    @Test(arguments: names)
+    func `passes each manifest that ships with a fixture`(name: String) async throws {
+        let manifest = try String(contentsOf: Self.folder.appendingPathComponent(name), encoding: .utf8)
+        let fixture = try String(
+            contentsOf: Self.folder.appendingPathComponent("fixtures/\(name)"), encoding: .utf8)
+        let suite = try ConformanceSuite(manifest: manifest, file: name, fixture: fixture, fixtureFile: name)
+        for finding in await suite.run() where finding.outcome == .broken {
+            Issue.record("\(finding.stream): \(finding.check): \(finding.detail)")
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+@testable import DeclarativeConnectors
+
+@Suite struct `The schema of manifests` {
+    private static func schema() throws -> [String: Any] {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs/connector.schema.json")
+        let value = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+        return try #require(value as? [String: Any])
+    }
+
+    private static func properties(_ name: String?) throws -> Set<String> {
+        let root = try schema()
+        let definitions = root["$defs"] as? [String: Any] ?? [:]
+        let definition = name.map { definitions[$0] as? [String: Any] ?? [:] } ?? root
+        return Set((definition["properties"] as? [String: Any] ?? [:]).keys)
+    }
+
+    /// The words that a key of the schema allows.
+    private static func words(_ definition: String, _ key: String) throws -> Set<String> {
+        let definitions = try schema()["$defs"] as? [String: [String: Any]]
+        let properties = definitions?[definition]?["properties"] as? [String: [String: Any]]
+        return Set(properties?[key]?["enum"] as? [String] ?? [])
+    }
+
+    @Test func `has exactly the keys that the loader reads`() throws {
+        #expect(try Self.properties(nil) == Set(ManifestLoader.keys))
+        #expect(try Self.properties("stream") == Set(StreamLoader.keys))
+        #expect(try Self.properties("page") == Set(PageRuleLoader.keys))
+        #expect(try Self.properties("incremental") == Set(IncrementalLoader.keys))
+        #expect(try Self.properties("deleted_list") == Set(DeletedListLoader.keys))
+        #expect(try Self.properties("hydrate") == Set(RequestLoader.keys + ["record", "gone"]))
+        #expect(try Self.properties("limit") == Set(LimitLoader.keys))
+    }
+
+    /// A word that the loader does not know is a problem that names all that it does.
+    @Test(arguments: [("page", "page: { kind: x }"), ("incremental", "incremental: { kind: x }")])
+    func `allows exactly the kinds that the loader knows`(definition: String, line: String) throws {
+        let text =
+            "lockstep: 1\nservice: s\nbase_url: https://a.example\nstreams:\n  x:\n    path: /x\n    id: /id\n"
+            + "    records: /d\n    \(line)\n"
+        let error = #expect(throws: ManifestError.self) { try ManifestLoader.load(text, file: "f") }
+        let message = error?.problems.map(\.message).first { $0.contains("'x' is unknown") } ?? ""
+        let allowed = message.components(separatedBy: "allowed: ").last?.components(separatedBy: ", ") ?? []
+        #expect(try Self.words(definition, "kind") == Set(allowed))
+    }
+}
