@@ -69,7 +69,8 @@ struct ReadableStream: Sendable {
         self.access = access
         let requests = try RequestTemplate(manifest, stream, access)
         let judge = ResponseJudge(manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
-        sender = RequestSender(requests: requests, access: access)
+        let sender = RequestSender(requests: requests, access: access)
+        self.sender = sender
         self.judge = judge
         objects = try ReadableList(stream.list, "list", manifest, stream, requests)
         deleted = try stream.deletedList.map { deleted throws(ConnectorError) in

@@ -83,7 +83,8 @@ import Testing
             environment["DONT_FAKE_MONOTONIC"] = "1"
             let strange = try await ChildProcess.start(
                 name: "strange", program: "/usr/bin/faketime",
-                arguments: ["+1h", "\(Cluster.programs)/lockstep-worker"], environment: environment,
+                arguments: ["-f", try Cluster.clockAhead(), "\(Cluster.programs)/lockstep-worker"],
+                environment: environment,
                 log: "/dev/null")
             do {
                 try await Self.keepBusy(cluster, for: Self.length)

@@ -133,8 +133,8 @@ import Testing
             try await cluster.connect("stripe", users: 2)
             try await Self.makeSchedule(cluster, cron: "*/2 * * * * *")
 
-            _ = try await start("ahead", ["-f", "+2h"])
-            _ = try await start("behind", ["-f", "-5h"])
+            _ = try await start("ahead", ["-f", try Cluster.clockAhead()])
+            _ = try await start("right", [])
             try await Self.waitForSlots(4, cluster)
 
             let jobs = try await Self.jobs(cluster)
