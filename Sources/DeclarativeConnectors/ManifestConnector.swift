@@ -68,7 +68,8 @@ struct ReadableStream: Sendable {
         self.stream = stream
         self.access = access
         let requests = try RequestTemplate(manifest, stream, access)
-        let judge = ResponseJudge(manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
+        let judge = ResponseJudge(
+            manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
         let sender = RequestSender(requests: requests, access: access)
         self.sender = sender
         self.judge = judge
