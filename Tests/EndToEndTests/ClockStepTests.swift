@@ -133,10 +133,11 @@ import Testing
         try set("+0")
         let before = try await pool.query("SELECT count(*) FROM lockstep.\(fired)").int(0, 0) ?? 0
         try await Self.until(pool, fired, atLeast: before + 2)
-        #expect(
-            try await pool.query(
-                "SELECT count(*) FROM lockstep.schedule_fires WHERE fire_at > now() AND state = 'skipped' AND NOT revived"
-            ).int(0, 0) == 0)
+        // A scheduler that was in the middle of a round may have added some; they are found within seconds.
+        try await Self.until(
+            pool,
+            "dispatch WHERE NOT EXISTS (SELECT 1 FROM lockstep.schedule_fires "
+                + "WHERE fire_at > now() AND state = 'skipped' AND NOT revived)", atLeast: 1)
         // Three hours back, and forward again.
         try set("-3h")
         let there = try await pool.query("SELECT count(*) FROM lockstep.\(fired)").int(0, 0) ?? 0

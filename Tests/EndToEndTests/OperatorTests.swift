@@ -53,6 +53,22 @@ import Testing
         Issue.record("\(arguments): \(found)", sourceLocation: location)
     }
 
+    @Test func `learns which limit holds an integration back, and for how long`() async throws {
+        try await Cluster.run(workers: 1, users: 1, objects: 50) { cluster in
+            try await cluster.connect("stripe", users: 1)
+            _ = try await cluster.control(
+                "faults?kind=status&status=429&retry_after=120&service=stripe&times=1")
+            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full","id":"limited"}"#)
+            try await cluster.until("sync_log WHERE job_id = 'limited' AND status = 'yielded'", is: 1)
+
+            let text = try await run(cluster, "queue", "explain", "--job", "limited").output
+            #expect(text.contains("is delayed until"), "\(text)")
+            #expect(text.contains("makes requests wait: closed for 1"), "\(text)")
+            let limits = try await run(cluster, "limits", "u_1/stripe").output
+            #expect(limits.contains("closed for 1") && limits.contains("circuit breaker"), "\(limits)")
+        }
+    }
+
     @Test func `learns why a job does not run: a pause, a busy integration, a retry, a dead letter`()
         async throws
     {

@@ -2,6 +2,7 @@
 
 import JobQueue
 import Model
+import RateLimits
 import SyncStore
 
 /// What is known of a job or an integration, from the queue and from the ledger.
@@ -11,12 +12,16 @@ struct ExplainReport {
     /// The newest first.
     let runs: [JobRun]
     let integration: (id: Int64, key: IntegrationKey, status: String)?
+    /// How the limits of the integration stand; empty where none is known.
+    let limits: [LimitStanding]
 
     /// Nobody has ever heard of it.
     var isEmpty: Bool { found.sightings.isEmpty && runs.isEmpty && integration == nil }
 
     /// What concerns all jobs of the integration.
-    private var common: [WaitReason] {
+    private var common: [WaitReason] { status + limits.compactMap(LimitsCommand.reason) }
+
+    private var status: [WaitReason] {
         guard let integration, integration.status != "active" else { return [] }
         return [
             WaitReason(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ConnectorKit
 import DeclarativeConnectors
+import JobQueue
 import Model
 import RateLimits
 import Settings
@@ -18,22 +19,23 @@ struct LimitsCommand: AsyncParsableCommand {
     func run() async throws {
         try await CommandContext.run { context in
             let found = try await target.find(context)
-            let standings = try await Self.standings(context, found.key.service, found.id)
+            guard let standings = try await Self.standings(context, found.key.service, found.id) else {
+                throw Exit.complain(
+                    "there is no connector for '\(found.key.service)'; see 'lockstep connector list'",
+                    Exit.noSuchInput)
+            }
             var table = TextTable(["Limit", "Counts", "Allows", "Now"])
             for standing in standings { table.add(Self.row(standing)) }
             table.print(asJSON: output.json)
         }
     }
 
-    /// How the limits of an integration stand; exits with 66 when its service has no connector.
+    /// How the limits of an integration stand; nil when its service has no connector here.
     static func standings(
         _ context: CommandContext, _ service: String, _ integrationID: Int64
-    ) async throws -> [LimitStanding] {
+    ) async throws -> [LimitStanding]? {
         let registry = try ConnectorCommand.registry(context.settings)
-        guard let connector = registry.connector(for: service) else {
-            throw Exit.complain(
-                "there is no connector for '\(service)'; see 'lockstep connector list'", Exit.noSuchInput)
-        }
+        guard let connector = registry.connector(for: service) else { return nil }
         let uses = context.settings.limits.applied(to: connector.limits.map { LimitUse($0) }, of: service)
         return try await context.withRedis { redis in
             try await RateLimiter(redis: redis, prefix: context.settings.prefix).standings(
@@ -52,6 +54,25 @@ struct LimitsCommand: AsyncParsableCommand {
                 rule.scope == .app ? "all integrations" : "the integration", "\(rule.quantity)",
                 state(standing),
             ]
+        }
+    }
+
+    /// Why requests wait for a limit; nil for one that is open.
+    static func reason(_ standing: LimitStanding) -> WaitReason? {
+        guard standing.isClosed else { return nil }
+        let now = state(standing)
+        return switch standing.subject {
+        case .breaker:
+            WaitReason(
+                code: "outage", text: "the service has failed for many, and its circuit breaker is \(now)")
+        case .integration:
+            WaitReason(code: "refused", text: "the provider limits this integration: \(now)")
+        case .limit(let rule, let endpoint):
+            WaitReason(
+                code: "limit_\(rule.name)",
+                text:
+                    "limit \(rule.name)\(endpoint.map { " of \($0)" } ?? "") (\(rule.quantity)) makes requests wait: \(now)"
+            )
         }
     }
 

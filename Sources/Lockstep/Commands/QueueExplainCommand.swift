@@ -3,6 +3,7 @@
 import ArgumentParser
 import JobQueue
 import Model
+import RateLimits
 import SyncStore
 
 extension QueueCommand {
@@ -56,7 +57,9 @@ extension QueueCommand {
                 let found = try await context.withQueue { try await $0.explain(.id(job)) }
                 var state: (id: Int64, key: IntegrationKey, status: String)?
                 if let run = runs.first { state = try await store.find(.id(run.integrationID)) }
-                return ExplainReport(subject: "job \(job)", found: found, runs: runs, integration: state)
+                return ExplainReport(
+                    subject: "job \(job)", found: found, runs: runs, integration: state,
+                    limits: try await limits(context, state))
             }
             var arguments = IntegrationArguments()
             arguments.integration =
@@ -69,7 +72,15 @@ extension QueueCommand {
             }
             return ExplainReport(
                 subject: "integration \(target.id) (\(target.key))", found: found,
-                runs: try await store.jobRuns(ofIntegration: target.id, limit: 3), integration: target)
+                runs: try await store.jobRuns(ofIntegration: target.id, limit: 3), integration: target,
+                limits: try await limits(context, target))
+        }
+
+        private func limits(
+            _ context: CommandContext, _ target: (id: Int64, key: IntegrationKey, status: String)?
+        ) async throws -> [LimitStanding] {
+            guard let target else { return [] }
+            return try await LimitsCommand.standings(context, target.key.service, target.id) ?? []
         }
 
         private static func isID(_ text: String) -> Bool {
