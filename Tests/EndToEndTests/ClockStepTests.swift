@@ -11,18 +11,6 @@ import Testing
 
 /// A Postgres whose clock the test sets, by libfaketime.
 @Suite(.serialized) struct `Clocks that are set` {
-    private struct NoFakeTime: Error, CustomStringConvertible {
-        let description = "libfaketime.so.1 is not installed below /usr/lib (Debian package faketime)"
-    }
-
-    private static func library() throws -> String {
-        for triple in try FileManager.default.contentsOfDirectory(atPath: "/usr/lib") {
-            let path = "/usr/lib/\(triple)/faketime/libfaketime.so.1"
-            if FileManager.default.fileExists(atPath: path) { return path }
-        }
-        throw NoFakeTime()
-    }
-
     /// Starts a Postgres that runs again, with more in its environment. Only the server gets that: libfaketime does not
     /// survive the change of accounts before it.
     private static func restart(
@@ -85,7 +73,8 @@ import Testing
         let postgres = try await Self.restart(
             servers.postgres, plain,
             adding: [
-                "LD_PRELOAD=\(try Self.library())", "FAKETIME_TIMESTAMP_FILE=\(clock)", "FAKETIME_NO_CACHE=1",
+                "LD_PRELOAD=\(try Cluster.fakeTimeLibrary())", "FAKETIME_TIMESTAMP_FILE=\(clock)",
+                "FAKETIME_NO_CACHE=1",
                 "DONT_FAKE_MONOTONIC=1",
             ], log: "\(directory)/postgres.log")
         var environment = plain

@@ -80,12 +80,28 @@ struct Cluster {
         }
     }
 
-    /// An offset for libfaketime that puts a clock ahead by up to two hours. By it Dispatch waits wrongly when the offset is
-    /// negative or longer than the machine is up.
-    static func clockAhead() throws -> String {
+    private struct NoFakeTime: Error, CustomStringConvertible {
+        let description = "libfaketime.so.1 is not installed below /usr/lib (Debian package faketime)"
+    }
+
+    static func fakeTimeLibrary() throws -> String {
+        for triple in try FileManager.default.contentsOfDirectory(atPath: "/usr/lib") {
+            let path = "/usr/lib/\(triple)/faketime/libfaketime.so.1"
+            if FileManager.default.fileExists(atPath: path) { return path }
+        }
+        throw NoFakeTime()
+    }
+
+    /// An environment in which a process' clock is ahead by up to two hours. An offset that is negative, or longer than the
+    /// machine is up, makes Dispatch wait for hours.
+    static func clockAhead(_ environment: [String: String]) throws -> [String: String] {
         let text = try String(contentsOfFile: "/proc/uptime", encoding: .utf8)
         let uptime = text.split(separator: ".").first.flatMap { Int($0) } ?? 0
-        return "+\(min(7_200, max(60, uptime - 60)))s"
+        var environment = environment
+        environment["LD_PRELOAD"] = try fakeTimeLibrary()
+        environment["FAKETIME"] = "+\(min(7_200, max(60, uptime - 60)))s"
+        environment["DONT_FAKE_MONOTONIC"] = "1"
+        return environment
     }
 
     /// The directory of the programs that this build made.

@@ -11,19 +11,17 @@ import Testing
     /// Runs scheduler processes beside a cluster that has none, and stops those that are left.
     private static func run(
         workers: Bool = false,
-        _ body: (Cluster, (String, [String]) async throws -> ChildProcess) async throws -> Void
+        _ body: (Cluster, (String, _ isAhead: Bool) async throws -> ChildProcess) async throws -> Void
     ) async throws {
         try await Cluster.run(workers: 1, users: 5, objects: 10, starting: workers) { cluster in
             var started: [ChildProcess] = []
             do {
                 if !workers { _ = try await cluster.pool.query("DELETE FROM lockstep.schedules") }
-                try await body(cluster) { name, faketime in
-                    var environment = cluster.processes.environment
-                    environment["DONT_FAKE_MONOTONIC"] = "1"
-                    let program = "\(Cluster.programs)/lockstep-scheduler"
+                try await body(cluster) { name, isAhead in
+                    let environment = cluster.processes.environment
                     let process = try await ChildProcess.start(
-                        name: name, program: faketime.isEmpty ? program : "/usr/bin/faketime",
-                        arguments: faketime.isEmpty ? [] : faketime + [program], environment: environment,
+                        name: name, program: "\(Cluster.programs)/lockstep-scheduler", arguments: [],
+                        environment: isAhead ? try Cluster.clockAhead(environment) : environment,
                         log: "/dev/null")
                     started.append(process)
                     return process
@@ -85,8 +83,8 @@ import Testing
             try await cluster.connect("stripe", users: 3)
             try await Self.makeSchedule(cluster, cron: "*/2 * * * * *")
 
-            _ = try await start("one", [])
-            _ = try await start("two", [])
+            _ = try await start("one", false)
+            _ = try await start("two", false)
             try await Self.waitForSlots(4, cluster)
 
             let fired = try await cluster.count("schedule_fires WHERE state = 'enqueued' AND enqueued = 3")
@@ -111,7 +109,7 @@ import Testing
                 "INSERT INTO lockstep.schedule_fires (schedule_id, fire_at) SELECT id, date_trunc('second', now()) FROM lockstep.schedules"
             )
 
-            let first = try await start("first", [])
+            let first = try await start("first", false)
             let deadline = ContinuousClock.now.advanced(by: .seconds(30))
             while try await cluster.redis.command(["LLEN", "lockstep:queue:default"]).int ?? 0 < 4_150 {
                 try #require(ContinuousClock.now < deadline, "nothing was enqueued within 30 s")
@@ -119,7 +117,7 @@ import Testing
             first.signal(SIGKILL)
             _ = await first.wait()
             #expect(try await cluster.count("schedule_fires WHERE state = 'enqueueing'") == 1)
-            _ = try await start("second", [])
+            _ = try await start("second", false)
             try await cluster.until("schedule_fires WHERE state = 'enqueued'", is: 1)
 
             let jobs = try await Self.jobs(cluster)
@@ -133,8 +131,8 @@ import Testing
             try await cluster.connect("stripe", users: 2)
             try await Self.makeSchedule(cluster, cron: "*/2 * * * * *")
 
-            _ = try await start("ahead", ["-f", try Cluster.clockAhead()])
-            _ = try await start("right", [])
+            _ = try await start("ahead", true)
+            _ = try await start("right", false)
             try await Self.waitForSlots(4, cluster)
 
             let jobs = try await Self.jobs(cluster)
