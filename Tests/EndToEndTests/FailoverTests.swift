@@ -97,7 +97,11 @@ import Testing
         }
         try await cluster.until("sync_log WHERE status = 'succeeded'", is: 2)
 
-        #expect(try await cluster.count("sync_log") == 2, "no job ran twice")
+        // A run that meets the limiter in the wrong moment is given back, and goes on in another.
+        #expect(
+            try await cluster.count("sync_log WHERE status NOT IN ('succeeded', 'yielded') OR attempt > 1")
+                == 0,
+            "no job failed or ran twice")
         #expect(try await cluster.differences("stripe", users: 2) == 0)
     }
 }
