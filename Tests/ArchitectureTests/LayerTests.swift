@@ -10,7 +10,7 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
     ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
-    ("engine", ["SyncEngine", "Credentials"]),
+    ("engine", ["SyncEngine", "Credentials", "Actions"]),
     ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
     ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench", "RefreshProbe"]),
 ]
