@@ -122,6 +122,7 @@ public struct SyncHandler: JobHandler {
                 syncJob, in: run, connector: ready.connector, access: ready.access,
                 stop: { elapsed in
                     if control.isDraining { return .drain }
+                    if control.isHurried { return .yield }
                     return elapsed >= Self.share && control.othersWait ? .yield : nil
                 },
                 progressed: {
