@@ -16,9 +16,10 @@
 --                   cancelled nobody shall run it
 --                   none      no integration can be read from it, so its payload is not valid
 --          The caller answers every other verdict with park, finish or deadletter.
--- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 100 jobs are
---          sorted and 100 taken, about 1 MiB per call. A short list is taken from directly: with less than
---          was asked for there is nothing to be fair about. A list of the wrong type is reported and left alone.
+-- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 30 jobs are
+--          promoted, sorted and taken, about 1 MiB per call, so that no call keeps Redis for a millisecond.
+--          A short list is taken from directly: with less than was asked for there is nothing to be fair about.
+--          A list of the wrong type is reported and left alone.
 --          A suspect, a job that one more death makes poison, waits while its worker runs another one: else
 --          the poison job among them would make the rest look like poison too.
 
@@ -48,7 +49,7 @@ for name, key in pairs(READY) do
 end
 
 local function promote()
-    local due = redis.call('ZRANGE', DELAYED, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, LIMIT.batch)
+    local due = redis.call('ZRANGE', DELAYED, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, LIMIT.claimed)
     for _, member in ipairs(due) do
         local job = parse(member)
         local queue = job and job.queue or 'default'
@@ -70,7 +71,7 @@ local rooms = {}
 local function room_of(scope)
     if not rooms[scope] then
         local cap = cap_of(scope)
-        rooms[scope] = cap and { cap = true, free = cap - used(scope) } or { free = LIMIT.batch }
+        rooms[scope] = cap and { cap = true, free = cap - used(scope) } or { free = LIMIT.claimed }
     end
     return rooms[scope]
 end
@@ -171,12 +172,12 @@ local function place(batch)
 end
 
 local function is_full()
-    return granted >= limit or #rows >= 2 * LIMIT.batch or bytes >= LIMIT.reply or held_back >= LIMIT.batch
+    return granted >= limit or #rows >= 2 * LIMIT.claimed or bytes >= LIMIT.reply or held_back >= LIMIT.claimed
 end
 
 -- How many more jobs this call may take from a queue.
 local function wanted(queue)
-    local count = math.min(limit - granted, LIMIT.batch - #rows / 2)
+    local count = math.min(limit - granted, LIMIT.claimed - #rows / 2)
     if not has_policy then return count end
     local room = room_of('queue:' .. queue)
     return room.cap and math.min(count, room.free) or count
@@ -199,7 +200,7 @@ local function take_from(list, queue)
     place(batch)
 end
 
-local to_sort = LIMIT.batch
+local to_sort = math.max(LIMIT.sorted, math.min(limit, LIMIT.claimed))
 local function take(queue)
     -- What is in the inbox was pushed while workers were idle, and at most one job for each of them.
     if usable[INBOX[queue]] ~= false then take_from(INBOX[queue], queue) end
