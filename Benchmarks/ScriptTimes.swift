@@ -12,7 +12,9 @@ enum ScriptTimes {
     /// Prints the percentiles of all scripts since the reset.
     static func report(_ redis: RedisClient) async throws {
         let info = try await redis.command(["INFO", "latencystats"]).text ?? ""
-        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("latency_percentiles_usec_evalsha:") }
+        let line = info.split(whereSeparator: \.isNewline).first {
+            $0.hasPrefix("latency_percentiles_usec_evalsha:")
+        }
         for pair in (line?.drop { $0 != ":" }.dropFirst() ?? "").split(separator: ",") {
             let parts = pair.split(separator: "=")
             guard parts.count == 2, let microseconds = Double(parts[1]) else { continue }
