@@ -200,7 +200,7 @@ local function take_from(list, queue)
     place(batch)
 end
 
-local to_sort = math.max(LIMIT.sorted, math.min(limit, LIMIT.claimed))
+local to_sort = math.max(LIMIT.least, math.min(limit, LIMIT.claimed))
 local function take(queue)
     -- What is in the inbox was pushed while workers were idle, and at most one job for each of them.
     if usable[INBOX[queue]] ~= false then take_from(INBOX[queue], queue) end
