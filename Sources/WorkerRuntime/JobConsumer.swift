@@ -302,7 +302,7 @@ public final class JobConsumer: Service, Sendable {
     /// Sorts a backlog while the slots are busy with jobs, so that a job deep in it gets its user's turn.
     private func sortBacklog() async {
         while !Task.isCancelled {
-            guard state.unsorted > JobQueue.batchLimit, !state.isDraining else {
+            guard state.unsorted > JobQueue.batchLimit, state.freeSlots == 0, !state.isDraining else {
                 await Self.sleep(Self.sortInterval)
                 continue
             }

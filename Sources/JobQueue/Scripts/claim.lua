@@ -18,7 +18,7 @@
 --          The caller answers every other verdict with park, finish or deadletter.
 -- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 30 jobs are
 --          promoted, sorted and taken, about 1 MiB per call, so that no call keeps Redis for a millisecond.
---          A short list is taken from directly: with less than was asked for there is nothing to be fair about.
+--          Where everything that would be sorted would also be taken, nothing is sorted.
 --          A list of the wrong type is reported and left alone.
 --          A suspect, a job that one more death makes poison, waits while its worker runs another one: else
 --          the poison job among them would make the rest look like poison too.
@@ -183,15 +183,22 @@ local function wanted(queue)
     return room.cap and math.min(count, room.free) or count
 end
 
--- Takes jobs from a list in its order.
-local function take_from(list, queue)
-    local popped = redis.call('RPOP', list, wanted(queue))
+-- Takes jobs from a list: its oldest ones in their order, or half of them from its left end, as sorting does.
+local function take_from(list, queue, is_from_both)
+    local count = wanted(queue)
+    local newest = is_from_both and math.floor(count / 2) or 0
+    local popped = redis.call('RPOP', list, count - newest)
     if not popped then return end
+    local oldest = #popped
+    if newest > 0 then
+        for _, raw in ipairs(reversed(redis.call('LPOP', list, newest) or {})) do popped[#popped + 1] = raw end
+    end
     local batch, size = {}, bytes
     for i, raw in ipairs(popped) do
         if size >= LIMIT.reply then
             -- Too much for one reply: back to where it came from, in the old order.
-            for back = #popped, i, -1 do redis.call('RPUSH', list, popped[back]) end
+            for back = oldest, i, -1 do redis.call('RPUSH', list, popped[back]) end
+            for back = math.max(i, oldest + 1), #popped do redis.call('LPUSH', list, popped[back]) end
             break
         end
         batch[i] = raw:sub(1, 3) == 'v1 ' and parse(raw) or admit(raw, queue, now_text)
@@ -205,9 +212,10 @@ local function take(queue)
     -- What is in the inbox was pushed while workers were idle, and at most one job for each of them.
     if usable[INBOX[queue]] ~= false then take_from(INBOX[queue], queue) end
     if not usable[queue] or is_full() or wanted(queue) <= 0 then return end
-    local length = redis.call('LLEN', READY[queue])
-    if length <= wanted(queue) and redis.call('ZCARD', TURNS[queue]) == 0 then
-        if length > 0 then take_from(READY[queue], queue) end
+    local length, count = redis.call('LLEN', READY[queue]), wanted(queue)
+    -- Without lanes, sorting as many jobs as are taken would take the same ones.
+    if redis.call('ZCARD', TURNS[queue]) == 0 and (length <= count or count >= LIMIT.least) then
+        if length > 0 then take_from(READY[queue], queue, length > count) end
         return
     end
     to_sort = to_sort - sort_list(READY[queue], queue, to_sort, now_text, ARGV[4], ARGV[5])
