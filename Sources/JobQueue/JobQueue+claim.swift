@@ -57,7 +57,7 @@ extension JobQueue {
         return .microseconds(max(0, now.microseconds - ready.microseconds))
     }
 
-    /// Sorts up to 25 ready jobs into the lanes of their users and returns how many are left in the lists. A claim sorts
+    /// Sorts some ready jobs into the lanes of their users and returns how many are left in the lists. A claim sorts
     /// too; call this while a claim reports many `unsorted` jobs and no slot is free, so that a user whose job is deep in
     /// a list does not wait for the jobs before it to run.
     public func sort() async throws(QueueError) -> Int {

@@ -17,7 +17,7 @@
 --                   none      no integration can be read from it, so its payload is not valid
 --          The caller answers every other verdict with park, finish or deadletter.
 -- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 30 jobs are
---          promoted, sorted and taken, about 1 MiB per call, so that no call keeps Redis for a millisecond.
+--          promoted and taken and 50 sorted, about 1 MiB per call, so that no call keeps Redis for a millisecond.
 --          Where everything that would be sorted would also be taken, nothing is sorted.
 --          A list of the wrong type is reported and left alone.
 --          A suspect, a job that one more death makes poison, waits while its worker runs another one: else
@@ -183,7 +183,7 @@ local function wanted(queue)
     return room.cap and math.min(count, room.free) or count
 end
 
--- Takes jobs from a list: its oldest ones in their order, or half of them from its left end, as sorting does.
+-- Takes jobs from a list: its oldest ones in their order, or half of them from the left end of a very long one.
 local function take_from(list, queue, is_from_both)
     local count = wanted(queue)
     local newest = is_from_both and math.floor(count / 2) or 0
@@ -214,8 +214,9 @@ local function take(queue)
     if not usable[queue] or is_full() or wanted(queue) <= 0 then return end
     local length, count = redis.call('LLEN', READY[queue]), wanted(queue)
     -- Without lanes, sorting as many jobs as are taken would take the same ones.
-    if redis.call('ZCARD', TURNS[queue]) == 0 and (length <= count or count >= LIMIT.least) then
-        if length > 0 then take_from(READY[queue], queue, length > count) end
+    local takes_all = length <= count or length > LIMIT.short and count >= LIMIT.least
+    if takes_all and redis.call('ZCARD', TURNS[queue]) == 0 then
+        if length > 0 then take_from(READY[queue], queue, length > LIMIT.batch) end
         return
     end
     to_sort = to_sort - sort_list(READY[queue], queue, to_sort, now_text, ARGV[4], ARGV[5])

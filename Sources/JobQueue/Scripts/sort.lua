@@ -4,7 +4,7 @@
 -- ARGV:    first 24 characters of new ids, number of which the first one's last 12 hex digits are made, names of
 --          the queues…
 -- Reply:   jobs left in the lists
--- Invariants: at most 25 jobs per call.
+-- Invariants: at most 50 jobs per call and queue.
 
 local wrong = wrong_key({ WAITING, 'hash', CLOCK, 'hash', OWNERS, 'hash', COUNTERS, 'hash' })
 if wrong then return wrong end
