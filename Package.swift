@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0015_changes",
 ]
 
 let foundations: [Target] = [
@@ -114,7 +114,12 @@ let engine: [Target] = [
 ]
 
 let runtimes: [Target] = [
-    library("Gateway", ["HTTPTransport", "Model", hummingbird, log, lifecycle, nioCore]),
+    library(
+        "Gateway",
+        [
+            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "Settings", "SyncStore", "Vault", hummingbird, log, lifecycle, nioCore,
+        ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
     library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
@@ -177,7 +182,13 @@ let testTargets: [Target] = [
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("SettingsTests", ["Settings", "Model"]),
-    tests("GatewayTests", ["Gateway", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix]),
+    tests(
+        "GatewayTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RedisClient",
+            "Sandbox", "Settings", "SyncStore", "Vault", log, lifecycle, nioCore, nioPosix,
+        ]),
     tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),
     tests(
         "CredentialsTests",

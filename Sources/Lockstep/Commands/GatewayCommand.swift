@@ -2,16 +2,11 @@
 
 import ArgumentParser
 import Foundation
-import Gateway
-import JobQueue
 import Logging
-import Model
 import Observability
-import PostgresClient
 import RedisClient
 import ServiceLifecycle
 import Settings
-import SyncStore
 import UnixSignals
 
 struct GatewayCommand: AsyncParsableCommand {
@@ -54,79 +49,6 @@ struct GatewayCommand: AsyncParsableCommand {
             throw code
         } catch {
             throw Exit.complain("\(error)", Exit.unavailable)
-        }
-    }
-}
-
-/// What a gateway process is made of.
-private struct GatewayParts {
-    let services: [any Service]
-    private let pool: PostgresPool
-    private let probe: LedgerProbe
-
-    init(settings: ClusterSettings, logger: Logger) throws {
-        var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
-        database.maxConnections = 16
-        database.connectTimeout = .seconds(3)
-        database.statementTimeout = .seconds(8)
-        let pool = PostgresPool(configuration: database)
-        let probe = LedgerProbe(database, watching: pool)
-        let redis = RedisClient(
-            configuration: try RedisConfiguration(
-                url: settings.redisURL.secret.exposed, keyPrefix: settings.prefix), logger: logger)
-        let health = GatewayHealth {
-            GatewayHealth.Finding(
-                ledger: await Self.problem { try await probe.check(isFresh: false) },
-                dispatcher: await Self.problem { _ = try await redis.command(["PING"]) })
-        }
-        let gateway = Gateway(
-            publicAddress: .init(host: settings.listen.host, port: settings.listen.port), publicRoutes: [],
-            privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
-            privateRoutes: [], health: health, logger: logger,
-            started: { ports in
-                // Who started this process reads the ports from this line.
-                logger.info(
-                    "gateway listens",
-                    metadata: ["port": "\(ports.publicPort)", "private_port": "\(ports.privatePort)"])
-            })
-        services = [redis, gateway]
-        self.pool = pool
-        self.probe = probe
-    }
-
-    /// Throws the exit code of a schema that is not this program's.
-    func checkSchema() async throws {
-        switch try await Migrator(pool: pool).check() {
-        case .current: break
-        case .behind(let names):
-            throw Exit.complain(
-                "the schema lacks \(names.joined(separator: ", ")); run 'lockstep migrate'",
-                Exit.configuration)
-        case .ahead(let names):
-            throw Exit.complain(
-                "the schema is newer (\(names.joined(separator: ", "))); install that version",
-                Exit.configuration)
-        case .altered(let names):
-            throw Exit.complain(
-                "migrations were altered: \(names.joined(separator: ", "))", Exit.configuration)
-        }
-    }
-
-    func close() async {
-        await probe.close()
-        await pool.close()
-    }
-
-    private static func problem(_ check: () async throws -> Void) async -> String? {
-        do {
-            try await check()
-            return nil
-        } catch let error as StoreError {
-            return error.message
-        } catch let error as RedisError {
-            return "Redis: \(error.message)"
-        } catch {
-            return "\(error)"
         }
     }
 }
