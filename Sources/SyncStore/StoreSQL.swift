@@ -77,6 +77,14 @@ enum StoreSQL {
     static let serviceFreshness = text(PackageResources.service_freshness_sql)
     static let jobRuns = text(PackageResources.job_runs_sql)
     static let scheduleProgress = text(PackageResources.schedule_progress_sql)
+    static let actionRequest = text(PackageResources.action_request_sql)
+    static let actionBegin = text(PackageResources.action_begin_sql)
+    static let actionConfirm = text(PackageResources.action_confirm_sql)
+    static let actionCheck = text(PackageResources.action_check_sql)
+    static let actionFinish = text(PackageResources.action_finish_sql)
+    static let actionEndOfJob = text(PackageResources.action_end_of_job_sql)
+    static let actionSweep = text(PackageResources.action_sweep_sql)
+    static let actionFind = text(PackageResources.action_find_sql)
 
     private static func text(_ bytes: [UInt8]) -> String {
         String(decoding: bytes, as: UTF8.self)
