@@ -57,8 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
-    "0013_actions",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0015_changes",
 ]
 
 let foundations: [Target] = [
@@ -116,6 +115,12 @@ let engine: [Target] = [
 ]
 
 let runtimes: [Target] = [
+    library(
+        "Gateway",
+        [
+            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "Settings", "SyncStore", "Vault", hummingbird, log, lifecycle, nioCore,
+        ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
     library("SchedulerRuntime", ["Actions", "Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
@@ -151,7 +156,7 @@ let executables: [Target] = [
         [
             "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
             "DeclarativeConnectors",
-            "DevCluster",
+            "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
             "Settings", "SyncStore", "Vault", arguments, log, lifecycle, signals,
@@ -179,6 +184,13 @@ let testTargets: [Target] = [
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("SettingsTests", ["Settings", "Model"]),
+    tests(
+        "GatewayTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RedisClient",
+            "Sandbox", "Settings", "SyncStore", "Vault", log, lifecycle, nioCore, nioPosix,
+        ]),
     tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),
     tests(
         "CredentialsTests",

@@ -11,7 +11,10 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
     ("engine", ["SyncEngine", "Credentials", "Actions"]),
-    ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
+    (
+        "runtimes",
+        ["WorkerRuntime", "SchedulerRuntime", "Gateway", "Observability", "Sandbox", "DevCluster"]
+    ),
     ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench", "RefreshProbe"]),
 ]
 
