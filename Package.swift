@@ -236,7 +236,13 @@ let testTargets: [Target] = [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
             "PageScanner", log,
         ]),
-    tests("WorkerRuntimeTests", ["Model", "PostgresClient", "SyncStore", "WorkerRuntime", log]),
+    tests(
+        "WorkerRuntimeTests",
+        [
+            "ConnectorKit", "HTTPTransport", "Model", "PostgresClient", "RateLimits", "RedisClient",
+            "SyncStore",
+            "WorkerRuntime", log,
+        ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("RateLimitsTests", ["Model", "RateLimits", "RedisClient", log]),
