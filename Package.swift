@@ -58,6 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
+    "0016_retention",
 ]
 
 let foundations: [Target] = [
@@ -180,7 +181,8 @@ let testTargets: [Target] = [
     tests(
         "CredentialsTests",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "BuiltinConnectors", "DeclarativeConnectors", "Sandbox", "ConnectorKit", "Credentials",
+            "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
             "PostgresClient", "RedisClient", "RefreshProbe", "SyncStore", "Vault", log,
         ]),
     executable(
@@ -214,7 +216,12 @@ let testTargets: [Target] = [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
             "PageScanner", log,
         ]),
-    tests("WorkerRuntimeTests", ["Model", "PostgresClient", "SyncStore", "WorkerRuntime", log]),
+    tests(
+        "WorkerRuntimeTests",
+        [
+            "ConnectorKit", "HTTPTransport", "Model", "PostgresClient", "SyncStore", "WorkerRuntime", log,
+            lifecycle,
+        ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("RateLimitsTests", ["Model", "RateLimits", "RedisClient", log]),

@@ -28,19 +28,23 @@ public struct SyncHandler: JobHandler {
     private let retryPolicy: RetryPolicy
     private let logger: Logger
     private let metrics: JobMetrics
+    private let recorder: (any ExchangeRecorder)?
 
     /// A full sync gives its slot back after this time when other jobs wait.
     static let share: Duration = .seconds(60)
 
-    /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address.
+    /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address. `recorder`
+    /// hears of each request to a provider.
     public init(
         queue: JobQueue, store: SyncStore, engine: SyncEngine, integrations: IntegrationStore,
         keeper: CredentialKeeper, http: HTTPClient, limiter: RateLimiter,
         limits: LimitOverrides = LimitOverrides(),
         connector: @escaping @Sendable (String) -> (any Connector)?,
         serviceURLs: [String: String], workerName: String, logger: Logger,
-        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics()
+        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics(),
+        recorder: (any ExchangeRecorder)? = nil
     ) {
+        self.recorder = recorder
         self.metrics = metrics
         self.queue = queue
         self.store = store
@@ -206,7 +210,8 @@ public struct SyncHandler: JobHandler {
                         limiter: limiter, http: http,
                         scope: LimitScope(
                             service: run.key.service, integrationID: run.integrationID, isUrgent: isUrgent),
-                        title: connector.title, overrides: limits, holds: holds, logger: logger),
+                        title: connector.title, overrides: limits, holds: holds, logger: logger,
+                        recorder: recorder),
                     credential: credential, configuration: run.configuration, baseURL: baseURL)
             ))
     }

@@ -63,6 +63,24 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
             ])
     }
 
+    @Test func `say how long rows are kept, or that they are for ever`() throws {
+        let day = Duration.seconds(86_400)
+        let usual = try ClusterSettings.load(["DATABASE_URL": database]).retention
+        #expect(usual.apiLog == day * 7 && usual.logsRequests)
+        #expect(usual.syncLog == day * 90 && usual.deletions == day * 90 && usual.scheduleFires == day * 90)
+        #expect(usual.webhookEvents == day * 30)
+
+        let own = try ClusterSettings.load([
+            "DATABASE_URL": database, "LOCKSTEP_API_LOG_RETENTION": "0", "LOCKSTEP_SYNC_LOG_RETENTION": "48h",
+            "LOCKSTEP_DELETIONS_RETENTION": "Forever", "LOCKSTEP_WEBHOOK_RETENTION": "3650d",
+        ])
+        #expect(own.retention.apiLog == .zero && !own.retention.logsRequests)
+        #expect(own.retention.syncLog == day * 2 && own.retention.deletions == nil)
+        #expect(own.retention.webhookEvents == day * 3_650)
+        let shown = own.effective.filter { $0.name.hasSuffix("_RETENTION") }.map(\.value)
+        #expect(shown == ["0s", "2d", "forever", "90d", "3650d"])
+    }
+
     @Test(arguments: ["LOCKSTEP_LEASE", "REDIS_URL", "LOCKSTEP_KEYS", "LOCKSTEP_QUEUES"])
     func `count an empty variable as not set`(_ name: String) throws {
         let settings = try ClusterSettings.load(["DATABASE_URL": database, name: " "])
@@ -108,6 +126,14 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         ("LOCKSTEP_LEASE", "30", "'30' is not accepted; allowed: 3s to 1h, a whole number with ms, s, m, h"),
         ("LOCKSTEP_LEASE", "2999ms", "'2999ms' is not accepted"),
         ("LOCKSTEP_LEASE", "61m", "'61m' is not accepted"),
+        (
+            "LOCKSTEP_API_LOG_RETENTION", "1h",
+            "'1h' is not accepted; allowed: 1d to 3650d, 'forever', or 0 to write none"
+        ),
+        ("LOCKSTEP_SYNC_LOG_RETENTION", "1d", "'1d' is not accepted; allowed: 2d to 3650d, 'forever'"),
+        ("LOCKSTEP_DELETIONS_RETENTION", "0", "'0' is not accepted"),
+        ("LOCKSTEP_SCHEDULE_FIRES_RETENTION", "7d", "'7d' is not accepted"),
+        ("LOCKSTEP_WEBHOOK_RETENTION", "30", "'30' is not accepted"),
         ("LOCKSTEP_QUEUES", "high,slow", "'high,slow' is not accepted; allowed: high, default, low"),
         ("LOCKSTEP_QUEUES", "high,high", "'high,high' is not accepted"),
         ("LOCKSTEP_QUEUES", "high,", "'high,' is not accepted"),
