@@ -94,7 +94,7 @@ public enum ManifestLoader {
         return list.enumerated().compactMap { index, node in
             guard
                 let rule = MappingReader(
-                    node, path: "errors[\(index)]", keys: ["status", "pointer", "equals", "class"],
+                    node, path: "errors[\(index)]", keys: ResponseCondition.keys + ["class"],
                     problems: root.problems),
                 let errorClass = rule.word("class", ErrorClass.self, required: true)
             else { return nil }
@@ -102,13 +102,7 @@ public enum ManifestLoader {
                 rule.complain(
                     "class", "'stale_worker' is the engine's own; no response of a provider means it")
             }
-            let pointer = rule.pointer("pointer")
-            if !rule.has("status"), pointer == nil {
-                rule.complain("status", "a rule needs a status, a pointer, or both")
-            }
-            return ErrorRule(
-                status: rule.integer("status", in: 100...599), pointer: pointer,
-                equals: scalars(rule, "equals"), errorClass: errorClass)
+            return ResponseCondition(rule).map { ErrorRule(condition: $0, errorClass: errorClass) }
         }
     }
 

@@ -89,7 +89,7 @@ import Testing
         let manifests = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
             .filter { $0.hasSuffix(".yaml") }
         // Those of the sandbox's services are compared with the sandbox, object by object.
-        let bySandbox: Set = ["gmail.yaml", "google-calendar.yaml", "slack.yaml", "stripe.yaml"]
+        let bySandbox: Set = ["gmail.yaml", "google-calendar.yaml", "stripe.yaml"]
         #expect(Set(Self.names) == Set(manifests).subtracting(bySandbox))
         #expect(Self.names.count >= 12)
     }

@@ -217,7 +217,7 @@ private struct StreamCheck {
         do throws(ConnectorError) {
             let strategy = try connector.strategy(for: stream.name, access: access(client))
             var shown: Set<String> = []
-            for slice in try await slices() {
+            for slice in try await slices(of: stream) {
                 let enumeration = await FixtureEnumeration(
                     strategy, slice, order: stream.descriptor.cursorOrder,
                     isFull: isFull || copy.cursors[slice.partition] == nil, into: &result.copy,
@@ -242,21 +242,31 @@ private struct StreamCheck {
             configuration: fixture.configuration, baseURL: FixtureClient.baseURL)
     }
 
-    /// The whole stream, or one slice for each record of its parent.
-    private func slices() async throws(ConnectorError) -> [StreamSlice] {
+    /// The whole stream, or one slice for each record of its parent that is meant.
+    private func slices(of stream: StreamManifest) async throws(ConnectorError) -> [StreamSlice] {
         guard let binding = stream.parent else { return [.whole] }
         guard let parent = connector.manifest.streams.first(where: { $0.name == binding.stream }) else {
             return []
         }
         let strategy = try connector.strategy(for: parent.name, access: access(FixtureClient(fixture)))
-        var copy = FixtureCopy()
-        _ = await FixtureEnumeration(
-            strategy, .whole, order: parent.descriptor.cursorOrder, isFull: true, into: &copy)
-        return copy.records.sorted { $0.key < $1.key }.map { id, data in
-            StreamSlice(
-                partition: id,
-                values: binding.values.compactMapValues { JSONValueReader.scalarText(at: $0, in: data) })
+        var slices: [StreamSlice] = []
+        for outer in try await self.slices(of: parent) {
+            var copy = FixtureCopy()
+            _ = await FixtureEnumeration(
+                strategy, outer, order: parent.descriptor.cursorOrder, isFull: true, into: &copy)
+            for (id, data) in copy.records.sorted(by: { $0.key < $1.key }) {
+                if let condition = binding.condition,
+                    !ParentBinding.isPresent(JSONValueReader.scalarText(at: condition, in: data))
+                {
+                    continue
+                }
+                let own = binding.values.compactMapValues { JSONValueReader.scalarText(at: $0, in: data) }
+                let inherited = outer.values.filter { binding.grandparent?.values[$0.key] != nil }
+                slices.append(
+                    StreamSlice(partition: id, values: inherited.merging(own) { _, own in own }))
+            }
         }
+        return slices
     }
 
     // MARK: - Findings
