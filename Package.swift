@@ -181,7 +181,8 @@ let testTargets: [Target] = [
     tests(
         "CredentialsTests",
         [
-            "BuiltinConnectors", "DeclarativeConnectors", "Sandbox", "ConnectorKit", "Credentials",
+            "BuiltinConnectors", "DeclarativeConnectors", "PageScanner", "Sandbox", "ConnectorKit",
+            "Credentials",
             "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
             "PostgresClient", "RedisClient", "RefreshProbe", "SyncStore", "Vault", log,
         ]),
