@@ -215,7 +215,7 @@ let testTargets: [Target] = [
         "DeclarativeConnectorsTests",
         [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
-            "PageScanner", log,
+            "PageScanner", "Sandbox", log,
         ]),
     tests(
         "WorkerRuntimeTests",
