@@ -127,7 +127,8 @@ struct Cluster {
         let (id, _) = try await store.add(key, configuration: Array("{}".utf8))
         let secret =
             key.service == "stripe"
-            ? ["api_key": "sk_test_\(key.userID)"] : ["access_token": "ya29.\(key.userID)"]
+            ? ["api_key": "sk_test_\(key.userID)"]
+            : ["access_token": (key.service == "slack" ? "xoxb-" : "ya29.") + key.userID]
         try await CredentialWriter(vault: vault, store: CredentialStore(pool: pool)).write(
             secret.mapValues { SecretString($0) }, to: id)
         return id
