@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0015_changes",
     "0016_retention",
 ]
 
@@ -112,16 +112,24 @@ let engine: [Target] = [
             "Vault", log, lifecycle,
         ], embedding: ["Scripts"]),
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
+    library("Actions", ["ConnectorKit", "Cryptography", "JobQueue", "Model", "PageScanner", "SyncStore"]),
 ]
 
 let runtimes: [Target] = [
+    library(
+        "Gateway",
+        [
+            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "Settings", "SyncStore", "Vault", hummingbird, log, lifecycle, nioCore,
+        ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
-    library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
+    library("SchedulerRuntime", ["Actions", "Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
     library(
         "WorkerRuntime",
         [
-            "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine",
+            "Actions", "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits",
+            "SyncEngine",
             "SyncStore", "Vault", log, lifecycle,
         ]),
     library(
@@ -147,9 +155,9 @@ let executables: [Target] = [
     executable(
         "Lockstep", path: "Sources/Lockstep",
         [
-            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
             "DeclarativeConnectors",
-            "DevCluster",
+            "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
             "Settings", "SyncStore", "Vault", arguments, log, lifecycle, signals,
@@ -177,6 +185,13 @@ let testTargets: [Target] = [
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("SettingsTests", ["Settings", "Model"]),
+    tests(
+        "GatewayTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RedisClient",
+            "Sandbox", "Settings", "SyncStore", "Vault", log, lifecycle, nioCore, nioPosix,
+        ]),
     tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),
     tests(
         "CredentialsTests",
@@ -191,6 +206,13 @@ let testTargets: [Target] = [
         [
             "ConnectorKit", "Credentials", "HTTPTransport", "Model", "OAuth", "PostgresClient", "RedisClient",
             "SyncStore", "Vault", log,
+        ]),
+    tests(
+        "ActionsTests",
+        [
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Cryptography", "DeclarativeConnectors",
+            "HTTPTransport", "JobQueue", "Model", "PageScanner", "PostgresClient", "RedisClient", "Sandbox",
+            "SyncStore", log,
         ]),
     tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),

@@ -73,6 +73,8 @@ do {
         failed: { await pool.closeIdle() })
     let housekeeper = Housekeeper(
         store: RetentionStore(pool: pool), lifetimes: lifetimes(settings.retention), logger: logger)
+    let actions = ActionSweeper(
+        store: ActionStore(pool: pool), queue: queue, logger: logger, isReady: { scheduler.problem == nil })
     let answer: @Sendable () -> HealthAnswer = {
         scheduler.problem.map { HealthAnswer(isHealthy: false, reason: $0) }
             ?? HealthAnswer(isHealthy: true, reason: "scheduling")
@@ -90,7 +92,8 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, housekeeper, scheduler], gracefulShutdownSignals: [.sigterm, .sigint],
+        services: [redis, endpoints, housekeeper, scheduler, actions],
+        gracefulShutdownSignals: [.sigterm, .sigint],
         logger: quiet
     ).run()
     await pool.close()

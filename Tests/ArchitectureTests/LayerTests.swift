@@ -10,8 +10,11 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
     ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
-    ("engine", ["SyncEngine", "Credentials"]),
-    ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
+    ("engine", ["SyncEngine", "Credentials", "Actions"]),
+    (
+        "runtimes",
+        ["WorkerRuntime", "SchedulerRuntime", "Gateway", "Observability", "Sandbox", "DevCluster"]
+    ),
     ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench", "RefreshProbe"]),
 ]
 

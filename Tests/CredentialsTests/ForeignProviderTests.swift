@@ -66,6 +66,7 @@ private let foreignProvider = ProcessInfo.processInfo.environment["OIDC_PROVIDER
         let profile = try #require(connector.tokens(at: nil))
         let flow = AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
+            links: ConnectLinkStore(pool: fixture.pool),
             integrations: fixture.integrations, credentials: fixture.store, http: http)
         let url = try await flow.beginAuthorization(
             .init(

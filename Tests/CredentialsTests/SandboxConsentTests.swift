@@ -86,6 +86,7 @@ import Vault
         let client = OAuthClient(id: "lockstep", secret: SecretString("lockstep-secret"))
         let flow = AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
+            links: ConnectLinkStore(pool: fixture.pool),
             integrations: fixture.integrations, credentials: fixture.store, http: http)
         let url = try await flow.beginAuthorization(
             .init(
