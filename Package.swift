@@ -58,6 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0015_changes",
+    "0016_retention",
 ]
 
 let foundations: [Target] = [
@@ -195,7 +196,9 @@ let testTargets: [Target] = [
     tests(
         "CredentialsTests",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "BuiltinConnectors", "DeclarativeConnectors", "PageScanner", "Sandbox", "ConnectorKit",
+            "Credentials",
+            "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
             "PostgresClient", "RedisClient", "RefreshProbe", "SyncStore", "Vault", log,
         ]),
     executable(
@@ -234,14 +237,13 @@ let testTargets: [Target] = [
         "DeclarativeConnectorsTests",
         [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
-            "PageScanner", log,
+            "PageScanner", "Sandbox", log,
         ]),
     tests(
         "WorkerRuntimeTests",
         [
             "ConnectorKit", "HTTPTransport", "Model", "PostgresClient", "RateLimits", "RedisClient",
-            "SyncStore",
-            "WorkerRuntime", log,
+            "SyncStore", "WorkerRuntime", log, lifecycle,
         ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
