@@ -58,6 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
+    "0014_webhooks",
 ]
 
 let foundations: [Target] = [
@@ -81,6 +82,7 @@ let services: [Target] = [
     library("Vault", ["Cryptography", "Model", "Settings"]),
     library("OAuth", ["Cryptography", "HTTPTransport", "Model", "PageScanner"]),
     library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),
+    library("Webhooks", ["Cryptography", "HTTPTransport", "Model", "PageScanner"]),
     library(
         "SyncStore", ["Cryptography", "MigrationFiles", "Model", "PageScanner", "PostgresClient"],
         embedding: ["SQL"]),
@@ -98,7 +100,7 @@ let connectors: [Target] = [
     library(
         "DeclarativeConnectors",
         [
-            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings",
+            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings", "Webhooks",
             structuredFields, yams,
         ]),
 ]
@@ -110,6 +112,13 @@ let engine: [Target] = [
             "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "OAuth", "RedisClient", "SyncStore",
             "Vault", log, lifecycle,
         ], embedding: ["Scripts"]),
+    library(
+        "WebhookIntake",
+        [
+            "ConnectorKit", "Cryptography", "HTTPTransport", "JobQueue", "Model", "PageScanner", "SyncStore",
+            "Vault",
+            "Webhooks", log, lifecycle,
+        ]),
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
 ]
 
@@ -120,8 +129,9 @@ let runtimes: [Target] = [
     library(
         "WorkerRuntime",
         [
-            "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine",
-            "SyncStore", "Vault", log, lifecycle,
+            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "PageScanner",
+            "RateLimits", "SyncEngine", "SyncStore", "Vault", "Webhooks", log, lifecycle,
         ]),
     library(
         "Sandbox", ["Cryptography", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
@@ -189,6 +199,16 @@ let testTargets: [Target] = [
             "ConnectorKit", "Credentials", "HTTPTransport", "Model", "OAuth", "PostgresClient", "RedisClient",
             "SyncStore", "Vault", log,
         ]),
+    tests(
+        "WebhookIntakeTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "HTTPTransport",
+            "JobQueue", "Model", "PostgresClient", "RedisClient", "SyncStore", "Vault", "WebhookIntake",
+            "Webhooks", log,
+        ]),
+    tests(
+        "WebhooksTests", ["Cryptography", "HTTPTransport", "Model", "Webhooks"]),
     tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),
     tests("PostgresClientTests", ["PostgresClient"]),
