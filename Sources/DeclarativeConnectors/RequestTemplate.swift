@@ -163,6 +163,12 @@ struct RequestTemplate: Sendable {
             case .slice: place.name == "start" ? values.windowStart : values.windowEnd
             case .cursor: values.cursor
             case .id: values.id
+            case .watch:
+                switch place.name {
+                case "id": values.watch?.id
+                case "token": values.watch?.token.exposed
+                default: values.watch?.address
+                }
             }
         guard let found, !found.utf8.contains(where: { $0 < 0x20 }) else {
             throw ConnectorError(

@@ -54,6 +54,8 @@ public struct ClusterSettings: Sendable {
     public let limits: LimitOverrides
     /// The applications that are registered with providers, by the service as their variables spell it.
     let oauthClients: [String: OAuthClientEntry]
+    /// What notifications are signed with, by the service as its variable spells it.
+    let webhookSecrets: [String: SecretString]
     /// Every setting with the value that took effect and its origin, secrets redacted.
     public let effective: [EffectiveSetting]
 
@@ -112,6 +114,7 @@ public struct ClusterSettings: Sendable {
                 "LOCKSTEP_LIMITS", separator: ",", default: [], allowed: LimitOverrides.form,
                 show: { "\($0.service).\($0.limit)=\($0.quantity)" }, parse: LimitOverrides.entry))
         oauthClients = OAuthClientEntry.read(&environment, readFile: readFile)
+        webhookSecrets = WebhookSecretEntry.read(&environment, readFile: readFile)
         effective = environment.effective
     }
 

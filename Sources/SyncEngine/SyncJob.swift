@@ -10,9 +10,11 @@ public struct SyncJob: Sendable {
         case full
         case incremental
         case backfill(since: Timestamp, until: Timestamp?)
+        /// What notifications named.
+        case changes(ChangeSet)
     }
 
-    /// What is read: everything, what changed, or a range of time.
+    /// What is read: everything, what changed, a range of time, or what notifications named.
     public let kind: Kind
     /// The streams to read; nil for all. A name that the connector does not have fails the run.
     public let streams: [String]?

@@ -64,6 +64,18 @@ public struct SyncStore: Sendable {
         }
     }
 
+    /// The live records of a parent stream with these ids, in the order of their ids: id and JSON text.
+    public func liveRecords(
+        of run: OpenRun, stream: String, ids: [String]
+    ) async throws(StoreError) -> [(externalID: String, data: [UInt8])] {
+        let rows = try await query(
+            StoreSQL.parentsNamed,
+            [.int(run.integrationID), .text(stream), .textArray(ids.map { Array($0.utf8) })])
+        return (0..<rows.count).map { row in
+            (rows.text(row, 0) ?? "", rows.bytes(row, 1) ?? [])
+        }
+    }
+
     /// Takes an integration out of service because its provider refuses the credential, with one alert that says why.
     ///
     /// `version` is the credential's that was refused: when another one is stored by now, nothing happens. Nil: whatever is

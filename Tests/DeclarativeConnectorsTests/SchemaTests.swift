@@ -33,7 +33,12 @@ import Testing
         #expect(try Self.properties("page") == Set(PageRuleLoader.keys))
         #expect(try Self.properties("incremental") == Set(IncrementalLoader.keys))
         #expect(try Self.properties("deleted_list") == Set(DeletedListLoader.keys))
-        #expect(try Self.properties("hydrate") == Set(RequestLoader.keys + ["record", "gone"]))
+        #expect(try Self.properties("hydrate") == Set(HydrationLoader.keys))
+        #expect(try Self.properties("fetch") == Set(HydrationLoader.singleKeys))
+        #expect(try Self.properties("webhook") == Set(WebhookLoader.keys))
+        #expect(try Self.properties("webhook_event") == Set(WebhookLoader.ruleKeys))
+        #expect(try Self.properties("watch") == Set(WebhookLoader.watchKeys))
+        #expect(try Self.properties("hmac") == Set(HMACSchemeLoader.keys))
         #expect(try Self.properties("limit") == Set(LimitLoader.keys))
     }
 
