@@ -123,6 +123,7 @@ let engine: [Target] = [
 ]
 
 let runtimes: [Target] = [
+    library("Gateway", ["HTTPTransport", "Model", hummingbird, log, lifecycle, nioCore]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
     library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
@@ -158,7 +159,7 @@ let executables: [Target] = [
         [
             "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
             "DeclarativeConnectors",
-            "DevCluster",
+            "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
             "Settings", "SyncStore", "Vault", arguments, log, lifecycle, signals,
@@ -186,6 +187,7 @@ let testTargets: [Target] = [
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("SettingsTests", ["Settings", "Model"]),
+    tests("GatewayTests", ["Gateway", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix]),
     tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),
     tests(
         "CredentialsTests",

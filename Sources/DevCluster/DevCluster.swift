@@ -8,7 +8,7 @@ public import Model
     import Musl
 #endif
 
-/// A whole cluster on this machine: Redis, Postgres, a sandbox provider, a scheduler and workers, each a process.
+/// A whole cluster on this machine: Redis, Postgres, a sandbox provider, a scheduler, workers and a gateway, each a process.
 public final class DevCluster: Sendable {
     /// What a cluster is made of.
     public struct Configuration: Sendable {
@@ -43,6 +43,7 @@ public final class DevCluster: Sendable {
     private let configuration: Configuration
     private let sandbox: ChildProcess
     private let scheduler = LockedBox<ChildProcess?>(nil)
+    private let gateway = LockedBox<ChildProcess?>(nil)
     private let workers = LockedBox<[ChildProcess]>([])
 
     /// Where the sockets of a cluster in this directory are, and when this process is root Postgres' data as well. Who
@@ -104,6 +105,37 @@ public final class DevCluster: Sendable {
         scheduler.withLock { $0 = started }
     }
 
+    /// Starts the gateway and waits until it listens; `overrides` replaces variables of the cluster's environment. Without
+    /// `LOCKSTEP_LISTEN` and `LOCKSTEP_PRIVATE_LISTEN` in it the system chooses both ports.
+    @discardableResult
+    public func startGateway(
+        _ overrides: [String: String] = [:]
+    ) async throws(DevClusterError) -> (publicPort: Int, privatePort: Int) {
+        let path = log(of: "gateway")
+        // The ports stand in the log; those of an earlier start must not be read.
+        unlink(path)
+        let started = try await ChildProcess.start(
+            name: "gateway", program: "\(configuration.programs)/lockstep", arguments: ["gateway"],
+            environment: environment.merging(["LOCKSTEP_PRIVATE_LISTEN": "127.0.0.1:0"]) { $1 }
+                .merging(overrides) { $1 }, log: path)
+        gateway.withLock { $0 = started }
+        return (
+            try await Self.port(of: started, log: path, after: " listens port="),
+            try await Self.port(of: started, log: path, after: " private_port=")
+        )
+    }
+
+    /// Asks the gateway to end, and returns how it did; nil when there is none.
+    @discardableResult
+    public func stopGateway() async -> ChildProcess.Exit? {
+        let running = gateway.withLock { gateway -> ChildProcess? in
+            defer { gateway = nil }
+            return gateway
+        }
+        await running?.stop()
+        return await running?.wait()
+    }
+
     /// Starts one more worker and returns its name; `overrides` replaces variables of the cluster's environment.
     @discardableResult
     public func startWorker(_ overrides: [String: String] = [:]) async throws(DevClusterError) -> String {
@@ -118,9 +150,9 @@ public final class DevCluster: Sendable {
     /// The log of a worker, the scheduler or a server.
     public func log(of name: String) -> String { "\(configuration.directory)/\(name).log" }
 
-    /// Waits until a worker, or the scheduler, serves its health endpoints, and returns their port.
+    /// Waits until a worker, the scheduler or the gateway listens, and returns their port.
     public func port(of name: String) async throws(DevClusterError) -> Int {
-        let own = workers.withLock { $0 } + [scheduler.withLock { $0 }].compactMap { $0 }
+        let own = workers.withLock { $0 } + single
         guard let process = own.first(where: { $0.name == name }) else {
             throw DevClusterError("there is no process \(name)")
         }
@@ -166,7 +198,7 @@ public final class DevCluster: Sendable {
     /// The processes that ended by themselves, with how they ended.
     public func failures() async -> [String] {
         var failures: [String] = []
-        let own = [scheduler.withLock { $0 }].compactMap { $0 } + workers.withLock { $0 }
+        let own = single + workers.withLock { $0 }
         for process in own + [sandbox, servers.redis, servers.postgres] where !process.isRunning {
             let exit = await process.wait()
             if exit != .signal(SIGKILL) { failures.append("\(process.name) ended: \(exit)") }
@@ -176,12 +208,17 @@ public final class DevCluster: Sendable {
 
     /// Stops everything, workers first: they drain.
     public func stop() async {
-        let running = workers.withLock { $0 } + [scheduler.withLock { $0 }].compactMap { $0 }
+        let running = workers.withLock { $0 } + single
         await withTaskGroup(of: Void.self) { group in
             for process in running { group.addTask { await process.stop() } }
         }
         await sandbox.stop(within: .seconds(5))
         await servers.stop()
+    }
+
+    /// The processes of which there is one.
+    private var single: [ChildProcess] {
+        [scheduler.withLock { $0 }, gateway.withLock { $0 }].compactMap { $0 }
     }
 
     /// Reads the port that a process says in one of its first lines.

@@ -8,7 +8,8 @@ struct LockstepCommand: AsyncParsableCommand {
         commandName: "lockstep",
         abstract: "Keeps a Postgres copy of your users' SaaS data in step with its source.",
         subcommands: [
-            DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
+            DevCommand.self, GatewayCommand.self, SandboxCommand.self, MigrateCommand.self,
+            DoctorCommand.self,
             IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, BackfillCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
             DeadCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self, VerifyCommand.self,

@@ -18,6 +18,8 @@ public struct ClusterSettings: Sendable {
         public static let database = Requirements(rawValue: 1)
         /// LOCKSTEP_KEYS has to be there.
         public static let keys = Requirements(rawValue: 2)
+        /// LOCKSTEP_PUBLIC_URL has to be there, unless LOCKSTEP_LISTEN is an address of this machine alone.
+        public static let publicURL = Requirements(rawValue: 4)
     }
 
     /// `REDIS_URL`: one server, the sentinels of one, or nodes of a cluster.
@@ -36,6 +38,8 @@ public struct ClusterSettings: Sendable {
     public let queues: [Queue]
     /// `LOCKSTEP_LISTEN`.
     public let listen: ListenAddress
+    /// `LOCKSTEP_PRIVATE_LISTEN`: where a gateway serves operators; an address of this machine alone unless it is set.
+    public let privateListen: ListenAddress
     /// `LOCKSTEP_CONNECTORS`: directories with manifests; they are not looked at here.
     public let connectorDirectories: [String]
     /// `LOCKSTEP_ADMIN_TOKEN`; without one the administrative API is closed.
@@ -96,6 +100,10 @@ public struct ClusterSettings: Sendable {
             "LOCKSTEP_LISTEN", default: ListenAddress(host: "0.0.0.0", port: 8_080),
             allowed: "host:port, such as 127.0.0.1:8080 or [::]:8080", show: \.description,
             parse: ListenAddress.init)
+        privateListen = environment.value(
+            "LOCKSTEP_PRIVATE_LISTEN", default: ListenAddress(host: "127.0.0.1", port: 8_081),
+            allowed: "host:port, such as 127.0.0.1:8081 or [::1]:8081", show: \.description,
+            parse: ListenAddress.init)
         connectorDirectories = environment.list(
             "LOCKSTEP_CONNECTORS", separator: ":", default: [],
             allowed: "directories separated by colons", show: { $0 }, parse: { $0.isEmpty ? nil : $0 })
@@ -104,7 +112,8 @@ public struct ClusterSettings: Sendable {
             let isVisible = token.exposed.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
             return isVisible ? nil : "the token has characters that an HTTP header cannot carry"
         }
-        publicURL = Self.publicURL(&environment)
+        publicURL = Self.publicURL(
+            &environment, isRequired: requirements.contains(.publicURL) && !listen.isLoopback)
         logLevel = environment.choice("LOCKSTEP_LOG_LEVEL", default: .info)
         logFormat = environment.choice("LOCKSTEP_LOG_FORMAT", default: .text)
         allowLossyRedis = environment.flag("LOCKSTEP_ALLOW_LOSSY_REDIS")

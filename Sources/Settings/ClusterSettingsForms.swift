@@ -107,11 +107,15 @@ extension ClusterSettings {
         }
     }
 
-    static func publicURL(_ environment: inout Environment) -> String? {
-        environment.url(
-            "LOCKSTEP_PUBLIC_URL", schemes: ["http", "https"],
-            allowed: "https://host[:port][/path] without user, query and fragment", check: isBase
-        ).map(base)
+    static func publicURL(_ environment: inout Environment, isRequired: Bool) -> String? {
+        let form = "https://host[:port][/path] without user, query and fragment"
+        let problems = environment.problems.count
+        let url = environment.url(
+            "LOCKSTEP_PUBLIC_URL", schemes: ["http", "https"], allowed: form, check: isBase)
+        if url == nil, isRequired, environment.problems.count == problems {
+            environment.report("LOCKSTEP_PUBLIC_URL", "not set", allowed: form)
+        }
+        return url.map(base)
     }
 
     static func serviceURLs(_ environment: inout Environment) -> [String: String] {

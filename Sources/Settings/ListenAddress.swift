@@ -13,6 +13,12 @@ public struct ListenAddress: Sendable, Hashable {
         self.port = port
     }
 
+    /// Whether only this machine can reach it.
+    public var isLoopback: Bool {
+        host == "localhost" || host == "::1"
+            || host.hasPrefix("127.") && host.utf8.allSatisfy { "0123456789.".utf8.contains($0) }
+    }
+
     /// Reads `host:port` or `[ipv6]:port`; nil for anything else.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }

@@ -14,7 +14,10 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
     ("engine", ["SyncEngine", "Credentials", "WebhookIntake"]),
-    ("runtimes", ["WorkerRuntime", "SchedulerRuntime", "Observability", "Sandbox", "DevCluster"]),
+    (
+        "runtimes",
+        ["WorkerRuntime", "SchedulerRuntime", "Gateway", "Observability", "Sandbox", "DevCluster"]
+    ),
     ("executables", ["LockstepWorker", "LockstepScheduler", "Lockstep", "LockstepBench", "RefreshProbe"]),
 ]
 

@@ -19,6 +19,7 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         #expect(settings.lease == .seconds(30))
         #expect(settings.queues == [.high, .default, .low])
         #expect(settings.listen == ListenAddress(host: "0.0.0.0", port: 8_080))
+        #expect(settings.privateListen == ListenAddress(host: "127.0.0.1", port: 8_081))
         #expect(settings.connectorDirectories.isEmpty)
         #expect(settings.adminToken == nil)
         #expect(settings.publicURL == nil)
@@ -26,6 +27,25 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         #expect(settings.logFormat == .text)
         #expect(!settings.allowLossyRedis)
         #expect(settings.serviceURLs.isEmpty)
+    }
+
+    @Test func `require a public URL where the world can reach the listener`() throws {
+        func problems(_ extra: [String: String]) throws -> String? {
+            do throws(SettingsError) {
+                _ = try ClusterSettings.load(
+                    ["DATABASE_URL": database].merging(extra) { $1 }, requiring: [.database, .publicURL])
+                return nil
+            } catch {
+                return error.message
+            }
+        }
+        #expect(try problems([:])?.contains("LOCKSTEP_PUBLIC_URL: not set") == true)
+        #expect(
+            try problems(["LOCKSTEP_LISTEN": "127.evil.example:1"])?.contains("LOCKSTEP_PUBLIC_URL") == true)
+        for host in ["127.0.0.1:0", "[::1]:8080", "localhost:1"] {
+            #expect(try problems(["LOCKSTEP_LISTEN": host]) == nil)
+        }
+        #expect(try problems(["LOCKSTEP_PUBLIC_URL": "https://sync.example"]) == nil)
     }
 
     @Test func `are read from the environment`() throws {
@@ -112,6 +132,7 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         ("LOCKSTEP_QUEUES", "high,high", "'high,high' is not accepted"),
         ("LOCKSTEP_QUEUES", "high,", "'high,' is not accepted"),
         ("LOCKSTEP_LISTEN", "8080", "'8080' is not accepted; allowed: host:port"),
+        ("LOCKSTEP_PRIVATE_LISTEN", "8081", "'8081' is not accepted; allowed: host:port"),
         ("LOCKSTEP_LISTEN", "::1:8080", "'::1:8080' is not accepted"),
         ("LOCKSTEP_LISTEN", "a:65536", "'a:65536' is not accepted"),
         ("LOCKSTEP_PREFIX", "a b", "'a b' is not accepted"),

@@ -13,7 +13,8 @@ import UnixSignals
 struct DevCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dev",
-        abstract: "A whole cluster on this machine: private Redis and Postgres, sandbox, scheduler, workers.",
+        abstract:
+            "A whole cluster on this machine: private Redis and Postgres, sandbox, scheduler, workers, gateway.",
         discussion:
             "Ctrl-C stops all of it. With --demo it shows what a cluster does, and verifies the result.")
 
@@ -25,6 +26,8 @@ struct DevCommand: AsyncParsableCommand {
     var users = 20
     @Option(help: "Objects of each stream of each user.")
     var objects = 200
+    @Option(help: "The gateway's public port; 0 for any free one.")
+    var port = 0
     @Flag(help: "Connect all users, sync, edit, kill a worker, verify. Starts from nothing.")
     var demo = false
     @Option(
@@ -41,6 +44,7 @@ struct DevCommand: AsyncParsableCommand {
         guard (1...32).contains(workers), (1...10_000).contains(users), (1...100_000).contains(objects) else {
             throw ValidationError("--workers 1…32, --users 1…10000, --objects 1…100000")
         }
+        guard (0...65_535).contains(port) else { throw ValidationError("--port: a number from 0 to 65535") }
     }
 
     func run() async throws {
@@ -67,6 +71,7 @@ private final class DevWork: Service {
     private let configuration: DevCluster.Configuration
     private let isDemo: Bool
     private let soak: (kills: Int, seed: UInt64)?
+    private let port: Int
     private let code = LockedBox<ExitCode?>(nil)
 
     init(options: DevCommand) {
@@ -82,6 +87,7 @@ private final class DevWork: Service {
         self.configuration = configuration
         isDemo = options.demo
         soak = options.soak.map { ($0, options.seed) }
+        port = options.port
     }
 
     var exitCode: ExitCode? { code.withLock { $0 } }
@@ -89,7 +95,9 @@ private final class DevWork: Service {
     func run() async throws {
         let output = ProgressOutput()
         if isDemo || soak != nil { try DemoData.clear(configuration.directory) }
-        let keys = try DemoData.keys(in: directory)
+        let keys = try DemoData.secret("keys", in: directory) {
+            "dev:\(Base64.standard.encode(try SecureRandom.bytes(32)))"
+        }
         output.step("starting Redis, Postgres and the sandbox in \(directory)")
         let cluster = try await DevCluster.start(configuration, keys: keys)
         do {
@@ -110,7 +118,12 @@ extension DevWork {
     /// Runs the demo, the soak, or nothing; whether all was well.
     private func use(_ cluster: DevCluster, _ output: ProgressOutput) async throws -> Bool {
         guard let soak else {
-            let demo = DemoScenario(cluster: cluster, output: output, users: configuration.sandboxUsers)
+            let token = try DemoData.secret("admin-token", in: directory) {
+                Base64.urlSafe.encode(try SecureRandom.bytes(24))
+            }
+            let demo = DemoScenario(
+                cluster: cluster, output: output, users: configuration.sandboxUsers, port: port,
+                adminToken: token)
             return try await demo.run(isDemo: isDemo) == 0
         }
         let report = try await SoakScenario(
@@ -132,14 +145,16 @@ enum DemoData {
         }
     }
 
-    /// The key of this directory's credentials; made once.
-    static func keys(in directory: String) throws -> SecretString {
-        let path = "\(directory)/keys"
+    /// A secret of this directory, such as the key of its credentials; made once.
+    static func secret(
+        _ name: String, in directory: String, make: () throws -> String
+    ) throws -> SecretString {
+        let path = "\(directory)/\(name)"
         if FileManager.default.fileExists(atPath: path) {
             let text = try String(contentsOfFile: path, encoding: .utf8)
             return SecretString(text.trimmingCharacters(in: .whitespacesAndNewlines))
         }
-        let text = "dev:\(Base64.standard.encode(try SecureRandom.bytes(32)))"
+        let text = try make()
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         guard
             FileManager.default.createFile(

@@ -15,6 +15,9 @@ struct DemoScenario {
     let cluster: DevCluster
     let output: ProgressOutput
     let users: Int
+    /// The gateway's public port; 0 for any free one.
+    let port: Int
+    let adminToken: SecretString
 
     /// Returns the number of differences; without the demo it runs until it is cancelled.
     func run(isDemo: Bool) async throws -> Int {
@@ -26,7 +29,10 @@ struct DemoScenario {
         logger.logLevel = .error
         _ = try await Migrator(pool: pool).migrate()
         try await cluster.startWork()
-        output.step("scheduler and workers run")
+        let ports = try await cluster.startGateway([
+            "LOCKSTEP_LISTEN": "127.0.0.1:\(port)", "LOCKSTEP_ADMIN_TOKEN": adminToken.exposed,
+        ])
+        output.step("scheduler, workers and gateway run")
 
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed), logger: logger)
@@ -39,7 +45,7 @@ struct DemoScenario {
             output: output)
 
         if !isDemo {
-            show(settings)
+            show(ports)
             while true { try await ContinuousClock().sleep(for: .seconds(3_600)) }
         }
         guard
@@ -67,7 +73,7 @@ struct DemoScenario {
         for finding in result.findings.prefix(20) { output.show(finding.explanation) }
         output.show("verify: \(result.findings.count) differences in \(result.objects) objects")
         if StandardOutput.isTerminal {
-            show(settings)
+            show(ports)
             while true { try await ContinuousClock().sleep(for: .seconds(3_600)) }
         }
         await pool.close()
@@ -91,12 +97,20 @@ struct DemoScenario {
         output.step("connected \(users) users on both services")
     }
 
-    private func show(_ settings: ClusterSettings) {
+    private func show(_ gateway: (publicPort: Int, privatePort: Int)) {
         let environment = ["REDIS_URL", "DATABASE_URL", "LOCKSTEP_KEYS", "LOCKSTEP_SERVICE_URLS"]
             .compactMap { name in cluster.environment[name].map { "export \(name)='\($0)'" } }
         output.show(
-            "\nThe cluster runs. To use it from another terminal:\n\n"
-                + environment.joined(separator: "\n") + "\n\nCtrl-C stops it.")
+            """
+
+            The cluster runs. To use it from another terminal:
+
+            \(environment.joined(separator: "\n"))
+            export LOCKSTEP_PUBLIC_URL='http://127.0.0.1:\(gateway.publicPort)'
+            export LOCKSTEP_ADMIN_TOKEN='\(adminToken.exposed)'
+
+            The gateway's private side is at http://127.0.0.1:\(gateway.privatePort). Ctrl-C stops the cluster.
+            """)
     }
 }
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+import Model
+public import ServiceLifecycle
+
+/// The HTTP side of a cluster: a public listener for providers and users' browsers, a private one for operators.
+///
+/// The parts add themselves by their routes; what is not routed is not there.
+public struct Gateway: Service {
+    /// Where a listener accepts connections; port 0 for any free one.
+    public struct Address: Sendable {
+        /// A name or an address.
+        public let host: String
+        /// From 0 to 65535.
+        public let port: Int
+
+        /// An address to listen on.
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// The ports that the system gave.
+    public struct Ports: Sendable, Equatable {
+        /// For providers and browsers.
+        public let publicPort: Int
+        /// For operators.
+        public let privatePort: Int
+    }
+
+    private let publicAddress: Address
+    private let privateAddress: Address
+    private let publicRoutes: [Route]
+    private let privateRoutes: [Route]
+    private let health: GatewayHealth
+    private let limits: ServerLimits
+    private let logger: Logger
+    private let started: @Sendable (Ports) -> Void
+
+    /// `started` is called once, when both listeners accept connections.
+    public init(
+        publicAddress: Address, publicRoutes: [Route], privateAddress: Address, privateRoutes: [Route],
+        health: GatewayHealth, limits: ServerLimits = ServerLimits(), logger: Logger,
+        started: @escaping @Sendable (Ports) -> Void = { _ in }
+    ) {
+        self.publicAddress = publicAddress
+        self.privateAddress = privateAddress
+        self.publicRoutes = publicRoutes
+        self.privateRoutes = privateRoutes
+        self.health = health
+        self.limits = limits
+        self.logger = logger
+        self.started = started
+    }
+
+    /// Answers until graceful shutdown: then what has begun is answered, and nothing else is accepted.
+    public func run() async throws {
+        let ports = LockedBox<(publicPort: Int?, privatePort: Int?)>((nil, nil))
+        let started = started
+        let notice: @Sendable (Int?, Int?) -> Void = { publicPort, privatePort in
+            let both = ports.withLock { ports -> Ports? in
+                ports = (publicPort ?? ports.publicPort, privatePort ?? ports.privatePort)
+                guard let first = ports.publicPort, let second = ports.privatePort else { return nil }
+                return Ports(publicPort: first, privatePort: second)
+            }
+            if let both { started(both) }
+        }
+        let listeners = [
+            listener(publicAddress, publicRoutes) { notice($0, nil) },
+            listener(privateAddress, privateRoutes) { notice(nil, $0) },
+        ]
+        var quiet = logger
+        quiet.logLevel = .error
+        try await ServiceGroup(services: [health] + listeners, logger: quiet).run()
+    }
+
+    private func listener(
+        _ address: Address, _ routes: [Route], started: @escaping @Sendable (Int) -> Void
+    ) -> Listener {
+        Listener(
+            host: address.host, port: address.port, routes: routes + health.routes, limits: limits,
+            logger: logger, page: { problem, id in problem.response(to: id) }, started: started)
+    }
+}
