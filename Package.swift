@@ -123,7 +123,8 @@ let engine: [Target] = [
 ]
 
 let runtimes: [Target] = [
-    library("Gateway", ["HTTPTransport", "Model", hummingbird, log, lifecycle, nioCore]),
+    library(
+        "Gateway", ["HTTPTransport", "Model", "WebhookIntake", hummingbird, log, lifecycle, nioCore]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
     library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
@@ -162,7 +163,7 @@ let executables: [Target] = [
             "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
-            "Settings", "SyncStore", "Vault", arguments, log, lifecycle, signals,
+            "Settings", "SyncStore", "Vault", "WebhookIntake", "Webhooks", arguments, log, lifecycle, signals,
         ]),
 ]
 
@@ -219,7 +220,7 @@ let testTargets: [Target] = [
         "EndToEndTests",
         [
             "Credentials", "Cryptography", "DevCluster", "HTTPTransport", "JobQueue", "Model",
-            "PostgresClient",
+            "PostgresClient", "Webhooks",
             "RedisClient",
             "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
         ], exclude: ["Connectors"]),

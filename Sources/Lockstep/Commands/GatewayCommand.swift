@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BuiltinConnectors
+import ConnectorKit
+import DeclarativeConnectors
 import Foundation
 import Gateway
+import HTTPTransport
 import JobQueue
 import Logging
 import Model
@@ -13,6 +17,9 @@ import ServiceLifecycle
 import Settings
 import SyncStore
 import UnixSignals
+import Vault
+import WebhookIntake
+import Webhooks
 
 struct GatewayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -50,6 +57,10 @@ struct GatewayCommand: AsyncParsableCommand {
             logger.info("gateway ended")
         } catch let error as RedisError where error.code == .invalidURL {
             throw Exit.complain(error.message, Exit.configuration)
+        } catch let error as ManifestError {
+            throw Exit.complain(error.description, Exit.configuration)
+        } catch let error as VaultError {
+            throw Exit.complain(error.message, Exit.configuration)
         } catch let code as ExitCode {
             throw code
         } catch {
@@ -79,8 +90,14 @@ private struct GatewayParts {
                 ledger: await Self.problem { try await probe.check(isFresh: false) },
                 dispatcher: await Self.problem { _ = try await redis.command(["PING"]) })
         }
+        var client = HTTPClientConfiguration()
+        client.userAgent = "lockstep"
+        client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
+        let http = HTTPClient(configuration: client, logger: logger)
+        let intake = try Self.intake(settings, pool, redis, http, logger)
         let gateway = Gateway(
-            publicAddress: .init(host: settings.listen.host, port: settings.listen.port), publicRoutes: [],
+            publicAddress: .init(host: settings.listen.host, port: settings.listen.port),
+            publicRoutes: Route.webhooks(intake, publicURL: settings.publicURL ?? ""),
             privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
             privateRoutes: [], health: health, logger: logger,
             started: { ports in
@@ -89,9 +106,27 @@ private struct GatewayParts {
                     "gateway listens",
                     metadata: ["port": "\(ports.publicPort)", "private_port": "\(ports.privatePort)"])
             })
-        services = [redis, gateway]
+        // They end in the reverse order: the intake keeps what the last requests brought.
+        services = [redis, http, intake, gateway]
         self.pool = pool
         self.probe = probe
+    }
+
+    private static func intake(
+        _ settings: ClusterSettings, _ pool: PostgresPool, _ redis: RedisClient, _ http: HTTPClient,
+        _ logger: Logger
+    ) throws -> WebhookIntake {
+        let registry = try ConnectorRegistry.load(
+            builtin: BuiltinManifests.all, directories: settings.connectorDirectories)
+        var queue = JobQueueConfiguration()
+        queue.prefix = settings.prefix
+        return WebhookIntake(
+            store: WebhookStore(pool: pool), queue: JobQueue(redis: redis, configuration: queue),
+            vault: CredentialVault(keys: try KeyRing(settings.keys)), http: http,
+            connector: { registry.connector(for: $0) },
+            configuration: WebhookIntake.Configuration(
+                publicURL: settings.publicURL, serviceURLs: settings.serviceURLs,
+                secrets: { settings.webhookSecret(for: $0).map(SecretList.secrets) ?? [] }), logger: logger)
     }
 
     /// Throws the exit code of a schema that is not this program's.
