@@ -140,7 +140,7 @@ import Testing
             "scheme: slack\nhmac: { header: X, signed: '${body}' }\nSECRET\nevents: [{ stream: plain }]",
             "webhook.hmac: means nothing for scheme 'slack'"
         ),
-        ]
+    ]
 
     @Test(arguments: wrong.indices)
     func `is refused where it would accept too much or nothing`(index: Int) {
