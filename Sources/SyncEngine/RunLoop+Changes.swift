@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import PageScanner
 import SyncStore
 
 /// Reading what notifications named. Objects are fetched as they are now, so that late, doubled and reordered notifications
@@ -61,6 +62,14 @@ extension RunLoop {
             if let ids = changes.objects[stream.name]?[partition] {
                 try await read(ids, of: stream, slice, strategy, &state, &lane)
             }
+        }
+    }
+
+    /// So that a job that has to wait for a limit does not fetch again what it has.
+    func noteFetched(_ page: Page, _ state: SliceState) {
+        for record in page.scanned.records {
+            let id = String(decoding: page.scanned.identifiers[record.identifierRange], as: UTF8.self)
+            job.fetched(.object(stream: state.stream, partition: state.partition, id: id))
         }
     }
 

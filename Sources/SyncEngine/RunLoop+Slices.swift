@@ -166,6 +166,7 @@ extension RunLoop {
                 isFirstLoad: false, hasher: hasher, now: .now)
             pageNumber += 1
             pending.note(state, counters: SyncCounters(page))
+            if case .changes = job.kind { noteFetched(page, state) }
             if pending.isDue(configuration, now: .now) { try await flush(&lane) }
             if case .end = page.continuation { return }
         }

@@ -17,10 +17,18 @@ struct WebhookWork: RunWork {
     /// What the run has taken.
     private struct Taken {
         var concerned: [Int64] = []
+        /// What each event asks for.
+        var asked: [Int64: [WebhookChange]] = [:]
+        var fetched: Set<WebhookChange> = []
         /// Events that ask for nothing.
         var ignored: [Int64] = []
 
         var all: [Int64] { concerned + ignored }
+
+        /// Events of which all was fetched.
+        var fulfilled: [Int64] {
+            concerned.filter { event in asked[event]?.allSatisfy(fetched.contains) ?? false }
+        }
     }
 
     /// Events of one run.
@@ -54,11 +62,15 @@ struct WebhookWork: RunWork {
                     connector.changes(in: WebhookEvent(type: event.eventType, body: event.raw))
                 }
             if asked.isEmpty { found.ignored.append(event.id) } else { found.concerned.append(event.id) }
+            found.asked[event.id] = asked
             changes += asked
         }
         let all = found
         taken.withLock { $0 = all }
-        return SyncJob(kind: .changes(ChangeSet(changes)), streams: nil, isRecovered: isRecovered)
+        let taken = self.taken
+        return SyncJob(
+            kind: .changes(ChangeSet(changes)), streams: nil, isRecovered: isRecovered,
+            fetched: { change in taken.withLock { _ = $0.fetched.insert(change) } })
     }
 
     func settle(
@@ -78,6 +90,9 @@ struct WebhookWork: RunWork {
             )
             // What came meanwhile has jobs of its own, but a batch may have left some behind.
             return try await store.hasPending(of: integrationID, ref: ref) ? .snooze(.zero) : outcome
+        case .snooze, .yielded, .retry:
+            // What was fetched is committed: the next attempt does not ask for it again.
+            try await store.settle(events.fulfilled, of: integrationID, as: .done)
         default: break
         }
         guard case .deadLetter(let code, let reason, _) = outcome else { return outcome }
