@@ -57,8 +57,8 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views",
-    "0014_webhooks",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
+    "0015_changes",
 ]
 
 let foundations: [Target] = [
@@ -120,20 +120,24 @@ let engine: [Target] = [
             "Webhooks", log, lifecycle,
         ]),
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
+    library("Actions", ["ConnectorKit", "Cryptography", "JobQueue", "Model", "PageScanner", "SyncStore"]),
 ]
 
 let runtimes: [Target] = [
     library(
-        "Gateway", ["HTTPTransport", "Model", "WebhookIntake", hummingbird, log, lifecycle, nioCore]),
+        "Gateway",
+        [
+            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
+        ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
-    library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
+    library("SchedulerRuntime", ["Actions", "Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
     library(
         "WorkerRuntime",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model",
-            "PageScanner",
-            "RateLimits", "SyncEngine", "SyncStore", "Vault", "Webhooks", log, lifecycle,
+            "Actions", "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "PageScanner", "RateLimits", "SyncEngine", "SyncStore", "Vault", "Webhooks", log, lifecycle,
         ]),
     library(
         "Sandbox", ["Cryptography", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
@@ -158,7 +162,7 @@ let executables: [Target] = [
     executable(
         "Lockstep", path: "Sources/Lockstep",
         [
-            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
             "DeclarativeConnectors",
             "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
@@ -188,7 +192,13 @@ let testTargets: [Target] = [
     tests("CronTests", ["Cron", "Model"], exclude: ["Vectors"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("SettingsTests", ["Settings", "Model"]),
-    tests("GatewayTests", ["Gateway", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix]),
+    tests(
+        "GatewayTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RedisClient",
+            "Sandbox", "Settings", "SyncStore", "Vault", log, lifecycle, nioCore, nioPosix,
+        ]),
     tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),
     tests(
         "CredentialsTests",
@@ -206,12 +216,18 @@ let testTargets: [Target] = [
         "WebhookIntakeTests",
         [
             "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
-            "HTTPTransport",
-            "JobQueue", "Model", "PostgresClient", "RedisClient", "SyncStore", "Vault", "WebhookIntake",
-            "Webhooks", log,
+            "HTTPTransport", "JobQueue", "Model", "PostgresClient", "RedisClient", "SyncStore", "Vault",
+            "WebhookIntake", "Webhooks", log,
         ]),
     tests(
         "WebhooksTests", ["Cryptography", "HTTPTransport", "Model", "Webhooks"]),
+    tests(
+        "ActionsTests",
+        [
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Cryptography", "DeclarativeConnectors",
+            "HTTPTransport", "JobQueue", "Model", "PageScanner", "PostgresClient", "RedisClient", "Sandbox",
+            "SyncStore", log,
+        ]),
     tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),
     tests("PostgresClientTests", ["PostgresClient"]),

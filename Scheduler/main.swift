@@ -65,6 +65,8 @@ do {
         failed: { await pool.closeIdle() })
     let sweeper = WebhookSweeper(
         store: WebhookStore(pool: pool), watches: WatchStore(pool: pool), queue: queue, logger: logger)
+    let actions = ActionSweeper(
+        store: ActionStore(pool: pool), queue: queue, logger: logger, isReady: { scheduler.problem == nil })
     let answer: @Sendable () -> HealthAnswer = {
         scheduler.problem.map { HealthAnswer(isHealthy: false, reason: $0) }
             ?? HealthAnswer(isHealthy: true, reason: "scheduling")
@@ -82,7 +84,7 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, scheduler, sweeper], gracefulShutdownSignals: [.sigterm, .sigint],
+        services: [redis, endpoints, scheduler, sweeper, actions], gracefulShutdownSignals: [.sigterm, .sigint],
         logger: quiet
     ).run()
     await pool.close()

@@ -26,10 +26,20 @@ public protocol Connector: Sendable {
     /// What asks for the watches of a stream. Nil when there are none, or when the integration's configuration lacks what they
     /// need: then nobody wants them.
     func watcher(of stream: String, access: ProviderAccess) throws(ConnectorError) -> (any Watcher)?
+    /// What a person has to give when tokens are not got by consent, in the order of a form.
+    var accountFields: [AccountField] { get }
     /// The strategy of one of `streams` for one integration.
     ///
     /// Throws class `config` when the integration's configuration or credential lacks what the stream needs.
     func strategy(for stream: String, access: ProviderAccess) throws(ConnectorError) -> any SyncStrategy
+    /// What can be done at the service.
+    var actions: [ActionDescriptor] { get }
+    /// All that is wrong with the input of one of `actions`; empty for one that can be sent.
+    func check(_ input: JSONTree, of action: String) -> [ActionProblem]
+    /// What does an action for one integration. The input was checked.
+    ///
+    /// Throws class `config` for an unknown action, and when the integration's configuration lacks what it needs.
+    func performer(of call: ActionCall, access: ProviderAccess) throws(ConnectorError) -> any ActionPerformer
 }
 
 extension Connector {
@@ -49,6 +59,23 @@ extension Connector {
 
     /// No notification means anything.
     public func changes(in event: WebhookEvent) -> [WebhookChange] { [] }
+
+    /// Nothing that a person could give.
+    public var accountFields: [AccountField] { [] }
+}
+
+/// A value that an account is connected with.
+public struct AccountField: Sendable, Hashable {
+    /// Its name among the secrets, or in the integration's configuration.
+    public let name: String
+    /// Whether it is a secret.
+    public let isSecret: Bool
+
+    /// A value by its name.
+    public init(name: String, isSecret: Bool) {
+        self.name = name
+        self.isSecret = isSecret
+    }
 }
 
 /// What a strategy needs to talk to the provider on behalf of one integration.

@@ -24,17 +24,20 @@ public struct AuthorizationFlow: Sendable {
         public let redirectURI: String
         /// What tells this browser from others, such as a cookie.
         public let session: SecretString
+        /// The link that brought the user here, which connects once; nil for none.
+        public let ticket: ConnectTicket?
 
         /// A request of one browser.
         public init(
             key: IntegrationKey, configuration: [UInt8] = Array("{}".utf8), members: [String: String] = [:],
-            redirectURI: String, session: SecretString
+            redirectURI: String, session: SecretString, ticket: ConnectTicket? = nil
         ) {
             self.key = key
             self.configuration = configuration
             self.members = members
             self.redirectURI = redirectURI
             self.session = session
+            self.ticket = ticket
         }
     }
 
@@ -53,17 +56,19 @@ public struct AuthorizationFlow: Sendable {
 
     private let vault: CredentialVault
     private let states: AuthorizationStore
+    private let links: ConnectLinkStore
     private let integrations: IntegrationStore
     private let credentials: CredentialStore
     private let http: HTTPClient
 
     /// What connecting needs.
     public init(
-        vault: CredentialVault, states: AuthorizationStore, integrations: IntegrationStore,
-        credentials: CredentialStore, http: HTTPClient
+        vault: CredentialVault, states: AuthorizationStore, links: ConnectLinkStore,
+        integrations: IntegrationStore, credentials: CredentialStore, http: HTTPClient
     ) {
         self.vault = vault
         self.states = states
+        self.links = links
         self.integrations = integrations
         self.credentials = credentials
         self.http = http
@@ -80,8 +85,12 @@ public struct AuthorizationFlow: Sendable {
                 profile, client: client, redirectURI: request.redirectURI, state: state, proof: proof,
                 configuration: request.members)
             let hash = OneTimeValue.hash(state)
-            let sealed = try vault.seal(
-                ["verifier": proof.verifier], for: 0, kind: Self.kind(hash), version: 0)
+            var secrets = ["verifier": proof.verifier]
+            if let ticket = request.ticket {
+                secrets["link"] = SecretString(Hex.encode(ticket.hash))
+                secrets["link_end"] = SecretString(String(ticket.expiresAt.microseconds))
+            }
+            let sealed = try vault.seal(secrets, for: 0, kind: Self.kind(hash), version: 0)
             try await states.put(
                 PendingAuthorization(
                     stateHash: hash, sessionHash: OneTimeValue.hash(request.session), key: request.key,
@@ -116,18 +125,43 @@ public struct AuthorizationFlow: Sendable {
                 throw CredentialError(.config, "'\(pending.key.service)' is not connected by consent")
             }
             let code = try callback.code(for: profile)
-            guard
-                let verifier = try vault.open(pending.ciphertext, for: 0, kind: Self.kind(hash), version: 0)[
-                    "verifier"]
-            else { throw CredentialError(.invalidCallback, "the state has no verifier") }
+            let secrets = try vault.open(pending.ciphertext, for: 0, kind: Self.kind(hash), version: 0)
+            guard let verifier = secrets["verifier"] else {
+                throw CredentialError(.invalidCallback, "the state has no verifier")
+            }
             let request = try TokenRequests(
                 profile: profile, client: client, secrets: [:], configuration: [:]
             )
             .exchange(code: code, redirectURI: pending.redirectURI, verifier: verifier)
-            return try await store(try await redeem(request, profile), pending)
+            return try await using(Self.ticket(secrets)) {
+                try await store(try await redeem(request, profile), pending)
+            }
         } catch {
             throw Self.mapped(error)
         }
+    }
+
+    /// Runs `body` with a link used up; when it fails the link works again.
+    private func using(
+        _ ticket: ConnectTicket?, _ body: () async throws -> Connected
+    ) async throws -> Connected {
+        guard let ticket else { return try await body() }
+        guard try await links.use(ticket) else {
+            throw CredentialError(.invalidCallback, "the link was used before, or its time is over")
+        }
+        do {
+            return try await body()
+        } catch {
+            try await links.release(ticket)
+            throw error
+        }
+    }
+
+    private static func ticket(_ secrets: [String: SecretString]) -> ConnectTicket? {
+        guard let hash = secrets["link"].flatMap({ Hex.decode($0.exposed) }),
+            let end = secrets["link_end"].flatMap({ Int64($0.exposed) })
+        else { return nil }
+        return ConnectTicket(hash: hash, expiresAt: Timestamp(microseconds: end))
     }
 
     private func redeem(_ request: HTTPRequest, _ profile: OAuthProfile) async throws(CredentialError)

@@ -48,16 +48,29 @@ public struct ManifestConnector: Connector {
         return ManifestWatcher(rule: rule, stream: try ReadableStream(manifest, found, access))
     }
 
+    /// The places of the address, of the authentication and of the headers.
+    public var accountFields: [AccountField] {
+        let templates = [manifest.baseURL] + (manifest.auth?.templates ?? []) + manifest.headers.map(\.value)
+        var fields: [AccountField] = []
+        for case .place(let place) in templates.flatMap(\.parts) {
+            guard place.namespace == .config || place.namespace == .secret else { continue }
+            let field = AccountField(name: place.name, isSecret: place.namespace == .secret)
+            if !fields.contains(field) { fields.append(field) }
+        }
+        return fields
+    }
+
     /// The limits of the manifest.
     public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
-    /// The paths of all requests of the manifest's streams.
+    /// The paths of all requests of the manifest's streams and actions.
     public var endpoints: [String] {
+        let requests =
+            manifest.streams.flatMap(\.requests).map(\.path.text)
+            + manifest.actions.flatMap(\.shapes).map(\.path.text)
+            + (manifest.webhook?.watches ?? []).map(\.request.path.text)
         var paths: [String] = []
-        let requests = manifest.streams.flatMap(\.requests) + (manifest.webhook?.watches ?? []).map(\.request)
-        for path in requests.map(\.path.text) where !paths.contains(path) {
-            paths.append(path)
-        }
+        for path in requests where !paths.contains(path) { paths.append(path) }
         return paths
     }
 

@@ -20,6 +20,10 @@ struct Template: Sendable, Equatable {
             case id
             /// A watch that is asked for: `id`, `token` and `address`.
             case watch
+            /// What an action takes.
+            case input
+            /// What an action has besides: `key`, `message` and `message_id`.
+            case action
 
             /// Whether the namespace is a value by itself.
             var isValue: Bool { self == .cursor || self == .id }
@@ -39,6 +43,11 @@ struct Template: Sendable, Equatable {
     }
 
     let parts: [Part]
+
+    /// The place that is all of it; nil for anything else.
+    var onlyPlace: Place? {
+        if parts.count == 1, case .place(let place) = parts[0] { place } else { nil }
+    }
 
     /// Text without places.
     init(literal text: String) {
@@ -90,8 +99,8 @@ struct Template: Sendable, Equatable {
         let halves = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let unknown = ParseError(
             message: "'${\(text)}' is unknown; allowed: ${config.NAME}, ${secret.NAME}, ${parent.NAME}, "
-                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${watch.id}, ${watch.token}, ${watch.address}"
-        )
+                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${watch.id}, ${watch.token}, ${watch.address}, "
+                + "${input.NAME}, ${action.key}, ${action.message}, ${action.message_id}")
         guard let namespace = Place.Namespace(rawValue: String(halves[0])) else { throw unknown }
         if namespace.isValue {
             guard halves.count == 1 else { throw unknown }
@@ -102,7 +111,8 @@ struct Template: Sendable, Equatable {
                 $0 == UInt8(ascii: "_") || Character(Unicode.Scalar($0)).isLetter
                     || Character(Unicode.Scalar($0)).isNumber
             }), namespace != .slice || ["start", "end"].contains(halves[1]),
-            namespace != .watch || ["id", "token", "address"].contains(halves[1])
+            namespace != .watch || ["id", "token", "address"].contains(halves[1]),
+            namespace != .action || ActionValues.names.contains(String(halves[1]))
         else { throw unknown }
         return Place(namespace: namespace, name: String(halves[1]))
     }

@@ -34,14 +34,17 @@ public struct Gateway: Service {
     private let privateAddress: Address
     private let publicRoutes: [Route]
     private let privateRoutes: [Route]
+    private let publicRoot: String
     private let health: GatewayHealth
     private let limits: ServerLimits
     private let logger: Logger
     private let started: @Sendable (Ports) -> Void
 
-    /// `started` is called once, when both listeners accept connections.
+    /// `started` is called once, when both listeners accept connections. `publicURL` is how the world reaches the public one;
+    /// a path in it is what a proxy takes away.
     public init(
-        publicAddress: Address, publicRoutes: [Route], privateAddress: Address, privateRoutes: [Route],
+        publicAddress: Address, publicRoutes: [Route], publicURL: String? = nil, privateAddress: Address,
+        privateRoutes: [Route],
         health: GatewayHealth, limits: ServerLimits = ServerLimits(), logger: Logger,
         started: @escaping @Sendable (Ports) -> Void = { _ in }
     ) {
@@ -49,6 +52,7 @@ public struct Gateway: Service {
         self.privateAddress = privateAddress
         self.publicRoutes = publicRoutes
         self.privateRoutes = privateRoutes
+        publicRoot = publicURL.map(ConnectRoutes.path) ?? ""
         self.health = health
         self.limits = limits
         self.logger = logger
@@ -68,8 +72,8 @@ public struct Gateway: Service {
             if let both { started(both) }
         }
         let listeners = [
-            listener(publicAddress, publicRoutes) { notice($0, nil) },
-            listener(privateAddress, privateRoutes) { notice(nil, $0) },
+            listener(publicAddress, publicRoutes, root: publicRoot) { notice($0, nil) },
+            listener(privateAddress, privateRoutes, root: "") { notice(nil, $0) },
         ]
         var quiet = logger
         quiet.logLevel = .error
@@ -77,10 +81,10 @@ public struct Gateway: Service {
     }
 
     private func listener(
-        _ address: Address, _ routes: [Route], started: @escaping @Sendable (Int) -> Void
+        _ address: Address, _ routes: [Route], root: String, started: @escaping @Sendable (Int) -> Void
     ) -> Listener {
         Listener(
             host: address.host, port: address.port, routes: routes + health.routes, limits: limits,
-            logger: logger, page: { problem, id in problem.response(to: id) }, started: started)
+            logger: logger, page: { PageFrame(root: root).problem($0, $1) }, started: started)
     }
 }

@@ -8,13 +8,15 @@ extension Route {
     /// The addresses that providers send notifications to: of a service, and of one integration of it.
     ///
     /// `publicURL` is how providers reach this listener, without a slash at the end: some sign the address.
-    public static func webhooks(_ intake: WebhookIntake, publicURL: String) -> [Route] {
+    public static func webhooks(
+        _ intake: WebhookIntake, publicURL: @escaping @Sendable () -> String
+    ) -> [Route] {
         ["/webhooks/{service}", "/webhooks/{service}/{integration}"].map { path in
             Route("POST", path) { request in
                 let delivery = WebhookDelivery(
                     service: request.parameters["service"] ?? "",
                     integration: request.parameters["integration"],
-                    method: request.method, url: publicURL + request.path, headers: request.headers,
+                    method: request.method, url: publicURL() + request.path, headers: request.headers,
                     body: request.body)
                 do throws(WebhookProblem) {
                     let answer = try await intake.receive(delivery)

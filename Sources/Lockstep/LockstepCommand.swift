@@ -10,7 +10,8 @@ struct LockstepCommand: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, GatewayCommand.self, SandboxCommand.self, MigrateCommand.self,
             DoctorCommand.self,
-            IntegrationsCommand.self, SyncCommand.self, EnqueueCommand.self, BackfillCommand.self,
+            IntegrationsCommand.self, ConnectLinkCommand.self, SyncCommand.self, EnqueueCommand.self,
+            BackfillCommand.self, ActionCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
             DeadCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self, VerifyCommand.self,
         ])

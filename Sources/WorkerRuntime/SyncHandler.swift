@@ -9,9 +9,8 @@ public import Model
 public import RateLimits
 public import SyncEngine
 public import SyncStore
-import Vault
 
-/// Runs sync jobs: finds the integration, opens its run, unseals its credential, and lets the engine read.
+/// Runs jobs. Of a sync it finds the integration, opens its run, unseals its credential, and lets the engine read.
 public struct SyncHandler: JobHandler {
     private let queue: JobQueue
     private let store: SyncStore
@@ -19,13 +18,9 @@ public struct SyncHandler: JobHandler {
     private let watches: WatchKeeper?
     private let integrations: IntegrationDirectory
     private let engine: SyncEngine
-    private let keeper: CredentialKeeper
-    private let http: HTTPClient
-    private let limiter: RateLimiter
-    private let limits: LimitOverrides
     private let holds = LimitHolds()
-    private let connector: @Sendable (String) -> (any Connector)?
-    private let serviceURLs: [String: String]
+    private let access: AccessMaker
+    private let actions: ActionHandler
     private let workerName: String
     private let retryPolicy: RetryPolicy
     private let logger: Logger
@@ -52,24 +47,25 @@ public struct SyncHandler: JobHandler {
         self.webhooks = webhooks
         self.watches = watches
         self.integrations = IntegrationDirectory(store: integrations)
-        self.keeper = keeper
-        self.http = http
-        self.limiter = limiter
-        self.limits = limits
-        self.connector = connector
-        self.serviceURLs = serviceURLs
+        access = AccessMaker(
+            keeper: keeper, http: http, limiter: limiter, limits: limits, holds: holds, connector: connector,
+            serviceURLs: serviceURLs, logger: logger)
+        actions = ActionHandler(
+            store: ActionStore(store), ledger: store, access: access, workerName: workerName,
+            retryPolicy: retryPolicy, logger: logger, metrics: metrics)
         self.workerName = workerName
         self.retryPolicy = retryPolicy
         self.logger = logger
     }
 
-    /// Runs a sync job to its end, a page edge or a failure; the log row is closed, except after a lost lease.
+    /// Runs a job to its end, a page edge or a failure; the log row is closed, except after a lost lease.
     public func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome {
-        guard let work = work(of: job) else {
+        let work = work(of: job)
+        guard work != nil || job.payload.type == .action else {
             return .deadLetter(
                 code: "unsupported_type",
                 reason:
-                    "this version runs no jobs of type '\(job.payload.type.rawValue)'; use full, incremental or backfill",
+                    "this version runs no jobs of type '\(job.payload.type.rawValue)'; use full, incremental, backfill or action",
                 detail: "")
         }
         return await run(work, job, control)
@@ -82,7 +78,7 @@ public struct SyncHandler: JobHandler {
         return SyncJob(job).map { SyncWork(job: $0) }
     }
 
-    private func run(_ work: any RunWork, _ job: ClaimedJob, _ control: JobControl) async -> JobOutcome {
+    private func run(_ work: (any RunWork)?, _ job: ClaimedJob, _ control: JobControl) async -> JobOutcome {
         do {
             guard let found = try await integrations.find(job.payload.integration) else {
                 return Self.unknown(job.payload.integration)
@@ -94,6 +90,7 @@ public struct SyncHandler: JobHandler {
             case .bound: break
             case .parked, .coalesced, .givenBack, .lost: return .released
             }
+            guard let work else { return try await actions.handle(job, integration: found) }
             guard try await work.isDue(of: found.id) else { return .finished }
             let start = try await store.begin(
                 RunRequest(
@@ -120,6 +117,7 @@ public struct SyncHandler: JobHandler {
 
     /// Ends the log rows that dead workers left running, as failed with `worker_died`.
     public func abandon(jobID: String) async throws {
+        try await actions.end(ofJob: jobID, as: .workerDied)
         try await store.closeRuns(ofJob: jobID)
         if let event = WebhookJobID.event(of: jobID) {
             try await webhooks.fail(event, error: "worker_died: its workers died")
@@ -128,6 +126,7 @@ public struct SyncHandler: JobHandler {
 
     /// Ends the log rows of a job that was cancelled while it ran.
     public func cancelled(jobID: String) async throws {
+        try await actions.end(ofJob: jobID, as: .cancelled)
         try await store.closeRuns(ofJob: jobID, as: .cancelled)
         if let event = WebhookJobID.event(of: jobID) {
             try await webhooks.fail(event, error: "cancelled: an operator cancelled its job")
@@ -139,7 +138,10 @@ public struct SyncHandler: JobHandler {
     ) async -> JobOutcome {
         let verdict: RunVerdict
         let started = ContinuousClock.now
-        switch prepare(run, isUrgent: job.queue == .high) {
+        let preparation = access.make(
+            for: run.key, id: run.integrationID, configuration: run.configuration, credential: run.credential,
+            isUrgent: job.queue == .high)
+        switch preparation {
         case .success(let ready):
             let syncJob: SyncJob
             do throws(StoreError) {
@@ -209,44 +211,6 @@ public struct SyncHandler: JobHandler {
             logger.warning(
                 "the job's progress was not noted", metadata: ["job.id": "\(job.id)", "error": "\(error)"])
         }
-    }
-
-    private func prepare(
-        _ run: OpenRun, isUrgent: Bool
-    ) -> Result<(connector: any Connector, access: ProviderAccess), RunFailure> {
-        guard let connector = connector(run.key.service) else {
-            return .failure(
-                RunFailure(
-                    .config, code: "no_connector",
-                    userMessage: "\(run.key.service) cannot be synced at the moment.",
-                    operatorDetail:
-                        "this worker has no connector for '\(run.key.service)'; see LOCKSTEP_CONNECTORS"))
-        }
-        let baseURL = serviceURLs[run.key.service]
-        let credential: any SecretSource
-        do throws(VaultError) {
-            credential = try keeper.source(
-                for: run.key, id: run.integrationID, title: connector.title,
-                profile: connector.tokens(at: baseURL), configuration: run.configuration,
-                initial: run.credential)
-        } catch {
-            return .failure(
-                RunFailure(
-                    .config, code: "credential_unreadable",
-                    userMessage: "\(run.key.service) cannot be synced at the moment.",
-                    operatorDetail: error.message))
-        }
-        return .success(
-            (
-                connector,
-                ProviderAccess(
-                    client: LimitedClient(
-                        limiter: limiter, http: http,
-                        scope: LimitScope(
-                            service: run.key.service, integrationID: run.integrationID, isUrgent: isUrgent),
-                        title: connector.title, overrides: limits, holds: holds, logger: logger),
-                    credential: credential, configuration: run.configuration, baseURL: baseURL)
-            ))
     }
 
     private func outcome(_ verdict: RunVerdict, of job: ClaimedJob) -> JobOutcome {

@@ -15,7 +15,8 @@ import Vault
     private func flow(_ fixture: Fixture) -> AuthorizationFlow {
         AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
-            integrations: fixture.integrations, credentials: fixture.store, http: fixture.http)
+            links: ConnectLinkStore(pool: fixture.pool), integrations: fixture.integrations,
+            credentials: fixture.store, http: fixture.http)
     }
 
     /// Begins, and returns what the provider would send back with the browser.

@@ -4,6 +4,7 @@ import DevCluster
 import Foundation
 import HTTPTransport
 import Logging
+import Settings
 import Testing
 
 /// `lockstep gateway` as a process.
@@ -27,6 +28,51 @@ import Testing
                 #expect(status == 200)
             }
             #expect(await cluster.processes.stopGateway() == .code(0))
+        }
+    }
+
+    @Test func `connects an account by a printed link, and its first sync runs at once`() async throws {
+        let application = [
+            "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_ID": "lockstep",
+            "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_SECRET": "lockstep-secret",
+        ]
+        try await Cluster.run(workers: 1, users: 2, objects: 20, extra: application) { cluster in
+            let ports = try await cluster.processes.startGateway()
+            let url = "http://127.0.0.1:\(ports.publicPort)"
+            let printed = try await `The command`.lockstep(
+                "connect-link", "--user", "u_1", "--service", "google-calendar",
+                environment: cluster.processes.environment.merging(["LOCKSTEP_PUBLIC_URL": url]) { $1 })
+            #expect(printed.code == 0, "\(printed.errors)")
+            let link = printed.output.trimmingCharacters(in: .newlines)
+            #expect(link.hasPrefix("\(url)/connect/google-calendar?link="))
+
+            let sandbox = try #require(cluster.settings.serviceURLs["google-calendar"])
+            var configuration = HTTPClientConfiguration()
+            configuration.addressPolicy = .allowing(
+                hosts: ServiceAddress.hosts(of: ["gateway": url, "sandbox": sandbox]))
+            let http = HTTPClient(configuration: configuration, logger: Logger(label: "http"))
+            let begun = try await http.send(HTTPRequest(method: "GET", url: link, headers: []))
+            let cookie = try #require(begun.headers.first("set-cookie")?.split(separator: ";").first)
+            let page = try #require(begun.headers.first("location"))
+            let parts = page.split(separator: "?", maxSplits: 1).map(String.init)
+            let consent = try await http.send(
+                HTTPRequest(
+                    method: "POST", url: parts[0],
+                    headers: [("Content-Type", "application/x-www-form-urlencoded")],
+                    body: Array("\(parts[1])&user=u_1&decision=allow".utf8)))
+            let done = try await http.send(
+                HTTPRequest(
+                    method: "GET", url: try #require(consent.headers.first("location")),
+                    headers: [("Cookie", String(cookie))]))
+            #expect(done.status == 200)
+            try await cluster.until(
+                "sync_log WHERE user_id = 'u_1' AND type = 'full' AND status = 'succeeded'", is: 1)
+            #expect(try await cluster.differences("google-calendar", users: 1) == 0)
+            let text = try String(contentsOfFile: cluster.processes.log(of: "gateway"), encoding: .utf8)
+            for secret in [link.split(separator: "=").last.map(String.init) ?? link, String(cookie), "code="]
+            {
+                #expect(!text.contains(secret))
+            }
         }
     }
 

@@ -16,7 +16,7 @@ struct ServedGateway: Sendable {
 
     static func run(
         publicRoutes: [Route] = [], privateRoutes: [Route] = [], limits: ServerLimits = ServerLimits(),
-        finding: GatewayHealth.Finding = .init(ledger: nil, dispatcher: nil),
+        finding: GatewayHealth.Finding = .init(ledger: nil, dispatcher: nil), alsoAllowing: [String] = [],
         logger: Logger? = nil, _ body: @Sendable (ServedGateway) async throws -> Void
     ) async throws {
         var quiet = Logger(label: "gateway")
@@ -34,7 +34,8 @@ struct ServedGateway: Sendable {
             if let ports = await found.next() {
                 var client = HTTPClientConfiguration()
                 client.addressPolicy = .allowing(
-                    hosts: ["127.0.0.1:\(ports.publicPort)", "127.0.0.1:\(ports.privatePort)"])
+                    hosts: Set(
+                        alsoAllowing + ["127.0.0.1:\(ports.publicPort)", "127.0.0.1:\(ports.privatePort)"]))
                 let http = HTTPClient(configuration: client, logger: quiet)
                 let result: Result<Void, any Error>
                 do {

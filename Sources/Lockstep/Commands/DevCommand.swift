@@ -84,6 +84,11 @@ private final class DevWork: Service {
         configuration.sandboxUsers = options.users
         configuration.sandboxObjects = options.objects
         configuration.lease = options.demo ? "5s" : options.soak != nil ? "3s" : "30s"
+        // The application that the sandbox's authorization servers know.
+        configuration.extraEnvironment = [
+            "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_ID": "lockstep",
+            "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_SECRET": "lockstep-secret",
+        ]
         self.configuration = configuration
         isDemo = options.demo
         soak = options.soak.map { ($0, options.seed) }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Credentials
+import DeclarativeConnectors
+import Foundation
+import Gateway
+import HTTPTransport
+import JobQueue
+import Logging
+import Model
+import OAuth
+import PostgresClient
+import RedisClient
+import ServiceLifecycle
+import Settings
+import SyncStore
+import Vault
+import WebhookIntake
+import Webhooks
+
+/// What a gateway process is made of.
+struct GatewayParts {
+    let services: [any Service]
+    private let pool: PostgresPool
+    private let probe: LedgerProbe
+
+    init(settings: ClusterSettings, logger: Logger) throws {
+        var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
+        database.maxConnections = 16
+        database.connectTimeout = .seconds(3)
+        database.statementTimeout = .seconds(8)
+        let pool = PostgresPool(configuration: database)
+        let probe = LedgerProbe(database, watching: pool)
+        let redis = RedisClient(
+            configuration: try RedisConfiguration(
+                url: settings.redisURL.secret.exposed, keyPrefix: settings.prefix), logger: logger)
+        var queueSettings = JobQueueConfiguration()
+        queueSettings.prefix = settings.prefix
+        let queue = JobQueue(redis: redis, configuration: queueSettings)
+        var client = HTTPClientConfiguration()
+        client.userAgent = "lockstep"
+        client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
+        let http = HTTPClient(configuration: client, logger: logger)
+
+        // Without a setting it is the address that the system gave, which only this machine can reach.
+        let publicURL = LockedBox(settings.publicURL ?? "")
+        let registry = try ConnectorCommand.registry(settings)
+        let directory = ServiceDirectory(
+            services: registry.services, connector: { registry.connector(for: $0) },
+            serviceURLs: settings.serviceURLs,
+            client: { settings.oauthClient(for: $0).map { OAuthClient(id: $0.id, secret: $0.secret) } })
+        let vault = CredentialVault(keys: try KeyRing(settings.keys))
+        let credentials = CredentialStore(pool: pool)
+        let integrations = IntegrationStore(pool: pool)
+        let links = ConnectLinkStore(pool: pool)
+        let connect = ConnectRoutes(
+            keys: try GatewayKeys(settings.keys), links: links,
+            flow: AuthorizationFlow(
+                vault: vault, states: AuthorizationStore(pool: pool), links: links,
+                integrations: integrations, credentials: credentials, http: http),
+            integrations: integrations, writer: CredentialWriter(vault: vault, store: credentials),
+            directory: directory, publicURL: { publicURL.withLock { $0 } }, logger: logger
+        ) { id, type in
+            try await queue.enqueue(
+                [Array("{\"integration_id\":\(id),\"type\":\"\(type)\"}".utf8)], in: .default)
+        }
+
+        let intake = WebhookIntake(
+            store: WebhookStore(pool: pool), queue: queue, vault: vault, http: http,
+            connector: { registry.connector(for: $0) },
+            configuration: WebhookIntake.Configuration(
+                publicURL: settings.publicURL, serviceURLs: settings.serviceURLs,
+                secrets: { settings.webhookSecret(for: $0).map(SecretList.secrets) ?? [] }), logger: logger)
+
+        let health = GatewayHealth {
+            GatewayHealth.Finding(
+                ledger: await Self.problem { try await probe.check(isFresh: false) },
+                dispatcher: await Self.problem { _ = try await redis.command(["PING"]) })
+        }
+        let gateway = Gateway(
+            publicAddress: .init(host: settings.listen.host, port: settings.listen.port),
+            publicRoutes: connect.routes + Route.webhooks(intake) { publicURL.withLock { $0 } },
+            publicURL: settings.publicURL,
+            privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
+            privateRoutes: [], health: health, logger: logger,
+            started: { ports in
+                publicURL.withLock { if $0.isEmpty { $0 = "http://127.0.0.1:\(ports.publicPort)" } }
+                // Who started this process reads the ports from this line.
+                logger.info(
+                    "gateway listens",
+                    metadata: ["port": "\(ports.publicPort)", "private_port": "\(ports.privatePort)"])
+            })
+        // They end in the reverse order: the intake keeps what the last requests brought.
+        services = [redis, http, intake, gateway]
+        self.pool = pool
+        self.probe = probe
+    }
+
+    /// Throws the exit code of a schema that is not this program's.
+    func checkSchema() async throws {
+        switch try await Migrator(pool: pool).check() {
+        case .current: break
+        case .behind(let names):
+            throw Exit.complain(
+                "the schema lacks \(names.joined(separator: ", ")); run 'lockstep migrate'",
+                Exit.configuration)
+        case .ahead(let names):
+            throw Exit.complain(
+                "the schema is newer (\(names.joined(separator: ", "))); install that version",
+                Exit.configuration)
+        case .altered(let names):
+            throw Exit.complain(
+                "migrations were altered: \(names.joined(separator: ", "))", Exit.configuration)
+        }
+    }
+
+    func close() async {
+        await probe.close()
+        await pool.close()
+    }
+
+    private static func problem(_ check: () async throws -> Void) async -> String? {
+        do {
+            try await check()
+            return nil
+        } catch let error as StoreError {
+            return error.message
+        } catch let error as RedisError {
+            return "Redis: \(error.message)"
+        } catch {
+            return "\(error)"
+        }
+    }
+}
