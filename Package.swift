@@ -57,8 +57,8 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0015_changes",
-    "0016_retention",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
+    "0015_changes", "0016_retention",
 ]
 
 let foundations: [Target] = [
@@ -82,6 +82,7 @@ let services: [Target] = [
     library("Vault", ["Cryptography", "Model", "Settings"]),
     library("OAuth", ["Cryptography", "HTTPTransport", "Model", "PageScanner"]),
     library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),
+    library("Webhooks", ["Cryptography", "HTTPTransport", "Model", "PageScanner"]),
     library(
         "SyncStore", ["Cryptography", "MigrationFiles", "Model", "PageScanner", "PostgresClient"],
         embedding: ["SQL"]),
@@ -99,7 +100,7 @@ let connectors: [Target] = [
     library(
         "DeclarativeConnectors",
         [
-            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings",
+            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "PageScanner", "Settings", "Webhooks",
             structuredFields, yams,
         ]),
 ]
@@ -111,6 +112,13 @@ let engine: [Target] = [
             "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "OAuth", "RedisClient", "SyncStore",
             "Vault", log, lifecycle,
         ], embedding: ["Scripts"]),
+    library(
+        "WebhookIntake",
+        [
+            "ConnectorKit", "Cryptography", "HTTPTransport", "JobQueue", "Model", "PageScanner", "SyncStore",
+            "Vault",
+            "Webhooks", log, lifecycle,
+        ]),
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
     library("Actions", ["ConnectorKit", "Cryptography", "JobQueue", "Model", "PageScanner", "SyncStore"]),
 ]
@@ -120,7 +128,7 @@ let runtimes: [Target] = [
         "Gateway",
         [
             "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
-            "Settings", "SyncStore", "Vault", hummingbird, log, lifecycle, nioCore,
+            "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
@@ -128,9 +136,8 @@ let runtimes: [Target] = [
     library(
         "WorkerRuntime",
         [
-            "Actions", "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits",
-            "SyncEngine",
-            "SyncStore", "Vault", log, lifecycle,
+            "Actions", "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "PageScanner", "RateLimits", "SyncEngine", "SyncStore", "Vault", "Webhooks", log, lifecycle,
         ]),
     library(
         "Sandbox", ["Cryptography", "HTTPTransport", "Model", log, lifecycle, nioCore, nioPosix, nioHTTP1]),
@@ -160,7 +167,7 @@ let executables: [Target] = [
             "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
-            "Settings", "SyncStore", "Vault", arguments, log, lifecycle, signals,
+            "Settings", "SyncStore", "Vault", "WebhookIntake", "Webhooks", arguments, log, lifecycle, signals,
         ]),
 ]
 
@@ -208,6 +215,15 @@ let testTargets: [Target] = [
             "SyncStore", "Vault", log,
         ]),
     tests(
+        "WebhookIntakeTests",
+        [
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "HTTPTransport", "JobQueue", "Model", "PostgresClient", "RedisClient", "SyncStore", "Vault",
+            "WebhookIntake", "Webhooks", log,
+        ]),
+    tests(
+        "WebhooksTests", ["Cryptography", "HTTPTransport", "Model", "Webhooks"]),
+    tests(
         "ActionsTests",
         [
             "Actions", "BuiltinConnectors", "ConnectorKit", "Cryptography", "DeclarativeConnectors",
@@ -222,7 +238,7 @@ let testTargets: [Target] = [
         "EndToEndTests",
         [
             "Credentials", "Cryptography", "DevCluster", "HTTPTransport", "JobQueue", "Model",
-            "PostgresClient",
+            "PostgresClient", "Webhooks",
             "RedisClient",
             "Settings", "SyncStore", "Vault", "Lockstep", "LockstepScheduler", "LockstepWorker", log,
         ], exclude: ["Connectors"]),

@@ -48,6 +48,7 @@ struct FleetBench {
         let handler = SyncHandler(
             queue: queue, store: store, engine: SyncEngine(store: store),
             integrations: IntegrationStore(pool: environment.pool),
+            webhooks: WebhookStore(pool: environment.pool),
             keeper: CredentialKeeper(
                 vault: CredentialVault(keys: try KeyRing(settings.keys)),
                 store: CredentialStore(pool: environment.pool), http: http, redis: redis, prefix: "benchf",

@@ -73,6 +73,8 @@ do {
         failed: { await pool.closeIdle() })
     let housekeeper = Housekeeper(
         store: RetentionStore(pool: pool), lifetimes: lifetimes(settings.retention), logger: logger)
+    let sweeper = WebhookSweeper(
+        store: WebhookStore(pool: pool), watches: WatchStore(pool: pool), queue: queue, logger: logger)
     let actions = ActionSweeper(
         store: ActionStore(pool: pool), queue: queue, logger: logger, isReady: { scheduler.problem == nil })
     let answer: @Sendable () -> HealthAnswer = {
@@ -92,7 +94,7 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, housekeeper, scheduler, actions],
+        services: [redis, endpoints, housekeeper, scheduler, sweeper, actions],
         gracefulShutdownSignals: [.sigterm, .sigint],
         logger: quiet
     ).run()

@@ -93,7 +93,11 @@ do {
         logger: logger, recorder: apiLog)
     let handler = SyncHandler(
         queue: queue, store: store, engine: SyncEngine(store: store),
-        integrations: IntegrationStore(pool: pool), keeper: keeper, http: http,
+        integrations: IntegrationStore(pool: pool), webhooks: WebhookStore(pool: pool),
+        watches: settings.publicURL.map {
+            WatchKeeper(store: WatchStore(pool: pool), publicURL: $0, logger: logger)
+        }, keeper: keeper,
+        http: http,
         limiter: RateLimiter(redis: redis, prefix: settings.prefix), limits: settings.limits,
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
         logger: logger, metrics: metrics, recorder: apiLog)

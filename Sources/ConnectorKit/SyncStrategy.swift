@@ -17,6 +17,15 @@ public protocol Connector: Sendable {
     /// How the service gives tokens, with its endpoints below `baseURL` when that is not nil; nil for a service whose
     /// credentials nothing renews.
     func tokens(at baseURL: String?) -> OAuthProfile?
+    /// How the provider's notifications are told from others; nil for a service without any.
+    var webhook: WebhookProfile? { get }
+    /// What a notification asks to read; nothing for one that concerns no stream.
+    func changes(in event: WebhookEvent) -> [WebhookChange]
+    /// What the provider has to be asked to notify of.
+    var watches: [WatchDescriptor] { get }
+    /// What asks for the watches of a stream. Nil when there are none, or when the integration's configuration lacks what they
+    /// need: then nobody wants them.
+    func watcher(of stream: String, access: ProviderAccess) throws(ConnectorError) -> (any Watcher)?
     /// What a person has to give when tokens are not got by consent, in the order of a form.
     var accountFields: [AccountField] { get }
     /// The strategy of one of `streams` for one integration.
@@ -36,6 +45,20 @@ public protocol Connector: Sendable {
 extension Connector {
     /// Credentials that nothing renews.
     public func tokens(at baseURL: String?) -> OAuthProfile? { nil }
+
+    /// No notifications.
+    public var webhook: WebhookProfile? { nil }
+
+    /// Nothing has to be asked for.
+    public var watches: [WatchDescriptor] { [] }
+
+    /// Nothing asks for watches.
+    public func watcher(of stream: String, access: ProviderAccess) throws(ConnectorError) -> (any Watcher)? {
+        nil
+    }
+
+    /// No notification means anything.
+    public func changes(in event: WebhookEvent) -> [WebhookChange] { [] }
 
     /// Nothing that a person could give.
     public var accountFields: [AccountField] { [] }
@@ -105,6 +128,15 @@ public protocol SyncStrategy: Sendable {
     func backfill(
         of slice: StreamSlice, since: Timestamp, until: Timestamp?, resumingAt position: PagePosition?
     ) -> (any PageReader)?
+
+    /// Fetches single objects that a notification named, as they are now; what the provider proves to be gone is a
+    /// tombstone. Nil when the stream's objects cannot be asked for one by one.
+    func realTimeSync(of slice: StreamSlice, objects: [String]) -> (any PageReader)?
+}
+
+extension SyncStrategy {
+    /// No object can be asked for alone.
+    public func realTimeSync(of slice: StreamSlice, objects: [String]) -> (any PageReader)? { nil }
 }
 
 /// Reads the pages of one enumeration, in order, one at a time.

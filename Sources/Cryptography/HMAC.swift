@@ -10,6 +10,11 @@ public enum HMAC {
         try code(EVP_sha256(), byteCount: 32, key: key, message: message)
     }
 
+    /// HMAC-SHA512: 64 bytes. Throws like `sha256`.
+    public static func sha512(key: [UInt8], message: [UInt8]) throws(CryptoError) -> [UInt8] {
+        try code(EVP_sha512(), byteCount: 64, key: key, message: message)
+    }
+
     /// HMAC-SHA1: 20 bytes, only for providers that still sign with it. Throws like `sha256`.
     public static func sha1(key: [UInt8], message: [UInt8]) throws(CryptoError) -> [UInt8] {
         try code(EVP_sha1(), byteCount: 20, key: key, message: message)

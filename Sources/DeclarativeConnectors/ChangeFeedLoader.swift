@@ -93,27 +93,60 @@ struct ChangeFeedLoader {
     }
 }
 
-/// Reads `hydrate`.
+/// Reads `hydrate`, and `fetch`, which is the same for single objects.
 struct HydrationLoader {
     private let owner: MappingReader
     private let requests: RequestLoader
+    private let key: String
 
-    init(_ owner: MappingReader, _ requests: RequestLoader) {
+    static let keys = RequestLoader.keys + ["record", "gone"]
+    static let singleKeys = keys + ["records", "complete"]
+
+    init(_ owner: MappingReader, _ requests: RequestLoader, key: String = "hydrate") {
         self.owner = owner
         self.requests = requests
+        self.key = key
     }
 
     func load() -> Hydration? {
-        guard let reader = owner.mapping("hydrate", keys: RequestLoader.keys + ["record", "gone"]) else {
+        let isSingle = key == "fetch"
+        guard let reader = owner.mapping(key, keys: isSingle ? Self.singleKeys : Self.keys) else {
             return nil
         }
         let shape = requests.shape(reader, allowing: [.config, .parent, .id])
         if let shape, !shape.templates.flatMap(\.places).contains(where: { $0.namespace == .id }) {
             reader.complain("path", "has no ${id}, so that each object would be the same one")
         }
-        let gone = reader.statuses("gone", required: true)
-        let record = reader.has("record") ? reader.pointer("record") : reader.pointer(text: "", "record")
-        guard let shape, let record else { return nil }
-        return Hydration(request: shape, record: record, gone: gone)
+        let gone = reader.statuses("gone", required: !isSingle)
+        let place = place(reader)
+        guard let shape, let place else { return nil }
+        return Hydration(request: shape, place: place, gone: gone)
+    }
+
+    private func place(_ reader: MappingReader) -> Hydration.Place? {
+        guard reader.has("records") else {
+            if reader.has("complete") {
+                reader.complain("complete", "means nothing without 'records', a list")
+            }
+            let record = reader.has("record") ? reader.pointer("record") : reader.pointer(text: "", "record")
+            return record.map { .member($0) }
+        }
+        if reader.has("record") { reader.complain("record", "stands beside 'records'; one of the two") }
+        guard let complete = reader.mapping("complete", keys: ["pointer", "equals"]) else {
+            reader.complain(
+                "complete",
+                "is missing; the value by which the list says that it has no more, such as "
+                    + "{ pointer: /has_more, equals: false }: only then is an object that it lacks deleted")
+            return nil
+        }
+        let values = ManifestLoader.scalars(complete, "equals")
+        guard let records = reader.pointer("records"),
+            let pointer = complete.pointer("pointer", required: true)
+        else { return nil }
+        guard values.count == 1, let value = values.first else {
+            complete.complain("equals", "has to be one value")
+            return nil
+        }
+        return .list(records, complete: TombstoneRule(pointer: pointer, equals: value))
     }
 }

@@ -65,9 +65,17 @@ struct Hydrator: Sendable {
             page.envelope = []
             page.tombstones.append(
                 TombstoneRule(pointer: try JSONPointer("/\(Self.mark)"), equals: .bool(true)))
-            single.records = hydration.record
-            single.layout = .single
-            single.envelope = []
+            switch hydration.place {
+            case .member(let pointer):
+                single.records = pointer
+                single.layout = .single
+                single.envelope = []
+            case .list(let pointer, let complete):
+                single.records = pointer
+                single.layout = .array
+                single.mayLackRecords = false
+                single.envelope = [complete.pointer]
+            }
             if let id = plan.id.first { idPointer = id } else { idPointer = try JSONPointer("/id") }
         } catch {
             throw ConnectorError(
@@ -145,15 +153,27 @@ struct Hydrator: Sendable {
                 try requests.request(hydration.request, wanted)
             }
             if hydration.gone.contains(response.status) { return .deleted(cost) }
-            return .object(try object(in: response), cost)
+            guard let object = try object(entry, in: response) else { return .deleted(cost) }
+            return .object(object, cost)
         } catch {
             return .failed(error)
         }
     }
 
-    private func object(in response: HTTPResponse) throws(ConnectorError) -> ArraySlice<UInt8> {
+    /// Nil when the response proves that the object is not there any more.
+    private func object(
+        _ entry: FeedEntry, in response: HTTPResponse
+    ) throws(ConnectorError) -> ArraySlice<UInt8>? {
         do throws(PageScanError) {
             let page = try finder.scan(response.body)
+            if case .list(_, let complete) = hydration.place {
+                let found = page.records.first { record in
+                    page.identifiers[record.identifierRange].elementsEqual(entry.id.utf8)
+                }
+                if let found { return page.body[found.range] }
+                if page.rejected.isEmpty, page.envelope.first == complete.equals { return nil }
+                throw PageScanError(.recordsMissing, "the list is not complete, and lacks the object")
+            }
             guard let range = page.records.first?.range ?? page.rejected.first?.range else {
                 throw PageScanError(.recordsMissing, "the response has no object")
             }

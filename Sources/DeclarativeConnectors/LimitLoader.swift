@@ -12,7 +12,7 @@ struct ManifestLimit: Sendable {
     let costs: [String: Int]
 
     /// The requests of a stream that may have costs of their own, as in `messages.hydrate`.
-    static let parts = ["list", "feed", "deleted", "hydrate"]
+    static let parts = ["list", "feed", "deleted", "hydrate", "watch"]
 
     func use(by stream: String, part: String = "list") -> LimitUse? {
         guard concerned?.contains(stream) ?? true else { return nil }

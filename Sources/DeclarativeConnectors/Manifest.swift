@@ -24,6 +24,8 @@ struct Manifest: Sendable {
     var actions: [ActionManifest] = []
     /// How the service gives tokens; nil when nothing renews its credentials.
     var tokens: OAuthProfile?
+    /// What its notifications are, and what they mean; nil for none.
+    var webhook: WebhookManifest?
 }
 
 /// One stream of a manifest.
@@ -34,6 +36,8 @@ struct StreamManifest: Sendable {
     let initialQuery: [IncrementalRule.QueryItem]
     /// How each object of the list is fetched, where the list only names them.
     let hydration: Hydration?
+    /// How a single object is fetched that a notification names, where neither the list nor the feed says so.
+    let single: Hydration?
     let incremental: IncrementalRule
     /// Statuses that refuse a stored cursor: everything is read again.
     let resyncStatuses: Set<Int>
@@ -60,9 +64,16 @@ struct StreamManifest: Sendable {
 }
 
 extension StreamManifest {
+    /// How single objects are fetched; nil when they cannot be.
+    var fetching: Hydration? {
+        if let found = single ?? hydration { return found }
+        if case .feed(let feed) = incremental { return feed.hydration }
+        return nil
+    }
+
     /// All requests that reading the stream may send.
     var requests: [RequestShape] {
-        var requests = [list.request, hydration?.request, deletedList?.list.request]
+        var requests = [list.request, hydration?.request, single?.request, deletedList?.list.request]
         if case .feed(let feed) = incremental {
             requests += [feed.list.request, feed.hydration.request, feed.pin?.request]
         }
@@ -124,9 +135,16 @@ struct PageRule: Sendable, Equatable {
 
 /// How objects are fetched one by one.
 struct Hydration: Sendable {
-    let request: RequestShape
     /// Where the object is in the response.
-    let record: JSONPointer
+    enum Place: Sendable {
+        case member(JSONPointer)
+        /// Among the records of a list that is asked for it alone. One that is not there is deleted, if the list says by this
+        /// value that there is no more of it.
+        case list(JSONPointer, complete: TombstoneRule)
+    }
+
+    let request: RequestShape
+    let place: Place
     /// Statuses that say that the object is deleted.
     let gone: Set<Int>
 }

@@ -24,6 +24,30 @@ public struct ManifestConnector: Connector {
         return tokens.moved(from: manifest.baseURL.text, to: baseURL)
     }
 
+    /// What the manifest says of notifications.
+    public var webhook: WebhookProfile? { manifest.webhook?.profile }
+
+    /// What the manifest's rules make of a notification.
+    public func changes(in event: WebhookEvent) -> [WebhookChange] {
+        manifest.webhook?.changes(in: event) ?? []
+    }
+
+    /// What the manifest says of watches.
+    public var watches: [WatchDescriptor] {
+        (manifest.webhook?.watches ?? []).map {
+            WatchDescriptor(stream: $0.stream, renewBefore: $0.renewBefore)
+        }
+    }
+
+    /// Throws class `config` for places that the integration has no value for, but for those of the watch's own request.
+    public func watcher(of stream: String, access: ProviderAccess) throws(ConnectorError) -> (any Watcher)? {
+        guard let rule = manifest.webhook?.watches.first(where: { $0.stream == stream }),
+            let found = manifest.streams.first(where: { $0.name == stream }),
+            rule.configNames.allSatisfy({ access.configuration[$0]?.isEmpty == false })
+        else { return nil }
+        return ManifestWatcher(rule: rule, stream: try ReadableStream(manifest, found, access))
+    }
+
     /// The places of the address, of the authentication and of the headers.
     public var accountFields: [AccountField] {
         let templates = [manifest.baseURL] + (manifest.auth?.templates ?? []) + manifest.headers.map(\.value)
@@ -44,6 +68,7 @@ public struct ManifestConnector: Connector {
         let requests =
             manifest.streams.flatMap(\.requests).map(\.path.text)
             + manifest.actions.flatMap(\.shapes).map(\.path.text)
+            + (manifest.webhook?.watches ?? []).map(\.request.path.text)
         var paths: [String] = []
         for path in requests where !paths.contains(path) { paths.append(path) }
         return paths
@@ -75,6 +100,8 @@ struct ReadableStream: Sendable {
     let feed: ReadableList?
     let deleted: ReadableList?
     let hydrator: Hydrator?
+    /// Fetches single objects that a notification names.
+    let fetcher: Hydrator?
 
     init(_ manifest: Manifest, _ stream: StreamManifest, _ access: ProviderAccess) throws(ConnectorError) {
         self.manifest = manifest
@@ -98,10 +125,15 @@ struct ReadableStream: Sendable {
             feed = nil
         }
         let limits = manifest.limits.compactMap { $0.use(by: stream.name, part: "hydrate") }
-        hydrator = try hydration.map { hydration throws(ConnectorError) in
-            try Hydrator(
-                hydration, plan: stream.list.plan, sender: sender, judge: judge, limits: limits)
+        func make(_ hydration: Hydration?) throws(ConnectorError) -> Hydrator? {
+            try hydration.map { hydration throws(ConnectorError) in
+                try Hydrator(
+                    hydration, plan: stream.list.plan, sender: sender, judge: judge, limits: limits)
+            }
         }
+        let hydrator = try make(hydration)
+        self.hydrator = hydrator
+        fetcher = stream.single == nil ? hydrator : try make(stream.single)
     }
 }
 
@@ -138,6 +170,10 @@ extension PageScanner {
 /// The strategy of a manifest's stream.
 struct ManifestStrategy: SyncStrategy {
     let stream: ReadableStream
+
+    func realTimeSync(of slice: StreamSlice, objects: [String]) -> (any PageReader)? {
+        stream.fetcher.map { ObjectReader($0, slice, objects) }
+    }
 
     func fullSync(of slice: StreamSlice, resumingAt position: PagePosition?) -> any PageReader {
         ListReader(stream, slice, .everything, resumingAt: position)

@@ -38,7 +38,7 @@ public enum ManifestLoader {
 
     static let keys = [
         "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
-        "limits", "limit_feedback", "streams", "actions",
+        "limits", "limit_feedback", "streams", "actions", "webhook",
     ]
 
     private static func manifest(_ node: Node, _ problems: ProblemList) -> Manifest? {
@@ -71,13 +71,14 @@ public enum ManifestLoader {
             root: root, streams: streams.map(\.name), actions: actions.map(\.descriptor.name))
         let limits = limitLoader.limits()
         let feedback = limitLoader.feedback(limits)
+        let webhook = WebhookLoader(root: root, streams: streams).load()
         guard let service, let baseURL else { return nil }
         return Manifest(
             service: service, title: root.text("title") ?? service, baseURL: baseURL,
             auth: auth?.authentication,
             headers: headers, errors: errors, requestIDHeader: root.text("request_id_header"),
             limits: limits, feedback: feedback, streams: streams, actions: actions,
-            tokens: auth?.tokens)
+            tokens: auth?.tokens, webhook: webhook)
     }
 
     /// A credential and a header belong to the integration as a whole: nothing of a single request is at hand for them.

@@ -75,4 +75,6 @@ struct PlaceValues: Sendable {
     var windowEnd: String?
     /// The id of the one object that is asked for.
     var id: String?
+    /// The watch that is asked for.
+    var watch: WatchRequest?
 }

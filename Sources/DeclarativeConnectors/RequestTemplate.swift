@@ -178,6 +178,12 @@ struct RequestTemplate: Sendable {
             case .slice: place.name == "start" ? values.windowStart : values.windowEnd
             case .cursor: values.cursor
             case .id: values.id
+            case .watch:
+                switch place.name {
+                case "id": values.watch?.id
+                case "token": values.watch?.token.exposed
+                default: values.watch?.address
+                }
             // An action fills its own in.
             case .input, .action: nil
             }

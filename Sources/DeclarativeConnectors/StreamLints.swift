@@ -105,7 +105,7 @@ struct StreamLints {
 
     private func checkHydration() {
         let isHydrated = stream.hydration != nil
-        if isHydrated || stream.hasFeed, stream.list.plan.id.count > 1 {
+        if isHydrated || stream.hasFeed || stream.single != nil, stream.list.plan.id.count > 1 {
             reader.complain("id", "has to be one pointer where objects are fetched by their id")
         }
         guard isHydrated else { return }

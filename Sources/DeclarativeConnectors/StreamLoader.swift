@@ -13,7 +13,8 @@ struct StreamLoader {
         RequestLoader.keys + [
             "initial_query", "records", "records_optional", "layout", "keys_as_field", "id", "version",
             "tombstone", "page",
-            "hydrate", "incremental", "backfill", "deleted_list", "parent", "skip_id", "absence", "max_pages",
+            "hydrate", "fetch", "incremental", "backfill", "deleted_list", "parent", "skip_id", "absence",
+            "max_pages",
             "parameters", "fields",
         ]
 
@@ -51,6 +52,10 @@ struct StreamLoader {
         requests.check(initial.map(\.value), "initial_query", reader, [.config, .parent])
         let page = PageRuleLoader(reader).load()
         let hydration = HydrationLoader(reader, requests).load()
+        let single = HydrationLoader(reader, requests, key: "fetch").load()
+        if single != nil, hydration != nil {
+            reader.complain("fetch", "stands beside 'hydrate', which says already how an object is fetched")
+        }
         let incremental = IncrementalLoader(stream: reader, requests: requests, hydration: hydration).load()
         let plan = plan(reader, page, incremental)
         let absence = reader.has("absence") ? reader.word("absence", AbsencePolicyWord.self)?.policy : .never
@@ -60,7 +65,7 @@ struct StreamLoader {
         let stream = StreamManifest(
             name: name, list: PagedList(request: shape, plan: plan, page: page),
             initialQuery: initial.map { IncrementalRule.QueryItem(name: $0.name, value: $0.value) },
-            hydration: hydration,
+            hydration: hydration, single: single,
             incremental: incremental.rule, resyncStatuses: incremental.resyncStatuses, deletedList: deleted,
             range: range(reader), parent: parent, parentGone: loadedParent?.gone ?? [],
             skippedID: skippedID(reader, requests), absence: absence, maxPages: maxPages,

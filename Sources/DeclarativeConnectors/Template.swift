@@ -18,6 +18,8 @@ struct Template: Sendable, Equatable {
             case cursor
             /// The object that is asked for.
             case id
+            /// A watch that is asked for: `id`, `token` and `address`.
+            case watch
             /// What an action takes.
             case input
             /// What an action has besides: `key`, `message` and `message_id`.
@@ -97,8 +99,8 @@ struct Template: Sendable, Equatable {
         let halves = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let unknown = ParseError(
             message: "'${\(text)}' is unknown; allowed: ${config.NAME}, ${secret.NAME}, ${parent.NAME}, "
-                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${input.NAME}, "
-                + "${action.key}, ${action.message}, ${action.message_id}")
+                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${watch.id}, ${watch.token}, ${watch.address}, "
+                + "${input.NAME}, ${action.key}, ${action.message}, ${action.message_id}")
         guard let namespace = Place.Namespace(rawValue: String(halves[0])) else { throw unknown }
         if namespace.isValue {
             guard halves.count == 1 else { throw unknown }
@@ -109,6 +111,7 @@ struct Template: Sendable, Equatable {
                 $0 == UInt8(ascii: "_") || Character(Unicode.Scalar($0)).isLetter
                     || Character(Unicode.Scalar($0)).isNumber
             }), namespace != .slice || ["start", "end"].contains(halves[1]),
+            namespace != .watch || ["id", "token", "address"].contains(halves[1]),
             namespace != .action || ActionValues.names.contains(String(halves[1]))
         else { throw unknown }
         return Place(namespace: namespace, name: String(halves[1]))

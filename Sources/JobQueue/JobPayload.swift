@@ -48,6 +48,15 @@ public struct JobPayload: Sendable, Equatable {
         self.ref = ref
     }
 
+    /// What the ids of webhook jobs begin with; the event's row follows.
+    public static let webhookIDPrefix = "webhook:"
+
+    /// The job that works on an accepted webhook event. Asking for it twice makes one job.
+    public static func webhook(event: Int64, integrationID: Int64) -> JobPayload {
+        JobPayload(
+            integration: .id(integrationID), type: .webhook, id: "\(webhookIDPrefix)\(event)", ref: event)
+    }
+
     /// The payload as JSON, with only the fields that have a value.
     public func encoded() -> [UInt8] {
         var members: [(String, [UInt8])] = []

@@ -15,6 +15,8 @@ import ServiceLifecycle
 import Settings
 import SyncStore
 import Vault
+import WebhookIntake
+import Webhooks
 
 /// What a gateway process is made of.
 struct GatewayParts {
@@ -63,6 +65,13 @@ struct GatewayParts {
                 [Array("{\"integration_id\":\(id),\"type\":\"\(type)\"}".utf8)], in: .default)
         }
 
+        let intake = WebhookIntake(
+            store: WebhookStore(pool: pool), queue: queue, vault: vault, http: http,
+            connector: { registry.connector(for: $0) },
+            configuration: WebhookIntake.Configuration(
+                publicURL: settings.publicURL, serviceURLs: settings.serviceURLs,
+                secrets: { settings.webhookSecret(for: $0).map(SecretList.secrets) ?? [] }), logger: logger)
+
         let health = GatewayHealth {
             GatewayHealth.Finding(
                 ledger: await Self.problem { try await probe.check(isFresh: false) },
@@ -70,7 +79,8 @@ struct GatewayParts {
         }
         let gateway = Gateway(
             publicAddress: .init(host: settings.listen.host, port: settings.listen.port),
-            publicRoutes: connect.routes, publicURL: settings.publicURL,
+            publicRoutes: connect.routes + Route.webhooks(intake) { publicURL.withLock { $0 } },
+            publicURL: settings.publicURL,
             privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
             privateRoutes: [], health: health, logger: logger,
             started: { ports in
@@ -80,7 +90,8 @@ struct GatewayParts {
                     "gateway listens",
                     metadata: ["port": "\(ports.publicPort)", "private_port": "\(ports.privatePort)"])
             })
-        services = [redis, http, gateway]
+        // They end in the reverse order: the intake keeps what the last requests brought.
+        services = [redis, http, intake, gateway]
         self.pool = pool
         self.probe = probe
     }

@@ -60,6 +60,8 @@ public struct ClusterSettings: Sendable {
     public let retention: RetentionSettings
     /// The applications that are registered with providers, by the service as their variables spell it.
     let oauthClients: [String: OAuthClientEntry]
+    /// What notifications are signed with, by the service as its variable spells it.
+    let webhookSecrets: [String: SecretString]
     /// Every setting with the value that took effect and its origin, secrets redacted.
     public let effective: [EffectiveSetting]
 
@@ -124,6 +126,7 @@ public struct ClusterSettings: Sendable {
                 show: { "\($0.service).\($0.limit)=\($0.quantity)" }, parse: LimitOverrides.entry))
         retention = RetentionSettings.read(&environment)
         oauthClients = OAuthClientEntry.read(&environment, readFile: readFile)
+        webhookSecrets = WebhookSecretEntry.read(&environment, readFile: readFile)
         effective = environment.effective
     }
 

@@ -144,8 +144,8 @@ extension RunLoop {
         }
     }
 
-    /// Reads a range for a backfill: cursors, generations and absences stay as they are.
-    private mutating func readRange(
+    /// Reads a range for a backfill, or named objects: cursors, generations and absences stay as they are.
+    mutating func readRange(
         _ stream: StreamDescriptor, _ reader: any PageReader, _ state: SliceState, _ lane: inout Lane
     ) async throws {
         var watch = PageGuard(maxPages: stream.maxPages)
@@ -166,6 +166,7 @@ extension RunLoop {
                 isFirstLoad: false, hasher: hasher, now: .now)
             pageNumber += 1
             pending.note(state, counters: SyncCounters(page))
+            if case .changes = job.kind { noteFetched(page, state) }
             if pending.isDue(configuration, now: .now) { try await flush(&lane) }
             if case .end = page.continuation { return }
         }
@@ -189,7 +190,7 @@ extension RunLoop {
         // The parents read in this run have to be there.
         try await flush(&lane)
         try await settle(&lane)
-        let isBackfill = job.kind != .full && job.kind != .incremental
+        let isBackfill = if case .backfill = job.kind { true } else { false }
         var whole = states[stream.name] ?? SliceState(stream: stream.name, partition: "")
         if !isBackfill { whole.beginParents(full: job.kind == .full) }
         let wantsFull = whole.phase == .full
@@ -224,7 +225,7 @@ extension RunLoop {
         _ = try await store.deleteOrphans(run, stream: stream.name, parent: binding.stream)
     }
 
-    private func bind(
+    func bind(
         _ binding: ParentBinding, _ stream: StreamDescriptor, _ parent: ParentRecord
     ) throws(Interruption) -> StreamSlice {
         var values: [String: String] = [:]

@@ -53,18 +53,10 @@ struct RunLoop {
     /// Reads all streams and ends the run. Throws only errors of the store.
     mutating func perform(_ lane: inout Lane) async throws -> RunVerdict {
         do {
-            for stream in try selectedStreams() {
-                // A job that was interrupted goes on behind the streams that it has read.
-                if states[stream.name]?.isReadByThisJob == true { continue }
-                let strategy = try makeStrategy(stream)
-                guard let strategy else { continue }
-                if let binding = stream.parent {
-                    try await readChildren(stream, binding, strategy, &lane)
-                } else {
-                    var state = states[stream.name] ?? SliceState(stream: stream.name, partition: "")
-                    try await readSlice(stream, .whole, strategy, &state, wantsFull: job.kind == .full, &lane)
-                    states[stream.name] = state
-                }
+            if case .changes(let changes) = job.kind {
+                try await readChanges(changes, &lane)
+            } else {
+                try await readStreams(&lane)
             }
             if let failure { throw Interruption.failed(failure) }
             try await finish(RunEnd(.succeeded), &lane)
@@ -77,6 +69,28 @@ struct RunLoop {
             }
             try await finish(interruption.end, &lane)
             return interruption.verdict(madeProgress: madeProgress)
+        }
+    }
+
+    private mutating func readStreams(_ lane: inout Lane) async throws {
+        for stream in try selectedStreams() {
+            // A job that was interrupted goes on behind the streams that it has read.
+            if states[stream.name]?.isReadByThisJob == true { continue }
+            guard let strategy = try makeStrategy(stream) else { continue }
+            try await readStream(stream, strategy, wantsFull: job.kind == .full, &lane)
+        }
+    }
+
+    /// Reads a stream, of a child stream all its slices.
+    mutating func readStream(
+        _ stream: StreamDescriptor, _ strategy: any SyncStrategy, wantsFull: Bool, _ lane: inout Lane
+    ) async throws {
+        if let binding = stream.parent {
+            try await readChildren(stream, binding, strategy, &lane)
+        } else {
+            var state = states[stream.name] ?? SliceState(stream: stream.name, partition: "")
+            try await readSlice(stream, .whole, strategy, &state, wantsFull: wantsFull, &lane)
+            states[stream.name] = state
         }
     }
 
@@ -95,8 +109,7 @@ struct RunLoop {
     }
 
     /// Nil when the stream cannot be read with what the integration has; the failure is noted.
-    private mutating func makeStrategy(_ stream: StreamDescriptor) throws(Interruption) -> (any SyncStrategy)?
-    {
+    mutating func makeStrategy(_ stream: StreamDescriptor) throws(Interruption) -> (any SyncStrategy)? {
         do throws(ConnectorError) {
             return try connector.strategy(for: stream.name, access: access)
         } catch {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import ConnectorKit
 public import Model
 public import SyncStore
 
@@ -10,18 +11,26 @@ public struct SyncJob: Sendable {
         case full
         case incremental
         case backfill(since: Timestamp, until: Timestamp?)
+        /// What notifications named.
+        case changes(ChangeSet)
     }
 
-    /// What is read: everything, what changed, or a range of time.
+    /// What is read: everything, what changed, a range of time, or what notifications named.
     public let kind: Kind
     /// The streams to read; nil for all. A name that the connector does not have fails the run.
     public let streams: [String]?
     /// Whether a worker died with this job. Its first page is then written at once: a job that gets further is told from
     /// one that kills its workers.
     public let isRecovered: Bool
+    /// Hears of each object of `changes` that was fetched. It is committed when the run ends in good order.
+    let fetched: @Sendable (WebhookChange) -> Void
 
     /// A job for these streams, or for all of them when `streams` is nil.
-    public init(kind: Kind, streams: [String]?, isRecovered: Bool = false) {
+    public init(
+        kind: Kind, streams: [String]?, isRecovered: Bool = false,
+        fetched: @escaping @Sendable (WebhookChange) -> Void = { _ in }
+    ) {
+        self.fetched = fetched
         self.kind = kind
         self.streams = streams
         self.isRecovered = isRecovered

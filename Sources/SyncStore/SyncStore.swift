@@ -64,7 +64,25 @@ public struct SyncStore: Sendable {
                 wanted.condition.map { .textArray($0.map { Array($0.utf8) }) } ?? .null,
                 .bool(wanted.isChangedAlone),
             ])
-        return (0..<rows.count).map { row in
+        return Self.parents(rows)
+    }
+
+    /// The live records of a parent stream with these ids, in the order of their ids; `grandparent` is the stream of their own
+    /// parents, when those are wanted.
+    public func parents(
+        of run: OpenRun, stream: String, grandparent: String?, ids: [String]
+    ) async throws(StoreError) -> [ParentRecord] {
+        Self.parents(
+            try await query(
+                StoreSQL.parentsNamed,
+                [
+                    .int(run.integrationID), .text(stream), .textArray(ids.map { Array($0.utf8) }),
+                    .optional(grandparent),
+                ]))
+    }
+
+    private static func parents(_ rows: PostgresRows) -> [ParentRecord] {
+        (0..<rows.count).map { row in
             ParentRecord(
                 externalID: rows.text(row, 0) ?? "", data: rows.bytes(row, 1) ?? [],
                 grandparent: rows.bytes(row, 2))

@@ -14,6 +14,8 @@ public import SyncStore
 public struct SyncHandler: JobHandler {
     private let queue: JobQueue
     private let store: SyncStore
+    private let webhooks: WebhookStore
+    private let watches: WatchKeeper?
     private let integrations: IntegrationDirectory
     private let engine: SyncEngine
     private let holds = LimitHolds()
@@ -27,10 +29,12 @@ public struct SyncHandler: JobHandler {
     /// A full sync gives its slot back after this time when other jobs wait.
     static let share: Duration = .seconds(60)
 
+    /// `watches` keeps what providers notify of; nil where no provider can reach this cluster.
     /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address. `recorder`
     /// hears of each request to a provider.
     public init(
         queue: JobQueue, store: SyncStore, engine: SyncEngine, integrations: IntegrationStore,
+        webhooks: WebhookStore, watches: WatchKeeper? = nil,
         keeper: CredentialKeeper, http: HTTPClient, limiter: RateLimiter,
         limits: LimitOverrides = LimitOverrides(),
         connector: @escaping @Sendable (String) -> (any Connector)?,
@@ -42,6 +46,8 @@ public struct SyncHandler: JobHandler {
         self.queue = queue
         self.store = store
         self.engine = engine
+        self.webhooks = webhooks
+        self.watches = watches
         self.integrations = IntegrationDirectory(store: integrations)
         access = AccessMaker(
             keeper: keeper, http: http, limiter: limiter, limits: limits, holds: holds, connector: connector,
@@ -56,14 +62,25 @@ public struct SyncHandler: JobHandler {
 
     /// Runs a job to its end, a page edge or a failure; the log row is closed, except after a lost lease.
     public func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome {
-        let syncJob = SyncJob(job)
-        guard syncJob != nil || job.payload.type == .action else {
+        let work = work(of: job)
+        guard work != nil || job.payload.type == .action else {
             return .deadLetter(
                 code: "unsupported_type",
                 reason:
                     "this version runs no jobs of type '\(job.payload.type.rawValue)'; use full, incremental, backfill or action",
                 detail: "")
         }
+        return await run(work, job, control)
+    }
+
+    private func work(of job: ClaimedJob) -> (any RunWork)? {
+        if job.payload.type == .webhook, let ref = job.payload.ref {
+            return WebhookWork(store: webhooks, ref: ref, isRecovered: job.recoveries > 0)
+        }
+        return SyncJob(job).map { SyncWork(job: $0) }
+    }
+
+    private func run(_ work: (any RunWork)?, _ job: ClaimedJob, _ control: JobControl) async -> JobOutcome {
         do {
             guard let found = try await integrations.find(job.payload.integration) else {
                 return Self.unknown(job.payload.integration)
@@ -75,23 +92,25 @@ public struct SyncHandler: JobHandler {
             case .bound: break
             case .parked, .coalesced, .givenBack, .lost: return .released
             }
-            guard let syncJob else { return try await actions.handle(job, integration: found) }
+            guard let work else { return try await actions.handle(job, integration: found) }
+            guard try await work.isDue(of: found.id) else { return .finished }
             let start = try await store.begin(
                 RunRequest(
                     jobID: job.id, attempt: job.attempt, worker: workerName, type: job.payload.type,
                     enqueuedAt: job.enqueuedAt, integration: .id(found.id)))
             switch start {
-            case .opened(let run): return await perform(syncJob, job, run, control)
+            case .opened(let run): return await perform(work, job, run, control)
             case .unknownIntegration:
                 integrations.forget(job.payload.integration)
                 return Self.unknown(job.payload.integration)
             case .inactive(let status):
-                try await abandon(jobID: job.id)
-                return .deadLetter(
+                try await store.closeRuns(ofJob: job.id)
+                let outcome = JobOutcome.deadLetter(
                     code: "integration_inactive",
                     reason:
                         "integration \(found.id) (\(found.key)) is \(status); resume it and replay this job",
                     detail: "")
+                return try await work.settle(found.id, nil, outcome)
             }
         } catch {
             return await interrupted(by: error, madeProgress: false, job, control)
@@ -102,16 +121,22 @@ public struct SyncHandler: JobHandler {
     public func abandon(jobID: String) async throws {
         try await actions.end(ofJob: jobID, as: .workerDied)
         try await store.closeRuns(ofJob: jobID)
+        if let event = WebhookJobID.event(of: jobID) {
+            try await webhooks.fail(event, error: "worker_died: its workers died")
+        }
     }
 
     /// Ends the log rows of a job that was cancelled while it ran.
     public func cancelled(jobID: String) async throws {
         try await actions.end(ofJob: jobID, as: .cancelled)
         try await store.closeRuns(ofJob: jobID, as: .cancelled)
+        if let event = WebhookJobID.event(of: jobID) {
+            try await webhooks.fail(event, error: "cancelled: an operator cancelled its job")
+        }
     }
 
     private func perform(
-        _ syncJob: SyncJob, _ job: ClaimedJob, _ run: OpenRun, _ control: JobControl
+        _ work: any RunWork, _ job: ClaimedJob, _ run: OpenRun, _ control: JobControl
     ) async -> JobOutcome {
         let verdict: RunVerdict
         let started = ContinuousClock.now
@@ -120,6 +145,12 @@ public struct SyncHandler: JobHandler {
             isUrgent: job.queue == .high)
         switch preparation {
         case .success(let ready):
+            let syncJob: SyncJob
+            do throws(StoreError) {
+                syncJob = try await work.job(in: run, ready.connector)
+            } catch {
+                return await interrupted(by: error, madeProgress: false, job, control)
+            }
             verdict = await engine.perform(
                 syncJob, in: run, connector: ready.connector, access: ready.access,
                 stop: { elapsed in
@@ -131,6 +162,9 @@ public struct SyncHandler: JobHandler {
                     control.noteLedgerWorks()
                     await noteProgress(of: job, control)
                 })
+            if verdict == .succeeded, job.payload.type != .webhook, !control.isDraining {
+                await watches?.keep(run, ready.connector, ready.access)
+            }
         case .failure(let failure):
             verdict = await engine.abandon(run, failure)
         }
@@ -140,7 +174,11 @@ public struct SyncHandler: JobHandler {
             return await interrupted(by: error, madeProgress: madeProgress, job, control)
         }
         if verdict != .superseded { control.noteLedgerWorks() }
-        return outcome(verdict, of: job)
+        do throws(StoreError) {
+            return try await work.settle(run.integrationID, verdict, outcome(verdict, of: job))
+        } catch {
+            return await interrupted(by: error, madeProgress: false, job, control)
+        }
     }
 
     /// What becomes of a job under which Postgres or Redis failed: their outages are not its fault, and charge nothing.

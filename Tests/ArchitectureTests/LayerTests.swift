@@ -8,9 +8,12 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON"]),
     ("foundations", ["Model", "Settings", "Cryptography", "PageScanner", "MigrationFiles"]),
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
-    ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit"]),
+    (
+        "services",
+        ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit", "Webhooks"]
+    ),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
-    ("engine", ["SyncEngine", "Credentials", "Actions"]),
+    ("engine", ["SyncEngine", "Credentials", "Actions", "WebhookIntake"]),
     (
         "runtimes",
         ["WorkerRuntime", "SchedulerRuntime", "Gateway", "Observability", "Sandbox", "DevCluster"]

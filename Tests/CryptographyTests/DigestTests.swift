@@ -100,6 +100,14 @@ import Testing
         #expect(Hex.encode(try HMAC.sha1(key: key, message: Array(message.utf8))) == code)
     }
 
+    @Test func `with SHA-512 are those of RFC 4231`() throws {
+        #expect(
+            Hex.encode(
+                try HMAC.sha512(key: Array("Jefe".utf8), message: Array("what do ya want for nothing?".utf8)))
+                == "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fd"
+                + "caeab1a34d4a6b4b636e070a38bce737")
+    }
+
     @Test func `of an empty key and message are computed too`() throws {
         #expect(
             Hex.encode(try HMAC.sha256(key: [], message: []))

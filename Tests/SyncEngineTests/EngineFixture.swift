@@ -79,7 +79,7 @@ struct EngineFixture {
         stop: @escaping @Sendable (Duration) -> StopReason? = { _ in nil },
         progressed: @escaping @Sendable () async -> Void = {}
     ) async throws -> RunVerdict {
-        let type: JobType = kind == .full ? .full : kind == .incremental ? .incremental : .backfill
+        let type: JobType = kind == .full ? .full : kind == .incremental ? .incremental : .webhook
         let start = try await store.begin(
             RunRequest(
                 jobID: "j", attempt: 1, worker: "w", type: type, enqueuedAt: enqueuedAt,

@@ -18,6 +18,9 @@ extension SandboxState {
     mutating func gmail(
         _ request: SandboxRequest, _ route: Route, twist: PageTwist?, at now: RequestTime
     ) -> SandboxResponse {
+        if request.method == "GET", request.segments.dropFirst().elementsEqual(["oauth2", "v3", "certs"]) {
+            return SandboxResponse(json: PushIdentity.keys)
+        }
         let writes = ["messages.send", "watch", "stop"]
         if let endpoint = route.endpoint, writes.contains(endpoint), let user = route.user {
             let allowed = google(route.caller, scopes: ["gmail", "mail.google.com"]) { _ in SandboxResponse()

@@ -4,7 +4,7 @@
 struct WebhookTarget: Sendable, Equatable {
     let service: SandboxService
     let url: String
-    /// Signs the deliveries of Stripe and Slack.
+    /// Signs the deliveries of Stripe and Slack; of Gmail the e-mail address that its tokens are of.
     let secret: String
     /// Nil: the events of all users.
     var user: Int?

@@ -95,7 +95,12 @@ extension WebhookDelivery {
                 ("Content-Type", "application/json; charset=utf-8"),
                 ("Stripe-Signature", "t=\(seconds),v1=\(Hex.encode(code))"),
             ]
-        case .gmail: headers.append(("Content-Type", "application/json"))
+        case .gmail:
+            headers.append(("Content-Type", "application/json"))
+            if !secret.isEmpty {
+                let token = try PushIdentity.token(email: secret, audience: url, at: seconds)
+                headers.append(("Authorization", "Bearer \(token)"))
+            }
         case .googleCalendar, .oauth: break
         }
         return headers

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Model
+public import PageScanner
+
+/// What a connector says of its provider's notifications.
+public struct WebhookProfile: Sendable {
+    /// Where a value of a notification is.
+    public enum Value: Sendable, Hashable {
+        case header(String)
+        /// In the body; for a scheme that wraps the content, in the content.
+        case body(JSONPointer)
+    }
+
+    /// How the provider proves itself.
+    public var scheme: WebhookScheme
+    /// The name of the secret that it is checked with.
+    public var secret: String
+    /// What no other event has; nil for what the scheme names, or else the hash of the body.
+    public var eventID: Value?
+    /// What kind of event it is; nil where there is one kind.
+    public var eventType: Value?
+    /// The account as the provider names it; nil where the address of the integration is the only way to tell.
+    public var account: Value?
+
+    /// What a manifest says.
+    public init(
+        scheme: WebhookScheme, secret: String, eventID: Value? = nil, eventType: Value? = nil,
+        account: Value? = nil
+    ) {
+        self.scheme = scheme
+        self.secret = secret
+        self.eventID = eventID
+        self.eventType = eventType
+        self.account = account
+    }
+}
+
+/// An accepted notification, as it is interpreted.
+public struct WebhookEvent: Sendable {
+    /// What kind of event it is; empty where there is one kind.
+    public let type: String
+    /// The body as it came.
+    public let body: [UInt8]
+
+    /// A notification of this kind.
+    public init(type: String, body: [UInt8]) {
+        self.type = type
+        self.body = body
+    }
+}
+
+/// What a notification asks to read. It is never taken for the data itself: the provider may send it late, twice or in
+/// another order.
+public enum WebhookChange: Sendable, Hashable {
+    /// One object, to be fetched anew. `partition` is the parent's external id; empty for a stream without a parent.
+    case object(stream: String, partition: String, id: String)
+    /// What changed in a stream. `partition` is one parent's external id; nil for the whole stream.
+    case stream(String, partition: String?)
+}

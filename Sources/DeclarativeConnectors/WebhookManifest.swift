@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ConnectorKit
+import Model
+import PageScanner
+import Webhooks
+
+/// What a manifest says of notifications.
+struct WebhookManifest: Sendable {
+    let profile: WebhookProfile
+    let rules: [WebhookRule]
+    let watches: [WatchRule]
+
+    /// What an event asks to read, each thing once.
+    func changes(in event: WebhookEvent) -> [WebhookChange] {
+        guard let content = content(of: event) else { return [] }
+        var changes: [WebhookChange] = []
+        for rule in rules where rule.concerns(event.type) {
+            guard let change = rule.change(in: content), !changes.contains(change) else { continue }
+            changes.append(change)
+        }
+        return changes
+    }
+
+    private func content(of event: WebhookEvent) -> [UInt8]? {
+        guard case .googlePubSub = profile.scheme else { return event.body }
+        return PubSubMessage(event.body)?.data
+    }
+}
+
+/// How a provider is asked to notify of a stream.
+struct WatchRule: Sendable {
+    let stream: String
+    let request: RequestShape
+    /// Where the answer has the provider's own name of the watched thing; nil where it has none.
+    let resource: JSONPointer?
+    /// Where the answer says when the watch ends.
+    let expires: ScalarRule
+    let renewBefore: Duration
+
+    /// The members of the integration's configuration that it needs.
+    var configNames: [String] {
+        request.templates.flatMap(\.places).filter { $0.namespace == .config }.map(\.name)
+    }
+}
+
+/// What events of some types ask to read.
+struct WebhookRule: Sendable {
+    /// Names of types; one that ends with `*` stands for all that begin with the rest of it. Empty: all events.
+    let types: [String]
+    let stream: String
+    /// Where the object's id is: at the first of these places that has a value. Empty: what changed in the stream is read.
+    let objects: [JSONPointer]
+    /// Where the parent's id is, for a child stream.
+    let parent: JSONPointer?
+
+    func concerns(_ type: String) -> Bool {
+        types.isEmpty
+            || types.contains { name in
+                name.hasSuffix("*")
+                    ? type.utf8.starts(with: name.utf8.dropLast()) : type.utf8.elementsEqual(name.utf8)
+            }
+    }
+
+    /// Nil when the event lacks what the rule needs.
+    func change(in content: [UInt8]) -> WebhookChange? {
+        var partition: String?
+        if let parent {
+            guard let found = text(parent, content) else { return nil }
+            partition = found
+        }
+        if objects.isEmpty { return .stream(stream, partition: partition) }
+        guard let id = objects.lazy.compactMap({ text($0, content) }).first else { return nil }
+        return .object(stream: stream, partition: partition ?? "", id: id)
+    }
+
+    private func text(_ pointer: JSONPointer, _ content: [UInt8]) -> String? {
+        JSONValueReader.scalarText(at: pointer, in: content).flatMap { text in
+            let isUsable =
+                !text.isEmpty && text.utf8.count <= Self.maxIDBytes && !text.utf8.contains { $0 < 0x20 }
+            return isUsable ? text : nil
+        }
+    }
+
+    private static let maxIDBytes = 2_000
+}
