@@ -51,8 +51,9 @@ struct GatewayParts {
         let credentials = CredentialStore(pool: pool)
         let integrations = IntegrationStore(pool: pool)
         let links = ConnectLinkStore(pool: pool)
+        let keys = try GatewayKeys(settings.keys)
         let connect = ConnectRoutes(
-            keys: try GatewayKeys(settings.keys), links: links,
+            keys: keys, links: links,
             flow: AuthorizationFlow(
                 vault: vault, states: AuthorizationStore(pool: pool), links: links,
                 integrations: integrations, credentials: credentials, http: http),
@@ -63,6 +64,16 @@ struct GatewayParts {
                 [Array("{\"integration_id\":\(id),\"type\":\"\(type)\"}".utf8)], in: .default)
         }
 
+        let operations = Operations(
+            integrations: integrations, queue: queue,
+            disconnection: Disconnection(
+                vault: vault, credentials: credentials, integrations: integrations, http: http),
+            sweeps: SweepDecisions(pool: pool), directory: directory)
+        let api = ApiRoutes(
+            token: settings.adminToken, reader: LedgerReader(pool: pool), operations: operations,
+            queue: queue, links: links, idempotency: IdempotencyStore(pool: pool), directory: directory,
+            keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
+
         let health = GatewayHealth {
             GatewayHealth.Finding(
                 ledger: await Self.problem { try await probe.check(isFresh: false) },
@@ -72,7 +83,7 @@ struct GatewayParts {
             publicAddress: .init(host: settings.listen.host, port: settings.listen.port),
             publicRoutes: connect.routes, publicURL: settings.publicURL,
             privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
-            privateRoutes: [], health: health, logger: logger,
+            privateRoutes: api.routes, health: health, logger: logger,
             started: { ports in
                 publicURL.withLock { if $0.isEmpty { $0 = "http://127.0.0.1:\(ports.publicPort)" } }
                 // Who started this process reads the ports from this line.
