@@ -57,7 +57,7 @@ let cModules: [Target] = [
 
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
-    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0015_changes",
+    "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0015_changes",
 ]
 
 let foundations: [Target] = [
@@ -111,6 +111,7 @@ let engine: [Target] = [
             "Vault", log, lifecycle,
         ], embedding: ["Scripts"]),
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
+    library("Actions", ["ConnectorKit", "Cryptography", "JobQueue", "Model", "PageScanner", "SyncStore"]),
 ]
 
 let runtimes: [Target] = [
@@ -122,11 +123,12 @@ let runtimes: [Target] = [
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
-    library("SchedulerRuntime", ["Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
+    library("SchedulerRuntime", ["Actions", "Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
     library(
         "WorkerRuntime",
         [
-            "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits", "SyncEngine",
+            "Actions", "ConnectorKit", "Credentials", "HTTPTransport", "JobQueue", "Model", "RateLimits",
+            "SyncEngine",
             "SyncStore", "Vault", log, lifecycle,
         ]),
     library(
@@ -152,7 +154,7 @@ let executables: [Target] = [
     executable(
         "Lockstep", path: "Sources/Lockstep",
         [
-            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
             "DeclarativeConnectors",
             "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
@@ -201,6 +203,13 @@ let testTargets: [Target] = [
         [
             "ConnectorKit", "Credentials", "HTTPTransport", "Model", "OAuth", "PostgresClient", "RedisClient",
             "SyncStore", "Vault", log,
+        ]),
+    tests(
+        "ActionsTests",
+        [
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Cryptography", "DeclarativeConnectors",
+            "HTTPTransport", "JobQueue", "Model", "PageScanner", "PostgresClient", "RedisClient", "Sandbox",
+            "SyncStore", log,
         ]),
     tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),

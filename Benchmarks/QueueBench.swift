@@ -84,6 +84,7 @@ struct QueueBench {
             }
             _ = try await redis.command(["LPUSH", RedisArgument("\(prefix):queue:default")] + payloads)
         }
+        try await ScriptTimes.reset(redis)
         let done = LockedBox(0)
         var logger = Logger(label: "bench")
         logger.logLevel = .error
@@ -104,6 +105,7 @@ struct QueueBench {
         let elapsed = Usage.now().seconds(since: start)
         for task in tasks { task.cancel() }
         for task in tasks { try await task.value }
+        try await ScriptTimes.report(redis)
         return Double(jobs) / elapsed
     }
 

@@ -92,6 +92,7 @@ struct SlotBench {
         guard ready + delayed == Int64(integrations) else {
             throw BenchFailure("Redis holds \(ready) ready and \(delayed) delayed jobs, not \(integrations)")
         }
+        try await ScriptTimes.report(redis)
         print("  checked: \(ready) ready and \(delayed) delayed jobs in Redis")
     }
 
@@ -111,6 +112,7 @@ struct SlotBench {
         }
         let rate = Double(count) / Usage.now().seconds(since: start)
         _ = try await redis.command(["DEL", "slotlimit"])
+        try await ScriptTimes.reset(redis)
         return rate
     }
 

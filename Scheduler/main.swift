@@ -63,6 +63,8 @@ do {
         },
         // What broke one connection may have broken the other, and nothing said so.
         failed: { await pool.closeIdle() })
+    let actions = ActionSweeper(
+        store: ActionStore(pool: pool), queue: queue, logger: logger, isReady: { scheduler.problem == nil })
     let answer: @Sendable () -> HealthAnswer = {
         scheduler.problem.map { HealthAnswer(isHealthy: false, reason: $0) }
             ?? HealthAnswer(isHealthy: true, reason: "scheduling")
@@ -80,7 +82,8 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, scheduler], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet
+        services: [redis, endpoints, scheduler, actions], gracefulShutdownSignals: [.sigterm, .sigint],
+        logger: quiet
     ).run()
     await pool.close()
     logger.info("scheduler ended")

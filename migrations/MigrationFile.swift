@@ -20,6 +20,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0009_job_ids", PackageResources._009_job_ids_sql),
         MigrationFile("0010_credentials", PackageResources._010_credentials_sql),
         MigrationFile("0012_views", PackageResources._012_views_sql),
+        MigrationFile("0013_actions", PackageResources._013_actions_sql),
         MigrationFile("0015_changes", PackageResources._015_changes_sql),
     ]
 

@@ -25,6 +25,9 @@ public struct ProviderRequest: Sendable {
     public let reading: any ResponseReading
     /// Whether the same request failed just before: the integration's retry budget pays for it.
     public let isRetry: Bool
+    /// Asked when the limits have granted the request, right before it is sent: when it throws, nothing is sent. It may be
+    /// asked again, when its answer took so long that the grant was over. Nil for a request that may always be sent.
+    public var confirm: (@Sendable () async throws(ConnectorError) -> Void)?
 
     /// A request that takes from `limits` before it is sent.
     public init(
@@ -73,6 +76,7 @@ public struct DirectClient: ProviderClient {
 
     /// Sends the request; never waits.
     public func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
+        try await request.confirm?()
         let outcome: Result<HTTPResponse, HTTPError>
         do throws(HTTPError) {
             outcome = .success(try await http.send(request.http))

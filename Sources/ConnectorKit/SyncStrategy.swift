@@ -23,6 +23,14 @@ public protocol Connector: Sendable {
     ///
     /// Throws class `config` when the integration's configuration or credential lacks what the stream needs.
     func strategy(for stream: String, access: ProviderAccess) throws(ConnectorError) -> any SyncStrategy
+    /// What can be done at the service.
+    var actions: [ActionDescriptor] { get }
+    /// All that is wrong with the input of one of `actions`; empty for one that can be sent.
+    func check(_ input: JSONTree, of action: String) -> [ActionProblem]
+    /// What does an action for one integration. The input was checked.
+    ///
+    /// Throws class `config` for an unknown action, and when the integration's configuration lacks what it needs.
+    func performer(of call: ActionCall, access: ProviderAccess) throws(ConnectorError) -> any ActionPerformer
 }
 
 extension Connector {

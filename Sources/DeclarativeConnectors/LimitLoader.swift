@@ -6,8 +6,8 @@ import Yams
 /// A limit of a manifest: the rule, and which streams' requests take how much from it.
 struct ManifestLimit: Sendable {
     let rule: LimitRule
-    /// Nil for all streams.
-    let streams: Set<String>?
+    /// The streams and actions whose requests it concerns; nil for all.
+    let concerned: Set<String>?
     /// What a request of a stream, or of a part of it, costs; 1 for one that is not named.
     let costs: [String: Int]
 
@@ -15,8 +15,13 @@ struct ManifestLimit: Sendable {
     static let parts = ["list", "feed", "deleted", "hydrate"]
 
     func use(by stream: String, part: String = "list") -> LimitUse? {
-        guard streams?.contains(stream) ?? true else { return nil }
+        guard concerned?.contains(stream) ?? true else { return nil }
         return LimitUse(rule, cost: costs["\(stream).\(part)"] ?? costs[stream] ?? 1)
+    }
+
+    func use(byAction action: String) -> LimitUse? {
+        guard concerned?.contains(action) ?? true else { return nil }
+        return LimitUse(rule, cost: costs[action] ?? 1)
     }
 }
 
@@ -25,8 +30,10 @@ struct LimitLoader {
     let root: MappingReader
     /// The names of the manifest's streams.
     let streams: [String]
+    /// The names of its actions, which are not those of streams.
+    var actions: [String] = []
 
-    static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "costs"]
+    static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "actions", "costs"]
     /// More limits would make each request's script long.
     private static let maximumLimits = 16
 
@@ -61,7 +68,7 @@ struct LimitLoader {
             rule: LimitRule(
                 name: name, scope: scope, isPerEndpoint: reader.bool("each_endpoint") ?? false,
                 quantity: quantity),
-            streams: concerned, costs: costs)
+            concerned: concerned, costs: costs)
     }
 
     private func quantity(_ reader: MappingReader) -> LimitQuantity? {
@@ -84,15 +91,23 @@ struct LimitLoader {
         return quantity
     }
 
+    /// What the limit concerns: everything, unless it names streams or actions.
     private func names(_ reader: MappingReader) -> Set<String>? {
-        guard let node = reader.node("streams") else { return nil }
+        guard reader.has("streams") || reader.has("actions") else { return nil }
+        return names(reader, "streams", "stream", streams).union(names(reader, "actions", "action", actions))
+    }
+
+    private func names(
+        _ reader: MappingReader, _ key: String, _ kind: String, _ known: [String]
+    ) -> Set<String> {
+        guard let node = reader.node(key) else { return [] }
         guard case .sequence(let list) = node, !list.isEmpty else {
-            reader.complain("streams", "has to be a list of stream names")
-            return nil
+            reader.complain(key, "has to be a list of \(kind) names")
+            return []
         }
         let names = list.compactMap(\.string)
-        for name in names where !streams.contains(name) {
-            reader.complain("streams", "'\(name)' is not a stream of this manifest")
+        for name in names where !known.contains(name) {
+            reader.complain(key, "'\(name)' is not \(kind == "action" ? "an" : "a") \(kind) of this manifest")
         }
         return Set(names)
     }
@@ -100,7 +115,8 @@ struct LimitLoader {
     private func costs(
         _ reader: MappingReader, _ quantity: LimitQuantity?, _ concerned: Set<String>?
     ) -> [String: Int] {
-        let names = streams.flatMap { stream in [stream] + ManifestLimit.parts.map { "\(stream).\($0)" } }
+        let names =
+            streams.flatMap { stream in [stream] + ManifestLimit.parts.map { "\(stream).\($0)" } } + actions
         guard case .rate(_, _, let burst)? = quantity, reader.has("costs"),
             let costs = reader.mapping("costs", keys: names)
         else { return [:] }
@@ -108,7 +124,7 @@ struct LimitLoader {
         for name in names where costs.has(name) {
             let stream = name.prefix { $0 != "." }
             if let concerned, !concerned.contains(String(stream)) {
-                costs.complain(name, "the limit does not concern this stream; see streams")
+                costs.complain(name, "the limit does not concern this; see streams and actions")
             }
             // A request that costs more than the burst could never start.
             result[name] = costs.integer(name, in: 1...burst)

@@ -20,6 +20,7 @@ struct Manifest: Sendable {
     let limits: [ManifestLimit]
     let feedback: LimitFeedback
     let streams: [StreamManifest]
+    var actions: [ActionManifest] = []
     /// How the service gives tokens; nil when nothing renews its credentials.
     var tokens: OAuthProfile?
 }

@@ -39,12 +39,13 @@ public struct ManifestConnector: Connector {
     /// The limits of the manifest.
     public var limits: [LimitRule] { manifest.limits.map(\.rule) }
 
-    /// The paths of all requests of the manifest's streams.
+    /// The paths of all requests of the manifest's streams and actions.
     public var endpoints: [String] {
+        let requests =
+            manifest.streams.flatMap(\.requests).map(\.path.text)
+            + manifest.actions.flatMap(\.shapes).map(\.path.text)
         var paths: [String] = []
-        for path in manifest.streams.flatMap(\.requests).map(\.path.text) where !paths.contains(path) {
-            paths.append(path)
-        }
+        for path in requests where !paths.contains(path) { paths.append(path) }
         return paths
     }
 

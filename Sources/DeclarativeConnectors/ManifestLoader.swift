@@ -38,7 +38,7 @@ public enum ManifestLoader {
 
     static let keys = [
         "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
-        "limits", "limit_feedback", "streams",
+        "limits", "limit_feedback", "streams", "actions",
     ]
 
     private static func manifest(_ node: Node, _ problems: ProblemList) -> Manifest? {
@@ -66,7 +66,9 @@ public enum ManifestLoader {
         checkPlaces(root, "headers", headers.map(\.value))
         let errors = errorRules(root)
         let streams = StreamLoader(root: root).load()
-        let limitLoader = LimitLoader(root: root, streams: streams.map(\.name))
+        let actions = ActionLoader(root: root, streams: streams.map(\.name)).load()
+        let limitLoader = LimitLoader(
+            root: root, streams: streams.map(\.name), actions: actions.map(\.descriptor.name))
         let limits = limitLoader.limits()
         let feedback = limitLoader.feedback(limits)
         guard let service, let baseURL else { return nil }
@@ -74,7 +76,8 @@ public enum ManifestLoader {
             service: service, title: root.text("title") ?? service, baseURL: baseURL,
             auth: auth?.authentication,
             headers: headers, errors: errors, requestIDHeader: root.text("request_id_header"),
-            limits: limits, feedback: feedback, streams: streams, tokens: auth?.tokens)
+            limits: limits, feedback: feedback, streams: streams, actions: actions,
+            tokens: auth?.tokens)
     }
 
     /// A credential and a header belong to the integration as a whole: nothing of a single request is at hand for them.
@@ -92,24 +95,27 @@ public enum ManifestLoader {
             return []
         }
         return list.enumerated().compactMap { index, node in
-            guard
-                let rule = MappingReader(
-                    node, path: "errors[\(index)]", keys: ["status", "pointer", "equals", "class"],
-                    problems: root.problems),
-                let errorClass = rule.word("class", ErrorClass.self, required: true)
-            else { return nil }
-            if errorClass == .staleWorker {
-                rule.complain(
-                    "class", "'stale_worker' is the engine's own; no response of a provider means it")
-            }
-            let pointer = rule.pointer("pointer")
-            if !rule.has("status"), pointer == nil {
-                rule.complain("status", "a rule needs a status, a pointer, or both")
-            }
-            return ErrorRule(
-                status: rule.integer("status", in: 100...599), pointer: pointer,
-                equals: scalars(rule, "equals"), errorClass: errorClass)
+            MappingReader(
+                node, path: "errors[\(index)]", keys: errorKeys, problems: root.problems
+            ).flatMap(errorRule)
         }
+    }
+
+    static let errorKeys = ["status", "pointer", "equals", "class"]
+
+    static func errorRule(_ rule: MappingReader) -> ErrorRule? {
+        guard let errorClass = rule.word("class", ErrorClass.self, required: true) else { return nil }
+        if errorClass == .staleWorker {
+            rule.complain(
+                "class", "'stale_worker' is the engine's own; no response of a provider means it")
+        }
+        let pointer = rule.pointer("pointer")
+        if !rule.has("status"), pointer == nil {
+            rule.complain("status", "a rule needs a status, a pointer, or both")
+        }
+        return ErrorRule(
+            status: rule.integer("status", in: 100...599), pointer: pointer,
+            equals: scalars(rule, "equals"), errorClass: errorClass)
     }
 
     /// A scalar or a list of scalars. What looks like a number or a truth value is one, unless it is quoted.

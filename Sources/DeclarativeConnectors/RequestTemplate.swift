@@ -8,17 +8,35 @@ import PageScanner
 
 /// A stream's requests for one integration: everything but what changes from page to page.
 struct RequestTemplate: Sendable {
-    private let manifest: Manifest
-    private let stream: StreamManifest
+    let manifest: Manifest
+    /// What the requests are for, in errors: `stream items`.
+    private let subject: String
     private let access: ProviderAccess
     private var secrets: [String: SecretString]
     /// What goes before each path.
     let baseURL: String
 
+    /// Requests of an action. Throws class `config` when the integration has no value for a place of the base URL.
+    init(_ manifest: Manifest, action: String, _ access: ProviderAccess) throws(ConnectorError) {
+        try self.init(manifest, subject: "action \(action)", access)
+    }
+
     /// Throws class `config` for a place that the integration has no value for.
     init(_ manifest: Manifest, _ stream: StreamManifest, _ access: ProviderAccess) throws(ConnectorError) {
+        try self.init(manifest, subject: "stream \(stream.name)", access)
+        // A missing value is found before the first request, not at some page.
+        var additions = RequestAdditions()
+        var parents: [String: String] = [:]
+        for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
+        additions.values.slice = StreamSlice(partition: "", values: parents)
+        _ = try request(stream.list.request, additions)
+    }
+
+    private init(
+        _ manifest: Manifest, subject: String, _ access: ProviderAccess
+    ) throws(ConnectorError) {
         self.manifest = manifest
-        self.stream = stream
+        self.subject = subject
         self.access = access
         secrets = access.credential.known.values
         // A token that is still to be asked for is missed when it is not there after that.
@@ -30,12 +48,6 @@ struct RequestTemplate: Sendable {
         } else {
             baseURL = try Self.baseURL(manifest, access)
         }
-        // A missing value is found before the first request, not at some page.
-        var additions = RequestAdditions()
-        var parents: [String: String] = [:]
-        for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
-        additions.values.slice = StreamSlice(partition: "", values: parents)
-        _ = try request(stream.list.request, additions)
     }
 
     /// A value that is put into a host's name must not lead to another host.
@@ -99,7 +111,7 @@ struct RequestTemplate: Sendable {
             let pairs = query.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }
             url += "?" + pairs.joined(separator: "&")
         }
-        return try authenticated(url, method: shape.method, headers: headers, body: body?.bytes)
+        return try authenticated(url, method: shape.method.rawValue, headers: headers, body: body?.bytes)
     }
 
     private func filled(_ template: Template, _ values: PlaceValues) throws(ConnectorError) -> String {
@@ -121,22 +133,22 @@ struct RequestTemplate: Sendable {
             throw ConnectorError(
                 .contractViolation, code: "foreign_next_url",
                 userMessage: "\(manifest.title) sent data in an unexpected form.",
-                operatorDetail: "stream \(stream.name): the next page is on another host than \(baseURL)")
+                operatorDetail: "\(subject): the next page is on another host than \(baseURL)")
         }
         return try authenticated(resolved)
     }
 
-    private func authenticated(
-        _ url: String, method: RequestShape.Method = .get,
-        headers added: [(name: String, value: String)] = [],
-        body: [UInt8]? = nil
+    /// A request with the headers and the credential that all requests have.
+    func authenticated(
+        _ url: String, method: String = "GET", headers added: [(name: String, value: String)] = [],
+        body: [UInt8]? = nil, contentType: String = "application/json"
     ) throws(ConnectorError) -> HTTPRequest {
         var url = url
         let none = PlaceValues()
         var headers: [(name: String, value: String)] = [("Accept", "application/json")]
         for (name, template) in manifest.headers { headers.append((name, try filled(template, none))) }
         headers += added
-        if body != nil { headers.append(("Content-Type", "application/json")) }
+        if body != nil { headers.append(("Content-Type", contentType)) }
         switch manifest.auth {
         case .bearer(let token): headers.append(("Authorization", "Bearer \(try filled(token, none))"))
         case .header(let name, let template): headers.append((name, try filled(template, none)))
@@ -148,13 +160,16 @@ struct RequestTemplate: Sendable {
             headers.append(("Authorization", "Basic \(Base64.standard.encode(Array(pair.utf8)))"))
         case nil: break
         }
-        var request = HTTPRequest(method: method.rawValue, url: url, headers: headers, body: body)
+        var request = HTTPRequest(method: method, url: url, headers: headers, body: body)
         // A list is read, whatever its method: asking twice does no harm.
         request.isRepeatable = true
         return request
     }
 
-    private func value(of place: Template.Place, _ values: PlaceValues) throws(ConnectorError) -> String {
+    /// What a place stands for. Throws class `config` when there is no such value.
+    func value(of place: Template.Place, _ values: PlaceValues = PlaceValues()) throws(ConnectorError)
+        -> String
+    {
         let found: String? =
             switch place.namespace {
             case .config: access.configuration[place.name]
@@ -163,6 +178,8 @@ struct RequestTemplate: Sendable {
             case .slice: place.name == "start" ? values.windowStart : values.windowEnd
             case .cursor: values.cursor
             case .id: values.id
+            // An action fills its own in.
+            case .input, .action: nil
             }
         guard let found, !found.utf8.contains(where: { $0 < 0x20 }) else {
             throw ConnectorError(

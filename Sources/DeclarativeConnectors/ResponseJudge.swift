@@ -68,15 +68,19 @@ struct ResponseJudge: ResponseReading {
 
     /// The failure of a request that got no response.
     private func failure(of error: HTTPError) -> ConnectorError {
-        let errorClass: ErrorClass =
-            switch error.code {
-            case .invalidURL, .invalidRequest, .addressRefused: .config
-            case .bodyTooLarge, .headersTooLarge: .contractViolation
-            default: .transient
-            }
+        let errorClass = Self.errorClass(of: error)
         return ConnectorError(
             errorClass, code: error.code.description, userMessage: userMessage(errorClass),
             operatorDetail: "stream \(stream): \(error.message)")
+    }
+
+    /// What a request means that got no response.
+    static func errorClass(of error: HTTPError) -> ErrorClass {
+        switch error.code {
+        case .invalidURL, .invalidRequest, .addressRefused: .config
+        case .bodyTooLarge, .headersTooLarge: .contractViolation
+        default: .transient
+        }
     }
 
     /// The failure that a response with a status of success has in its body.
@@ -92,16 +96,12 @@ struct ResponseJudge: ResponseReading {
             "status \(response.status)")
     }
 
-    private func matches(_ rule: ErrorRule, _ response: HTTPResponse) -> Bool {
-        if let status = rule.status, status != response.status { return false }
-        guard let pointer = rule.pointer else { return true }
-        guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
-            return false
-        }
-        return rule.equals.isEmpty ? value != .null : rule.equals.contains(value)
-    }
+    private func matches(_ rule: ErrorRule, _ response: HTTPResponse) -> Bool { rule.matches(response) }
 
-    private func fallback(_ response: HTTPResponse) -> ErrorClass {
+    private func fallback(_ response: HTTPResponse) -> ErrorClass { Self.fallback(response) }
+
+    /// What HTTP says about a status that no rule names.
+    static func fallback(_ response: HTTPResponse) -> ErrorClass {
         switch response.status {
         case 429: .rateLimited
         case 503 where response.headers.first("Retry-After") != nil: .rateLimited
@@ -119,7 +119,7 @@ struct ResponseJudge: ResponseReading {
         if let header = manifest.requestIDHeader, let id = response.headers.first(header) {
             detail += ", request id \(id.prefix(100))"
         }
-        if !response.body.isEmpty { detail += ", body: \(excerpt(response.body))" }
+        if !response.body.isEmpty { detail += ", body: \(Self.excerpt(response.body, without: secrets))" }
         return ConnectorError(
             errorClass, code: code, userMessage: userMessage(errorClass), operatorDetail: detail,
             retryAfter: RetryAfter.wait(
@@ -128,7 +128,7 @@ struct ResponseJudge: ResponseReading {
     }
 
     /// The beginning of a body, on one line, without the integration's secrets.
-    private func excerpt(_ body: [UInt8]) -> String {
+    static func excerpt(_ body: [UInt8], without secrets: [String: SecretString]) -> String {
         // Cut only after the secrets are gone: half a secret would not be found.
         var text = String(decoding: body.prefix(4_096), as: UTF8.self)
         for secret in secrets.values where secret.byteCount >= 4 {
@@ -153,5 +153,17 @@ struct ResponseJudge: ResponseReading {
         case .staleWorker: "The sync continues in a newer run."
         case .config: "\(title) is not fully set up."
         }
+    }
+}
+
+extension ErrorRule {
+    /// Whether a response is what the rule is about.
+    func matches(_ response: HTTPResponse) -> Bool {
+        if let status, status != response.status { return false }
+        guard let pointer else { return true }
+        guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
+            return false
+        }
+        return equals.isEmpty ? value != .null : equals.contains(value)
     }
 }

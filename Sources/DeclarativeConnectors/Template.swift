@@ -18,6 +18,10 @@ struct Template: Sendable, Equatable {
             case cursor
             /// The object that is asked for.
             case id
+            /// What an action takes.
+            case input
+            /// What an action has besides: `key`, `message` and `message_id`.
+            case action
 
             /// Whether the namespace is a value by itself.
             var isValue: Bool { self == .cursor || self == .id }
@@ -37,6 +41,11 @@ struct Template: Sendable, Equatable {
     }
 
     let parts: [Part]
+
+    /// The place that is all of it; nil for anything else.
+    var onlyPlace: Place? {
+        if parts.count == 1, case .place(let place) = parts[0] { place } else { nil }
+    }
 
     /// Text without places.
     init(literal text: String) {
@@ -88,7 +97,8 @@ struct Template: Sendable, Equatable {
         let halves = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let unknown = ParseError(
             message: "'${\(text)}' is unknown; allowed: ${config.NAME}, ${secret.NAME}, ${parent.NAME}, "
-                + "${cursor}, ${slice.start}, ${slice.end}, ${id}")
+                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${input.NAME}, "
+                + "${action.key}, ${action.message}, ${action.message_id}")
         guard let namespace = Place.Namespace(rawValue: String(halves[0])) else { throw unknown }
         if namespace.isValue {
             guard halves.count == 1 else { throw unknown }
@@ -98,7 +108,8 @@ struct Template: Sendable, Equatable {
             halves[1].utf8.allSatisfy({
                 $0 == UInt8(ascii: "_") || Character(Unicode.Scalar($0)).isLetter
                     || Character(Unicode.Scalar($0)).isNumber
-            }), namespace != .slice || ["start", "end"].contains(halves[1])
+            }), namespace != .slice || ["start", "end"].contains(halves[1]),
+            namespace != .action || ActionValues.names.contains(String(halves[1]))
         else { throw unknown }
         return Place(namespace: namespace, name: String(halves[1]))
     }

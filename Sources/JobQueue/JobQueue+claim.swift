@@ -4,7 +4,7 @@ import Model
 import RedisClient
 
 extension JobQueue {
-    /// Takes up to `limit` jobs (at most 100) that may run now, and settles everything else that it takes on
+    /// Takes up to `limit` jobs (at most ``claimLimit``) that may run now, and settles everything else that it takes on
     /// the way: what is paused or busy is parked, what is not due yet is delayed, what is no job becomes a
     /// dead letter.
     ///
@@ -21,7 +21,7 @@ extension JobQueue {
                 .claim,
                 [
                     RedisArgument(LeaseToken.make(of: claimant)), RedisArgument(leaseMilliseconds),
-                    RedisArgument(min(limit, Self.batchLimit)), RedisArgument(ids.prefix),
+                    RedisArgument(min(limit, Self.claimLimit)), RedisArgument(ids.prefix),
                     RedisArgument(ids.first), RedisArgument(configuration.poisonLimit - 1),
                     RedisArgument(takesSuspect ? 1 : 0),
                 ] + configuration.queues.map { RedisArgument($0.rawValue) }))
@@ -57,7 +57,7 @@ extension JobQueue {
         return .microseconds(max(0, now.microseconds - ready.microseconds))
     }
 
-    /// Sorts up to 100 ready jobs into the lanes of their users and returns how many are left in the lists. A claim sorts
+    /// Sorts some ready jobs into the lanes of their users and returns how many are left in the lists. A claim sorts
     /// too; call this while a claim reports many `unsorted` jobs and no slot is free, so that a user whose job is deep in
     /// a list does not wait for the jobs before it to run.
     public func sort() async throws(QueueError) -> Int {

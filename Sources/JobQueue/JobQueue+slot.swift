@@ -69,10 +69,10 @@ extension JobQueue {
         let head = [epoch, jobs.queue.rawValue, jobs.type.rawValue, jobs.name].map { RedisArgument($0) }
         let mark = "\(configuration.prefix):\(jobs.name):\(jobs.round)"
         var count = 0
-        for start in stride(from: 0, to: targets.count, by: Self.batchLimit) {
+        for start in stride(from: 0, to: targets.count, by: Self.slotBatch) {
             var arguments = head
-            arguments.reserveCapacity(head.count + 2 * Self.batchLimit)
-            for target in targets[start..<min(start + Self.batchLimit, targets.count)] {
+            arguments.reserveCapacity(head.count + 2 * Self.slotBatch)
+            for target in targets[start..<min(start + Self.slotBatch, targets.count)] {
                 arguments.append(RedisArgument(target.integrationID))
                 arguments.append(RedisArgument(max(0, target.delay.wholeMilliseconds)))
             }
@@ -85,5 +85,7 @@ extension JobQueue {
         return count
     }
 
+    /// A job costs Redis about ten microseconds once a million are delayed; a script shall stay under a millisecond.
+    private static let slotBatch = 50
     private var epochKey: String { "\(configuration.prefix):epoch" }
 }

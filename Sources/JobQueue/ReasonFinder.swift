@@ -227,7 +227,7 @@ struct ReasonFinder {
             return WaitReason(
                 code: "turn",
                 text:
-                    "\(first)it is in no lane yet: \(before) of \(total) unsorted jobs are nearer to the end that is taken from; workers sort 100 at a time by user"
+                    "\(first)it is in no lane yet: \(before) of \(total) unsorted jobs are nearer to the end that is taken from; workers sort them by user, some at a time"
             )
         case .lane(let name, let position, let total, let lanes):
             let others = try await jobsBefore(lane: name, position: position, in: ready)

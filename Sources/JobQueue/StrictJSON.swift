@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A JSON value with the place of its text. Numbers keep their text, strings their bytes.
-struct JSONNode {
-    enum Value {
+package struct JSONNode {
+    /// What it is.
+    package enum Value {
         case null
         case bool(Bool)
         case number
@@ -11,8 +12,10 @@ struct JSONNode {
         case object([JSONMember])
     }
 
-    let value: Value
-    let range: Range<Int>
+    /// What it is.
+    package let value: Value
+    /// Where its text is.
+    package let range: Range<Int>
 
     /// The kind as a person names it.
     var kind: String {
@@ -28,42 +31,52 @@ struct JSONNode {
 }
 
 /// One key of an object and its value.
-struct JSONMember {
-    let key: String
-    let offset: Int
-    let node: JSONNode
+package struct JSONMember {
+    /// The key, without escapes.
+    package let key: String
+    /// Where it stands.
+    package let offset: Int
+    /// The value.
+    package let node: JSONNode
 }
 
 /// Where and why a text is not strict JSON.
-struct JSONProblem: Error, Equatable {
-    enum Code: Equatable {
+package struct JSONProblem: Error, Equatable {
+    /// What is wrong, for programs.
+    package enum Code: Equatable {
         case notUTF8, syntax, duplicateKey, tooDeep
     }
 
-    let code: Code
-    let reason: String
-    let offset: Int
+    /// What is wrong, for programs.
+    package let code: Code
+    /// What is wrong, for people.
+    package let reason: String
+    /// Where.
+    package let offset: Int
 }
 
 /// Reads JSON as RFC 8259 writes it and nothing else: no comments, no trailing commas, no byte order mark, no
 /// duplicate keys, no lone surrogates. Two readers of the same bytes cannot disagree about them.
-struct StrictJSON {
+package struct StrictJSON {
     /// Deep enough for any payload, shallow enough for any stack.
-    static let maxDepth = 32
+    package static let maxDepth = 32
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private let maxDepth: Int
     private var index = 0
     private var depth = 0
 
-    /// Reads exactly one value, with optional white space around it.
-    static func parse(
-        _ bytes: UnsafeBufferPointer<UInt8>, maxDepth: Int = Self.maxDepth
+    /// What the text is, in problems.
+    private let subject: String
+
+    /// Reads exactly one value, with optional white space around it. `subject` is what problems call the text.
+    package static func parse(
+        _ bytes: UnsafeBufferPointer<UInt8>, maxDepth: Int = Self.maxDepth, subject: String = "the payload"
     ) throws(JSONProblem) -> JSONNode {
         if let offset = UTF8Check.firstInvalidByte(bytes) {
-            throw JSONProblem(code: .notUTF8, reason: "the payload is not valid UTF-8", offset: offset)
+            throw JSONProblem(code: .notUTF8, reason: "\(subject) is not valid UTF-8", offset: offset)
         }
-        var parser = StrictJSON(bytes: bytes, maxDepth: maxDepth)
+        var parser = StrictJSON(bytes: bytes, maxDepth: maxDepth, subject: subject)
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
             throw parser.syntax("a byte order mark stands before it")
         }
@@ -76,7 +89,8 @@ struct StrictJSON {
         return node
     }
 
-    private init(bytes: UnsafeBufferPointer<UInt8>, maxDepth: Int) {
+    private init(bytes: UnsafeBufferPointer<UInt8>, maxDepth: Int, subject: String) {
+        self.subject = subject
         self.bytes = bytes
         self.maxDepth = maxDepth
     }
@@ -304,7 +318,7 @@ struct StrictJSON {
     }
 
     private func syntax(_ reason: String) -> JSONProblem {
-        JSONProblem(code: .syntax, reason: "the payload is not valid JSON: \(reason)", offset: index)
+        JSONProblem(code: .syntax, reason: "\(subject) is not valid JSON: \(reason)", offset: index)
     }
 }
 

@@ -11,7 +11,7 @@ struct LockstepCommand: AsyncParsableCommand {
             DevCommand.self, GatewayCommand.self, SandboxCommand.self, MigrateCommand.self,
             DoctorCommand.self,
             IntegrationsCommand.self, ConnectLinkCommand.self, SyncCommand.self, EnqueueCommand.self,
-            BackfillCommand.self,
+            BackfillCommand.self, ActionCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
             DeadCommand.self, SweepCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self,
             VerifyCommand.self,

@@ -91,6 +91,14 @@ enum StoreSQL {
     static let idempotencyRead = text(PackageResources.idempotency_read_sql)
     static let idempotencySettle = text(PackageResources.idempotency_settle_sql)
     static let idempotencyRelease = text(PackageResources.idempotency_release_sql)
+    static let actionRequest = text(PackageResources.action_request_sql)
+    static let actionBegin = text(PackageResources.action_begin_sql)
+    static let actionConfirm = text(PackageResources.action_confirm_sql)
+    static let actionCheck = text(PackageResources.action_check_sql)
+    static let actionFinish = text(PackageResources.action_finish_sql)
+    static let actionEndOfJob = text(PackageResources.action_end_of_job_sql)
+    static let actionSweep = text(PackageResources.action_sweep_sql)
+    static let actionFind = text(PackageResources.action_find_sql)
 
     private static func text(_ bytes: [UInt8]) -> String {
         String(decoding: bytes, as: UTF8.self)

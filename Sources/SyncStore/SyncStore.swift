@@ -155,7 +155,7 @@ extension RunStart {
 }
 
 extension RunStart {
-    private static func members(_ text: String) -> [String: String] {
+    static func members(_ text: String) -> [String: String] {
         var members: [String: String] = [:]
         for pair in text.split(separator: "\u{1E}") {
             let halves = pair.split(separator: "\u{1F}", maxSplits: 1, omittingEmptySubsequences: false)

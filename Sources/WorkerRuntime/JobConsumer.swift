@@ -103,13 +103,13 @@ public final class JobConsumer: Service, Sendable {
             let requestedAt = ContinuousClock.now
             do throws(QueueError) {
                 let reply = try await queue.claim(
-                    limit: allowance == .one ? 1 : min(free, JobQueue.batchLimit),
+                    limit: allowance == .one ? 1 : min(free, JobQueue.claimLimit),
                     takesSuspect: !isSecond && !state.holdsSuspect)
                 state.noteClaim(failure: nil)
                 if !reply.jobs.isEmpty { ledger.claimed() }
                 report(reply.problems)
                 for job in reply.jobs { start(job, requestedAt: requestedAt) }
-                state.noteBusy(reply.taken == JobQueue.batchLimit)
+                state.noteBusy(reply.taken >= JobQueue.claimLimit)
                 state.noteUnsorted(reply.unsorted)
                 if reply.taken == 0, !isSecond { await waitForWork(reply) }
             } catch {
@@ -302,7 +302,7 @@ public final class JobConsumer: Service, Sendable {
     /// Sorts a backlog while the slots are busy with jobs, so that a job deep in it gets its user's turn.
     private func sortBacklog() async {
         while !Task.isCancelled {
-            guard state.unsorted > JobQueue.batchLimit, !state.isDraining else {
+            guard state.unsorted > JobQueue.batchLimit, state.freeSlots == 0, !state.isDraining else {
                 await Self.sleep(Self.sortInterval)
                 continue
             }

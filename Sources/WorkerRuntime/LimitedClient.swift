@@ -28,7 +28,7 @@ struct LimitedClient: ProviderClient {
         let demand = LimitDemand(
             endpoint: request.endpoint, uses: overrides.applied(to: request.limits, of: scope.service),
             isRetry: request.isRetry)
-        let (grant, throttled) = try await admission(of: demand)
+        let (grant, throttled) = try await confirmed(request, demand)
         let outcome: Result<HTTPResponse, HTTPError>
         do throws(HTTPError) {
             outcome = .success(try await http.send(request.http))
@@ -43,14 +43,48 @@ struct LimitedClient: ProviderClient {
 
     // MARK: - Asking
 
-    private func admission(of demand: LimitDemand) async throws(ConnectorError) -> (LimitGrant, Duration) {
+    /// How often a grant may be over before the request's own confirmation has come.
+    private static let confirmations = 5
+
+    /// A grant and how long was waited for it. It is over so long after `asked`.
+    private struct Permission {
+        let grant: LimitGrant
+        let throttled: Duration
+        let asked: ContinuousClock.Instant
+
+        var isValid: Bool { ContinuousClock.now - asked <= Admission.validity }
+    }
+
+    /// A permission that is valid at this moment, for a request that may be sent at this moment.
+    private func confirmed(
+        _ request: ProviderRequest, _ demand: LimitDemand
+    ) async throws(ConnectorError) -> (LimitGrant, Duration) {
+        var throttled: Duration = .zero
+        for _ in 0..<Self.confirmations {
+            let permission = try await admission(of: demand)
+            throttled += permission.throttled
+            guard let confirm = request.confirm else { return (permission.grant, throttled) }
+            do throws(ConnectorError) {
+                try await confirm()
+            } catch {
+                await settle(permission.grant, LimitOutcome(health: .unknown))
+                throw error
+            }
+            if permission.isValid { return (permission.grant, throttled) }
+            await settle(permission.grant, LimitOutcome(health: .unknown))
+        }
+        throw refusal(Self.outageWait, .refusal)
+    }
+
+    private func admission(of demand: LimitDemand) async throws(ConnectorError) -> Permission {
         var ticket: String?
         let begun = ContinuousClock.now
         while true {
             let asked = ContinuousClock.now
             switch try await ask(demand, ticket) {
             case .granted(let grant):
-                if ContinuousClock.now - asked <= Admission.validity { return (grant, asked - begun) }
+                let permission = Permission(grant: grant, throttled: asked - begun, asked: asked)
+                if permission.isValid { return permission }
                 // Too late to be sent: what it took is lost, and its permits go back.
                 await settle(grant, LimitOutcome(health: .unknown))
                 try refuseIfOverdue(begun, wait: .zero, .refusal)

@@ -9,21 +9,16 @@ public import Model
 public import RateLimits
 public import SyncEngine
 public import SyncStore
-import Vault
 
-/// Runs sync jobs: finds the integration, opens its run, unseals its credential, and lets the engine read.
+/// Runs jobs. Of a sync it finds the integration, opens its run, unseals its credential, and lets the engine read.
 public struct SyncHandler: JobHandler {
     private let queue: JobQueue
     private let store: SyncStore
     private let integrations: IntegrationDirectory
     private let engine: SyncEngine
-    private let keeper: CredentialKeeper
-    private let http: HTTPClient
-    private let limiter: RateLimiter
-    private let limits: LimitOverrides
     private let holds = LimitHolds()
-    private let connector: @Sendable (String) -> (any Connector)?
-    private let serviceURLs: [String: String]
+    private let access: AccessMaker
+    private let actions: ActionHandler
     private let workerName: String
     private let retryPolicy: RetryPolicy
     private let logger: Logger
@@ -46,24 +41,25 @@ public struct SyncHandler: JobHandler {
         self.store = store
         self.engine = engine
         self.integrations = IntegrationDirectory(store: integrations)
-        self.keeper = keeper
-        self.http = http
-        self.limiter = limiter
-        self.limits = limits
-        self.connector = connector
-        self.serviceURLs = serviceURLs
+        access = AccessMaker(
+            keeper: keeper, http: http, limiter: limiter, limits: limits, holds: holds, connector: connector,
+            serviceURLs: serviceURLs, logger: logger)
+        actions = ActionHandler(
+            store: ActionStore(store), ledger: store, access: access, workerName: workerName,
+            retryPolicy: retryPolicy, logger: logger, metrics: metrics)
         self.workerName = workerName
         self.retryPolicy = retryPolicy
         self.logger = logger
     }
 
-    /// Runs a sync job to its end, a page edge or a failure; the log row is closed, except after a lost lease.
+    /// Runs a job to its end, a page edge or a failure; the log row is closed, except after a lost lease.
     public func handle(_ job: ClaimedJob, control: JobControl) async -> JobOutcome {
-        guard let syncJob = SyncJob(job) else {
+        let syncJob = SyncJob(job)
+        guard syncJob != nil || job.payload.type == .action else {
             return .deadLetter(
                 code: "unsupported_type",
                 reason:
-                    "this version runs no jobs of type '\(job.payload.type.rawValue)'; use full, incremental or backfill",
+                    "this version runs no jobs of type '\(job.payload.type.rawValue)'; use full, incremental, backfill or action",
                 detail: "")
         }
         do {
@@ -77,6 +73,7 @@ public struct SyncHandler: JobHandler {
             case .bound: break
             case .parked, .coalesced, .givenBack, .lost: return .released
             }
+            guard let syncJob else { return try await actions.handle(job, integration: found) }
             let start = try await store.begin(
                 RunRequest(
                     jobID: job.id, attempt: job.attempt, worker: workerName, type: job.payload.type,
@@ -101,11 +98,13 @@ public struct SyncHandler: JobHandler {
 
     /// Ends the log rows that dead workers left running, as failed with `worker_died`.
     public func abandon(jobID: String) async throws {
+        try await actions.end(ofJob: jobID, as: .workerDied)
         try await store.closeRuns(ofJob: jobID)
     }
 
     /// Ends the log rows of a job that was cancelled while it ran.
     public func cancelled(jobID: String) async throws {
+        try await actions.end(ofJob: jobID, as: .cancelled)
         try await store.closeRuns(ofJob: jobID, as: .cancelled)
     }
 
@@ -114,7 +113,10 @@ public struct SyncHandler: JobHandler {
     ) async -> JobOutcome {
         let verdict: RunVerdict
         let started = ContinuousClock.now
-        switch prepare(run, isUrgent: job.queue == .high) {
+        let preparation = access.make(
+            for: run.key, id: run.integrationID, configuration: run.configuration, credential: run.credential,
+            isUrgent: job.queue == .high)
+        switch preparation {
         case .success(let ready):
             verdict = await engine.perform(
                 syncJob, in: run, connector: ready.connector, access: ready.access,
@@ -171,44 +173,6 @@ public struct SyncHandler: JobHandler {
             logger.warning(
                 "the job's progress was not noted", metadata: ["job.id": "\(job.id)", "error": "\(error)"])
         }
-    }
-
-    private func prepare(
-        _ run: OpenRun, isUrgent: Bool
-    ) -> Result<(connector: any Connector, access: ProviderAccess), RunFailure> {
-        guard let connector = connector(run.key.service) else {
-            return .failure(
-                RunFailure(
-                    .config, code: "no_connector",
-                    userMessage: "\(run.key.service) cannot be synced at the moment.",
-                    operatorDetail:
-                        "this worker has no connector for '\(run.key.service)'; see LOCKSTEP_CONNECTORS"))
-        }
-        let baseURL = serviceURLs[run.key.service]
-        let credential: any SecretSource
-        do throws(VaultError) {
-            credential = try keeper.source(
-                for: run.key, id: run.integrationID, title: connector.title,
-                profile: connector.tokens(at: baseURL), configuration: run.configuration,
-                initial: run.credential)
-        } catch {
-            return .failure(
-                RunFailure(
-                    .config, code: "credential_unreadable",
-                    userMessage: "\(run.key.service) cannot be synced at the moment.",
-                    operatorDetail: error.message))
-        }
-        return .success(
-            (
-                connector,
-                ProviderAccess(
-                    client: LimitedClient(
-                        limiter: limiter, http: http,
-                        scope: LimitScope(
-                            service: run.key.service, integrationID: run.integrationID, isUrgent: isUrgent),
-                        title: connector.title, overrides: limits, holds: holds, logger: logger),
-                    credential: credential, configuration: run.configuration, baseURL: baseURL)
-            ))
     }
 
     private func outcome(_ verdict: RunVerdict, of job: ClaimedJob) -> JobOutcome {

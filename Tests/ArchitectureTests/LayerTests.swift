@@ -10,7 +10,7 @@ private let layers: [(name: String, targets: Set<String>)] = [
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
     ("services", ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit"]),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
-    ("engine", ["SyncEngine", "Credentials"]),
+    ("engine", ["SyncEngine", "Credentials", "Actions"]),
     (
         "runtimes",
         ["WorkerRuntime", "SchedulerRuntime", "Gateway", "Observability", "Sandbox", "DevCluster"]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ConnectorKit
 import Foundation
 import Testing
 
@@ -35,6 +36,12 @@ import Testing
         #expect(try Self.properties("deleted_list") == Set(DeletedListLoader.keys))
         #expect(try Self.properties("hydrate") == Set(RequestLoader.keys + ["record", "gone"]))
         #expect(try Self.properties("limit") == Set(LimitLoader.keys))
+        #expect(try Self.properties("action") == Set(ActionLoader.keys))
+        #expect(try Self.properties("action_variant") == Set(ActionLoader.variantKeys))
+        #expect(try Self.properties("action_error") == Set(ActionLoader.errorKeys))
+        #expect(try Self.properties("action_input") == Set(ActionInputLoader.keys))
+        #expect(try Self.properties("action_repeat") == Set(ActionShapeLoader.repeatKeys))
+        #expect(try Self.words("action_input", "type") == Set(ActionField.ValueType.allCases.map(\.rawValue)))
     }
 
     /// A word that the loader does not know is a problem that names all that it does.

@@ -125,9 +125,9 @@ struct Cluster {
         let store = IntegrationStore(pool: pool)
         let vault = CredentialVault(keys: try KeyRing(settings.keys))
         let (id, _) = try await store.add(key, configuration: Array("{}".utf8))
+        let token = key.service == "slack" ? "xoxb-\(key.userID)" : "ya29.\(key.userID)"
         let secret =
-            key.service == "stripe"
-            ? ["api_key": "sk_test_\(key.userID)"] : ["access_token": "ya29.\(key.userID)"]
+            key.service == "stripe" ? ["api_key": "sk_test_\(key.userID)"] : ["access_token": token]
         try await CredentialWriter(vault: vault, store: CredentialStore(pool: pool)).write(
             secret.mapValues { SecretString($0) }, to: id)
         return id

@@ -70,7 +70,7 @@ import Testing
                 let reply = try await fixture.queue.claim(limit: 100)
                 if !reply.jobs.isEmpty { counts.append(reply.jobs.count) }
             }
-            #expect(counts.reduce(0, +) == 230 && counts.allSatisfy { $0 <= 100 })
+            #expect(counts.reduce(0, +) == 230 && counts.allSatisfy { $0 <= JobQueue.claimLimit })
         }
     }
 

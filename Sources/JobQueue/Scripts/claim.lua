@@ -16,9 +16,10 @@
 --                   cancelled nobody shall run it
 --                   none      no integration can be read from it, so its payload is not valid
 --          The caller answers every other verdict with park, finish or deadletter.
--- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 100 jobs are
---          sorted and 100 taken, about 1 MiB per call. A short list is taken from directly: with less than
---          was asked for there is nothing to be fair about. A list of the wrong type is reported and left alone.
+-- Invariants: a job leaves its list or lane only together with its entry in jobs and leases. At most 30 jobs are
+--          promoted and taken and 50 sorted, about 1 MiB per call, so that no call keeps Redis for a millisecond.
+--          Where everything that would be sorted would also be taken, nothing is sorted.
+--          A list of the wrong type is reported and left alone.
 --          A suspect, a job that one more death makes poison, waits while its worker runs another one: else
 --          the poison job among them would make the rest look like poison too.
 
@@ -48,7 +49,7 @@ for name, key in pairs(READY) do
 end
 
 local function promote()
-    local due = redis.call('ZRANGE', DELAYED, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, LIMIT.batch)
+    local due = redis.call('ZRANGE', DELAYED, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, LIMIT.claimed)
     for _, member in ipairs(due) do
         local job = parse(member)
         local queue = job and job.queue or 'default'
@@ -70,7 +71,7 @@ local rooms = {}
 local function room_of(scope)
     if not rooms[scope] then
         local cap = cap_of(scope)
-        rooms[scope] = cap and { cap = true, free = cap - used(scope) } or { free = LIMIT.batch }
+        rooms[scope] = cap and { cap = true, free = cap - used(scope) } or { free = LIMIT.claimed }
     end
     return rooms[scope]
 end
@@ -171,26 +172,33 @@ local function place(batch)
 end
 
 local function is_full()
-    return granted >= limit or #rows >= 2 * LIMIT.batch or bytes >= LIMIT.reply or held_back >= LIMIT.batch
+    return granted >= limit or #rows >= 2 * LIMIT.claimed or bytes >= LIMIT.reply or held_back >= LIMIT.claimed
 end
 
 -- How many more jobs this call may take from a queue.
 local function wanted(queue)
-    local count = math.min(limit - granted, LIMIT.batch - #rows / 2)
+    local count = math.min(limit - granted, LIMIT.claimed - #rows / 2)
     if not has_policy then return count end
     local room = room_of('queue:' .. queue)
     return room.cap and math.min(count, room.free) or count
 end
 
--- Takes jobs from a list in its order.
-local function take_from(list, queue)
-    local popped = redis.call('RPOP', list, wanted(queue))
+-- Takes jobs from a list: its oldest ones in their order, or half of them from the left end of a very long one.
+local function take_from(list, queue, is_from_both)
+    local count = wanted(queue)
+    local newest = is_from_both and math.floor(count / 2) or 0
+    local popped = redis.call('RPOP', list, count - newest)
     if not popped then return end
+    local oldest = #popped
+    if newest > 0 then
+        for _, raw in ipairs(reversed(redis.call('LPOP', list, newest) or {})) do popped[#popped + 1] = raw end
+    end
     local batch, size = {}, bytes
     for i, raw in ipairs(popped) do
         if size >= LIMIT.reply then
             -- Too much for one reply: back to where it came from, in the old order.
-            for back = #popped, i, -1 do redis.call('RPUSH', list, popped[back]) end
+            for back = oldest, i, -1 do redis.call('RPUSH', list, popped[back]) end
+            for back = math.max(i, oldest + 1), #popped do redis.call('LPUSH', list, popped[back]) end
             break
         end
         batch[i] = raw:sub(1, 3) == 'v1 ' and parse(raw) or admit(raw, queue, now_text)
@@ -199,14 +207,16 @@ local function take_from(list, queue)
     place(batch)
 end
 
-local to_sort = LIMIT.batch
+local to_sort = math.max(LIMIT.least, math.min(limit, LIMIT.claimed))
 local function take(queue)
     -- What is in the inbox was pushed while workers were idle, and at most one job for each of them.
     if usable[INBOX[queue]] ~= false then take_from(INBOX[queue], queue) end
     if not usable[queue] or is_full() or wanted(queue) <= 0 then return end
-    local length = redis.call('LLEN', READY[queue])
-    if length <= wanted(queue) and redis.call('ZCARD', TURNS[queue]) == 0 then
-        if length > 0 then take_from(READY[queue], queue) end
+    local length, count = redis.call('LLEN', READY[queue]), wanted(queue)
+    -- Without lanes, sorting as many jobs as are taken would take the same ones.
+    local takes_all = length <= count or length > LIMIT.short and count >= LIMIT.least
+    if takes_all and redis.call('ZCARD', TURNS[queue]) == 0 then
+        if length > 0 then take_from(READY[queue], queue, length > LIMIT.batch) end
         return
     end
     to_sort = to_sort - sort_list(READY[queue], queue, to_sort, now_text, ARGV[4], ARGV[5])

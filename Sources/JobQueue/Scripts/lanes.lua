@@ -160,13 +160,14 @@ local function reversed(elements)
     return result
 end
 
--- Sorts up to `count` elements of a list, half of them from its left end when it is longer: so a job that was
--- pushed last is found at once behind a backlog of any length. Returns how many were taken.
+-- Sorts a short list whole, so that its order is kept. Of a longer one it sorts `count` elements, half of them from
+-- the left end: so a job that was pushed last is found at once behind a backlog of any length. Returns how many
+-- were taken.
 local function sort_list(list, queue, count, now_text, id_prefix, id_first)
     local length = redis.call('LLEN', list)
     if length == 0 or count <= 0 then return 0 end
-    local isLong = length > count
-    local oldest = redis.call('RPOP', list, isLong and math.ceil(count / 2) or count)
+    local isLong = length > LIMIT.short
+    local oldest = redis.call('RPOP', list, isLong and math.ceil(count / 2) or length)
     local taken = #oldest
     sort(queue, oldest, MIDDLE, now_text, id_prefix, id_first)
     if isLong and count > 1 then

@@ -48,7 +48,7 @@ local TURNS = { high = KEYS[23], default = KEYS[24], low = KEYS[25] }
 local WAITING, CLOCK, POLICY, SLOTS, OWNERS = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30]
 local CANCELLED = KEYS[31]
 
-local LIMIT = { batch = 100, payload = 65536, kept = 4194304, reply = 1048576, turn = 500 }
+local LIMIT = { batch = 100, claimed = 30, sorted = 25, least = 10, short = 50, payload = 65536, kept = 4194304, reply = 1048576, turn = 500 }
 
 local function now_ms()
     local time = redis.call('TIME')

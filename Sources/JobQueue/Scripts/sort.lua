@@ -4,12 +4,12 @@
 -- ARGV:    first 24 characters of new ids, number of which the first one's last 12 hex digits are made, names of
 --          the queues…
 -- Reply:   jobs left in the lists
--- Invariants: at most 100 jobs per call.
+-- Invariants: at most 50 jobs per call and queue.
 
 local wrong = wrong_key({ WAITING, 'hash', CLOCK, 'hash', OWNERS, 'hash', COUNTERS, 'hash' })
 if wrong then return wrong end
 
-local now_text, budget, left = int(now_ms()), LIMIT.batch, 0
+local now_text, budget, left = int(now_ms()), LIMIT.sorted, 0
 for i = 3, #ARGV do
     local queue = ARGV[i]
     local list = READY[queue]

@@ -25,11 +25,14 @@ struct ConnectorCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the connectors and their streams.")
 
+        @Flag(help: "List the actions instead, with what they take.")
+        var actions = false
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
             try await CommandContext.run(requiring: []) { context in
                 let registry = try ConnectorCommand.registry(context.settings)
+                if actions { return ConnectorCommand.actions(registry).print(asJSON: output.json) }
                 var table = TextTable(["Service", "Stream", "Parent", "Incremental", "Absence"])
                 for service in registry.services {
                     for stream in registry.connector(for: service)?.streams ?? [] {
@@ -42,6 +45,17 @@ struct ConnectorCommand: AsyncParsableCommand {
                 table.print(asJSON: output.json)
             }
         }
+    }
+
+    private static func actions(_ registry: ConnectorRegistry) -> TextTable {
+        var table = TextTable(["Service", "Action", "Title", "Input"])
+        for service in registry.services {
+            for action in registry.connector(for: service)?.actions ?? [] {
+                let input = action.input.map { "\($0.name)\($0.isRequired ? "" : "?"): \($0.type.rawValue)" }
+                table.add([service, action.name, action.title, input.joined(separator: ", ")])
+            }
+        }
+        return table
     }
 
     struct Validate: AsyncParsableCommand {

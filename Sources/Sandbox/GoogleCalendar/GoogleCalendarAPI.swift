@@ -16,8 +16,8 @@ struct GoogleCalendarAPI {
     ]
     /// Filters of the real service that change what a list holds. To ignore one would be to answer wrongly.
     private static let notServed = [
-        "iCalUID", "orderBy", "privateExtendedProperty", "q", "sharedExtendedProperty", "timeMin", "timeMax",
-        "eventTypes", "minAccessRole", "fields",
+        "iCalUID", "orderBy", "privateExtendedProperty", "q", "sharedExtendedProperty", "eventTypes",
+        "minAccessRole", "fields",
     ]
 
     /// `/google-calendar/calendar/v3/…` for a user whose token is right.
@@ -86,7 +86,10 @@ struct GoogleCalendarAPI {
         } else if place.kind == .changes {
             indices = changes(&place, collection, limit)
         } else {
-            indices = everything(&place, collection, limit, updatedMin: try updatedMin(query))
+            let stretch = try EventStretch(query)
+            indices = everything(&place, collection, limit, updatedMin: try updatedMin(query)) { index in
+                stretch.map { $0.holds(bytes.json(collection, index)) } ?? true
+            }
         }
         return page(collection, indices, next: twist == .repeated ? begun : place)
     }
@@ -94,14 +97,15 @@ struct GoogleCalendarAPI {
     /// The next objects, and moves the place behind them; a place without a next page becomes that of a sync
     /// token.
     private func everything(
-        _ place: inout PageToken, _ collection: Collection, _ limit: Int, updatedMin: Int64?
+        _ place: inout PageToken, _ collection: Collection, _ limit: Int, updatedMin: Int64?,
+        _ isMeant: (Int) -> Bool
     ) -> [Int] {
         var shown: [Int] = []
         for index in (place.position + 1)..<max(place.position + 1, collection.count) {
             let isShown =
                 updatedMin.map { collection.updated(index) >= $0 }
                 ?? (place.showsDeleted || collection.isLive(index))
-            guard isShown else { continue }
+            guard isShown, isMeant(index) else { continue }
             if shown.count == limit {
                 place.page += 1
                 return shown

@@ -1,5 +1,6 @@
 -- Redis lost what the epoch had put there: begins a new one, and opens the newest slot of each schedule again, so that
--- the integrations that did not run since are enqueued once more. Parameters: epoch that was lost, new epoch.
+-- the integrations that did not run since are enqueued once more. Unfinished actions are enqueued again too: at once, or
+-- when the request of a running attempt is over for sure. Parameters: epoch that was lost, new epoch.
 -- Reply: one row: whether this call did it, and how many slots were opened.
 WITH lost AS (
     UPDATE lockstep.dispatch SET epoch = $2, beat = 0, confirmed = false, losses = losses + 1, started_at = now()
@@ -15,5 +16,9 @@ WITH lost AS (
     UPDATE lockstep.schedule_fires f SET state = 'enqueueing', last_integration_id = 0, round = round + 1,
         owner = NULL, owned_until = NULL
     FROM newest WHERE f.schedule_id = newest.schedule_id AND f.fire_at = newest.fire_at RETURNING 1
+), actions AS (
+    UPDATE lockstep.actions SET sweeps = 0,
+        sweep_at = now() + CASE status WHEN 'running' THEN interval '40 seconds' ELSE interval '0 seconds' END
+    WHERE status IN ('requested', 'running') AND EXISTS (SELECT 1 FROM lost)
 )
 SELECT EXISTS (SELECT 1 FROM lost), (SELECT count(*) FROM opened)

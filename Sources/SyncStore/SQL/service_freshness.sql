@@ -1,4 +1,4 @@
--- The time of the last run of each service that succeeded; null for a service without one. One look into an index for each
+-- The time of the last sync of each service that succeeded; null for a service without one. One look into an index for each
 -- service, at most 100.
 WITH RECURSIVE services AS (
     (SELECT i.service FROM lockstep.integrations i ORDER BY i.service LIMIT 1)
@@ -10,6 +10,6 @@ WITH RECURSIVE services AS (
 )
 SELECT k.service, (
     SELECT l.completed_at FROM lockstep.sync_log l
-    WHERE l.service COLLATE "C" = k.service AND l.status = 'succeeded' ORDER BY l.id DESC LIMIT 1
+    WHERE l.service COLLATE "C" = k.service AND l.status = 'succeeded' AND l.type <> 'action' ORDER BY l.id DESC LIMIT 1
 ), now()
 FROM known k

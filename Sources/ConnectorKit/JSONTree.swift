@@ -1,62 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PageScanner
+public import PageScanner
 
-/// The body of a request as a manifest writes it: JSON whose texts may have places.
-indirect enum JSONTemplate: Sendable, Equatable {
-    case object([Member])
-    case array([JSONTemplate])
-    case text(Template)
-    case scalar(JSONScalar)
-
-    struct Member: Sendable, Equatable {
-        let name: String
-        let value: JSONTemplate
-    }
-
-    var templates: [Template] {
-        switch self {
-        case .object(let members): members.flatMap(\.value.templates)
-        case .array(let elements): elements.flatMap(\.templates)
-        case .text(let template): [template]
-        case .scalar: []
-        }
-    }
-
-    /// The template with its places filled in.
-    func filled<Failure: Error>(
-        _ value: (Template.Place) throws(Failure) -> String
-    ) throws(Failure) -> JSONTree {
-        switch self {
-        case .scalar(let scalar): return .scalar(scalar)
-        case .text(let template): return .scalar(.string(try template.filled(value)))
-        case .array(let elements):
-            var filled: [JSONTree] = []
-            for element in elements { filled.append(try element.filled(value)) }
-            return .array(filled)
-        case .object(let members):
-            var filled: [JSONTree.Member] = []
-            for member in members {
-                filled.append(JSONTree.Member(name: member.name, value: try member.value.filled(value)))
-            }
-            return .object(filled)
-        }
-    }
-}
-
-/// JSON that is about to be sent.
-indirect enum JSONTree: Sendable, Equatable {
+/// JSON as a value: what is about to be sent, or the input of an action. Numbers keep their text, members their order.
+public indirect enum JSONTree: Sendable, Equatable {
     case object([Member])
     case array([JSONTree])
     case scalar(JSONScalar)
 
-    struct Member: Sendable, Equatable {
-        let name: String
-        var value: JSONTree
+    /// One member of an object.
+    public struct Member: Sendable, Equatable {
+        /// The member's name.
+        public let name: String
+        /// What it is.
+        public var value: JSONTree
+
+        /// A member of that name.
+        public init(name: String, value: JSONTree) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// The value of an object's member; nil for anything else, and for a member that is not there. Names compare as bytes.
+    public subscript(name: String) -> JSONTree? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
     /// Puts a value at a place; objects on the way are made when they are missing.
-    mutating func set(_ value: JSONScalar, at tokens: ArraySlice<String>) {
+    public mutating func set(_ value: JSONScalar, at tokens: ArraySlice<String>) {
         guard let token = tokens.first else {
             self = .scalar(value)
             return
@@ -80,7 +53,7 @@ indirect enum JSONTree: Sendable, Equatable {
     }
 
     /// Adds the members of another object, those of its objects too; what is no object is replaced.
-    mutating func merge(_ other: JSONTree) {
+    public mutating func merge(_ other: JSONTree) {
         guard case .object(var members) = self, case .object(let added) = other else {
             self = other
             return
@@ -96,7 +69,7 @@ indirect enum JSONTree: Sendable, Equatable {
     }
 
     /// The JSON text.
-    var bytes: [UInt8] {
+    public var bytes: [UInt8] {
         var bytes: [UInt8] = []
         write(to: &bytes)
         return bytes
@@ -127,7 +100,8 @@ indirect enum JSONTree: Sendable, Equatable {
         }
     }
 
-    static func write(_ text: String, to bytes: inout [UInt8]) {
+    /// Appends a text as a JSON string.
+    public static func write(_ text: String, to bytes: inout [UInt8]) {
         let digits = Array("0123456789abcdef".utf8)
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
