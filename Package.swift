@@ -118,7 +118,8 @@ let runtimes: [Target] = [
     library(
         "Gateway",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "OAuth",
             "Settings", "SyncStore", "Vault", hummingbird, log, lifecycle, nioCore,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),

@@ -56,6 +56,14 @@ public struct Operations: Sendable {
         }
     }
 
+    /// The configuration of an integration, a JSON object.
+    func configuration(of id: Int64) async throws -> String {
+        guard let text = try await integrations.configuration(of: id) else {
+            throw Self.unknownIntegration(id)
+        }
+        return text
+    }
+
     /// Gives an account's tokens back and deletes its credential. Its records stay.
     func disconnect(_ id: Int64, force: Bool) async throws -> Disconnection.Revocation {
         let found = try await find(id)

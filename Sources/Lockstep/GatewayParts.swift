@@ -74,6 +74,11 @@ struct GatewayParts {
             queue: queue, links: links, idempotency: IdempotencyStore(pool: pool), directory: directory,
             keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
 
+        let pages = StatusRoutes(
+            token: settings.adminToken, reader: LedgerReader(pool: pool),
+            schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
+            links: links, keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
+
         let health = GatewayHealth {
             GatewayHealth.Finding(
                 ledger: await Self.problem { try await probe.check(isFresh: false) },
@@ -83,7 +88,7 @@ struct GatewayParts {
             publicAddress: .init(host: settings.listen.host, port: settings.listen.port),
             publicRoutes: connect.routes, publicURL: settings.publicURL,
             privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
-            privateRoutes: api.routes, health: health, logger: logger,
+            privateRoutes: api.routes + pages.routes, health: health, logger: logger,
             started: { ports in
                 publicURL.withLock { if $0.isEmpty { $0 = "http://127.0.0.1:\(ports.publicPort)" } }
                 // Who started this process reads the ports from this line.

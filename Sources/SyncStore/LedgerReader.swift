@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Model
 public import PostgresClient
 
 /// What programs and pages read of the ledger: JSON as the database writes it, in pages.
@@ -109,6 +110,20 @@ public struct LedgerReader: Sendable {
 
     /// A JSON array of the services with their health.
     public func health() async throws(StoreError) -> [UInt8] { try await array(StoreSQL.readHealth, []) }
+
+    /// A JSON array of the last 24 hours: runs that succeeded and failed, and records that changed; of one integration, or
+    /// of all.
+    public func activity(of id: Int64? = nil) async throws(StoreError) -> [UInt8] {
+        try await array(StoreSQL.readActivity, [id.map { .int($0) } ?? .null])
+    }
+
+    /// The time by which all that is stored is dated.
+    public func now() async throws(StoreError) -> Timestamp {
+        guard let now = try await store.query(StoreSQL.clock, []).timestamp(0, 0) else {
+            throw StoreError(.unexpectedReply, "the clock gave no time")
+        }
+        return now
+    }
 
     /// A JSON array of the newest open alerts.
     public func alerts() async throws(StoreError) -> [UInt8] { try await array(StoreSQL.readAlerts, []) }

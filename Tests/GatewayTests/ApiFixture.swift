@@ -65,7 +65,12 @@ struct ApiFixture: Sendable {
             queue: queue, links: ConnectLinkStore(pool: pool), idempotency: IdempotencyStore(pool: pool),
             directory: directory, keys: try GatewayKeys(entries), publicURL: { "https://sync.example" },
             ratePerSecond: ratePerSecond, logger: logger)
-        try await ServedGateway.run(privateRoutes: api.routes) { served in
+        let pages = StatusRoutes(
+            token: token.map { SecretString($0) }, reader: LedgerReader(pool: pool),
+            schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
+            links: ConnectLinkStore(pool: pool), keys: try GatewayKeys(entries),
+            publicURL: { "https://sync.example" }, logger: logger)
+        try await ServedGateway.run(privateRoutes: api.routes + pages.routes) { served in
             try await body(
                 ApiFixture(pool: pool, queue: queue, redis: redis, prefix: place.prefix, served: served))
         }
