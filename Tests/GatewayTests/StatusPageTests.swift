@@ -40,6 +40,7 @@ import Testing
                 body: Array("token=\(ApiFixture.token)".utf8), toPrivate: true)
             let cookie = try #require(signed.headers.first("set-cookie"))
             #expect(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"))
+            #expect(cookie.hasPrefix("lockstep_operator=") && !cookie.contains("Secure"))
             // On another host only over TLS.
             let remote = try await RawConnection.open(port: fixture.served.ports.privatePort)
             let body = "token=\(ApiFixture.token)"
@@ -84,6 +85,12 @@ import Testing
                     ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", "https://evil.example"),
                 ], body: Array("token=\(ApiFixture.token)".utf8), toPrivate: true)
             #expect(foreign.status == 403)
+            let own = try await fixture.served.send(
+                "POST", "/signin",
+                headers: [
+                    ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", url(fixture, "")),
+                ], body: Array("token=\(ApiFixture.token)".utf8), toPrivate: true)
+            #expect(own.status == 303)
 
             let done = try await browser.submit(pause, [("check", check)])
             #expect(done.status == 303 && done.location == "/integrations/1")

@@ -22,7 +22,7 @@ enum Chart {
 
                 """
         }
-        let total = hours.reduce(0) { $0 + $1.value }
+        let total = hours.reduce(0) { $0 + $1.value + $1.failed }
         let failed = hours.reduce(0) { $0 + $1.failed }
         let words = "\(title) in the last 24 hours: \(total)\(failed > 0 ? ", \(failed) failed" : "")"
         return """
