@@ -127,8 +127,8 @@ let runtimes: [Target] = [
     library(
         "Gateway",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
-            "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
+            "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "OAuth", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
