@@ -39,6 +39,8 @@ import Testing
         let redis = RedisClient(configuration: try RedisConfiguration(url: url), logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
+        // On a busy machine the first connection takes its time.
+        _ = try await redis.command(["PING"], deadline: .seconds(30))
         let server = try ScriptedServer { _ in [.reply()] }
         var client = HTTPClientConfiguration()
         client.addressPolicy = .allowing(hosts: [server.origin])

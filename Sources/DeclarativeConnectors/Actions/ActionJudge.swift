@@ -37,6 +37,10 @@ struct ActionJudge: ResponseReading {
 
     func signals(of response: HTTPResponse) -> LimitSignals { manifest.feedback.signals(of: response) }
 
+    func requestID(of response: HTTPResponse) -> String? {
+        manifest.requestIDHeader.flatMap { response.headers.first($0) }
+    }
+
     func failure(of outcome: Result<HTTPResponse, HTTPError>) -> ConnectorError? {
         let (failure, effect): (ConnectorError?, ActionFailure.Effect) =
             switch outcome {
@@ -103,7 +107,7 @@ struct ActionJudge: ResponseReading {
         saying sentence: String? = nil
     ) -> ConnectorError {
         var detail = "action \(action.descriptor.name): \(reason)"
-        if let header = manifest.requestIDHeader, let id = response.headers.first(header) {
+        if let id = requestID(of: response) {
             detail += ", request id \(id.prefix(100))"
         }
         if !response.body.isEmpty {
