@@ -27,14 +27,16 @@ public struct SyncHandler: JobHandler {
     /// A full sync gives its slot back after this time when other jobs wait.
     static let share: Duration = .seconds(60)
 
-    /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address.
+    /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address. `recorder`
+    /// hears of each request to a provider.
     public init(
         queue: JobQueue, store: SyncStore, engine: SyncEngine, integrations: IntegrationStore,
         keeper: CredentialKeeper, http: HTTPClient, limiter: RateLimiter,
         limits: LimitOverrides = LimitOverrides(),
         connector: @escaping @Sendable (String) -> (any Connector)?,
         serviceURLs: [String: String], workerName: String, logger: Logger,
-        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics()
+        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics(),
+        recorder: (any ExchangeRecorder)? = nil
     ) {
         self.metrics = metrics
         self.queue = queue
@@ -43,7 +45,7 @@ public struct SyncHandler: JobHandler {
         self.integrations = IntegrationDirectory(store: integrations)
         access = AccessMaker(
             keeper: keeper, http: http, limiter: limiter, limits: limits, holds: holds, connector: connector,
-            serviceURLs: serviceURLs, logger: logger)
+            serviceURLs: serviceURLs, logger: logger, recorder: recorder)
         actions = ActionHandler(
             store: ActionStore(store), ledger: store, access: access, workerName: workerName,
             retryPolicy: retryPolicy, logger: logger, metrics: metrics)
