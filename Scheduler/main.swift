@@ -84,7 +84,8 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, scheduler, sweeper, actions], gracefulShutdownSignals: [.sigterm, .sigint],
+        services: [redis, endpoints, scheduler, sweeper, actions],
+        gracefulShutdownSignals: [.sigterm, .sigint],
         logger: quiet
     ).run()
     await pool.close()
