@@ -5,7 +5,7 @@ JOBS_FLAGS ?=
 # The flags of scripts/test, so that CI does not build everything twice.
 DEBUG_FLAGS = $(JOBS_FLAGS) $(if $(CI),-Xswiftc -warnings-as-errors)
 
-.PHONY: bench build demo image soak test test-localstripe lint format bootstrap
+.PHONY: bench build demo image soak test test-localstripe test-servers lint format bootstrap
 
 bootstrap:
 	scripts/bootstrap
@@ -35,6 +35,12 @@ test-localstripe:
 	scripts/bootstrap python3-venv curl
 	$(SWIFT) build $(DEBUG_FLAGS)
 	scripts/test-localstripe
+
+# Against an OpenID provider and an HTTP server nobody here wrote; installs them from the package index.
+test-servers:
+	scripts/bootstrap python3-venv curl
+	$(SWIFT) build --build-tests $(DEBUG_FLAGS)
+	scripts/test-servers $(DEBUG_FLAGS)
 
 # Builds the images of docker/ without a container engine, and runs one sync with them. Needs root and a release build.
 image:

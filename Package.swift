@@ -58,7 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
-    "0015_changes",
+    "0015_changes", "0016_retention",
 ]
 
 let foundations: [Target] = [
@@ -127,8 +127,8 @@ let runtimes: [Target] = [
     library(
         "Gateway",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
-            "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
+            "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "OAuth", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
@@ -203,7 +203,9 @@ let testTargets: [Target] = [
     tests(
         "CredentialsTests",
         [
-            "ConnectorKit", "Credentials", "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
+            "BuiltinConnectors", "DeclarativeConnectors", "PageScanner", "Sandbox", "ConnectorKit",
+            "Credentials",
+            "Cryptography", "HTTPTransport", "JobQueue", "Model", "OAuth",
             "PostgresClient", "RedisClient", "RefreshProbe", "SyncStore", "Vault", log,
         ]),
     executable(
@@ -251,9 +253,14 @@ let testTargets: [Target] = [
         "DeclarativeConnectorsTests",
         [
             "BuiltinConnectors", "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model",
-            "PageScanner", log,
+            "PageScanner", "Sandbox", log,
         ]),
-    tests("WorkerRuntimeTests", ["Model", "PostgresClient", "SyncStore", "WorkerRuntime", log]),
+    tests(
+        "WorkerRuntimeTests",
+        [
+            "ConnectorKit", "HTTPTransport", "Model", "PostgresClient", "RateLimits", "RedisClient",
+            "SyncStore", "WorkerRuntime", log, lifecycle,
+        ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),
     tests("RedisClientTests", ["RedisClient", "Model", log, lifecycle, nioCore]),
     tests("RateLimitsTests", ["Model", "RateLimits", "RedisClient", log]),

@@ -19,6 +19,14 @@ func refuse(_ message: String) -> Never {
     exit(78)
 }
 
+/// How long the rows of each table are kept.
+func lifetimes(_ settings: RetentionSettings) -> [ExpiringTable: Duration] {
+    [
+        .apiLog: settings.apiLog, .syncLog: settings.syncLog, .deletions: settings.deletions,
+        .scheduleFires: settings.scheduleFires, .webhookEvents: settings.webhookEvents,
+    ].compactMapValues { $0 }
+}
+
 let settings: ClusterSettings
 do throws(SettingsError) {
     settings = try ClusterSettings.load(ProcessInfo.processInfo.environment, requiring: .database)
@@ -32,7 +40,7 @@ let logger = Logger(label: "lockstep-scheduler")
 
 do {
     var database = try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed)
-    database.maxConnections = 2
+    database.maxConnections = 3
     // Its statements are short, and it has nothing else to do than to try again.
     database.connectTimeout = .seconds(3)
     database.statementTimeout = .seconds(8)
@@ -63,6 +71,8 @@ do {
         },
         // What broke one connection may have broken the other, and nothing said so.
         failed: { await pool.closeIdle() })
+    let housekeeper = Housekeeper(
+        store: RetentionStore(pool: pool), lifetimes: lifetimes(settings.retention), logger: logger)
     let sweeper = WebhookSweeper(
         store: WebhookStore(pool: pool), watches: WatchStore(pool: pool), queue: queue, logger: logger)
     let actions = ActionSweeper(
@@ -84,7 +94,7 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, scheduler, sweeper, actions],
+        services: [redis, endpoints, housekeeper, scheduler, sweeper, actions],
         gracefulShutdownSignals: [.sigterm, .sigint],
         logger: quiet
     ).run()

@@ -18,7 +18,7 @@ enum WorkerEndpoints {
             ?? HealthAnswer(isHealthy: true, reason: "ready")
     }
 
-    static func metrics(_ consumer: JobConsumer) -> MetricsText {
-        MetricsText(consumer.metrics)
+    static func metrics(_ consumer: JobConsumer, _ apiLog: APILog?) -> MetricsText {
+        MetricsText(consumer.metrics + (apiLog?.metrics ?? []))
     }
 }

@@ -78,6 +78,8 @@ do {
 
     let name = WorkerName.make()
     let metrics = JobMetrics()
+    let apiLog =
+        settings.retention.logsRequests ? APILog(store: APILogStore(pool: pool), logger: logger) : nil
     let store = SyncStore(
         pool: pool,
         resolvedCommit: { tookEffect in
@@ -88,7 +90,7 @@ do {
         vault: vault, store: CredentialStore(pool: pool), http: http, redis: redis, prefix: settings.prefix,
         owner: name,
         client: { settings.oauthClient(for: $0).map { OAuthClient(id: $0.id, secret: $0.secret) } },
-        logger: logger)
+        logger: logger, recorder: apiLog)
     let handler = SyncHandler(
         queue: queue, store: store, engine: SyncEngine(store: store),
         integrations: IntegrationStore(pool: pool), webhooks: WebhookStore(pool: pool),
@@ -98,7 +100,7 @@ do {
         http: http,
         limiter: RateLimiter(redis: redis, prefix: settings.prefix), limits: settings.limits,
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
-        logger: logger, metrics: metrics)
+        logger: logger, metrics: metrics, recorder: apiLog)
     let consumer = JobConsumer(
         queue: queue, handler: handler, concurrency: settings.concurrency, name: name, logger: logger,
         metrics: metrics, ledger: { try await probe.check(isFresh: $0) }
@@ -110,14 +112,16 @@ do {
     let endpoints = HealthEndpoints(
         host: settings.listen.host, port: settings.listen.port, logger: logger,
         health: { WorkerEndpoints.health(consumer) }, readiness: { WorkerEndpoints.readiness(consumer) },
-        metrics: { WorkerEndpoints.metrics(consumer) },
+        metrics: { WorkerEndpoints.metrics(consumer, apiLog) },
         started: { logger.info("worker listens", metadata: ["port": "\($0)", "worker": "\(name)"]) })
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
         configuration: ServiceGroupConfiguration(
             services: [
-                .init(service: redis), .init(service: http), .init(service: keeper),
+                .init(service: redis), .init(service: http),
+            ] + (apiLog.map { [.init(service: $0)] } ?? []) + [
+                .init(service: keeper),
                 .init(service: endpoints),
                 .init(
                     service: consumer, successTerminationBehavior: .gracefullyShutdownGroup,

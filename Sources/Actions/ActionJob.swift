@@ -2,7 +2,7 @@
 
 public import ConnectorKit
 import Cryptography
-public import JobQueue
+import JobQueue
 public import Model
 public import SyncStore
 

@@ -93,13 +93,13 @@ public struct ActionVerdict: Sendable, Equatable {
         }
         switch repetition {
         case .safe:
-            return again(error, isInDoubt: false, after: retry)
-                ?? over(.failed, error, error.userMessage, isInDoubt: false)
+            return again(error, isInDoubt: false, after: retry, title: title)
+                ?? over(.failed, error, silent(title), isInDoubt: false)
         case .keyed, .lookedUp:
             guard failure.effect == .unknown else { break }
             var wait = retry
             if case .lookedUp(let after) = repetition { wait = retry.map { max($0, after) } }
-            if let verdict = again(error, isInDoubt: true, after: wait) { return verdict }
+            if let verdict = again(error, isInDoubt: true, after: wait, title: title) { return verdict }
         case .never: break
         }
         return over(.unknown, error, unknown(title), isInDoubt: true)
@@ -111,9 +111,9 @@ public struct ActionVerdict: Sendable, Equatable {
     ) -> ActionVerdict {
         var verdict =
             switch error.errorClass {
-            case .rateLimited, .providerOutage: limited(error, isInDoubt: true)
+            case .rateLimited, .providerOutage: limited(error, isInDoubt: true, title: title)
             case .transient, .contractViolation:
-                again(error, isInDoubt: true, after: retry)
+                again(error, isInDoubt: true, after: retry, title: title)
                     ?? over(.unknown, error, unknown(title), isInDoubt: true)
             default: over(.unknown, error, unknown(title), isInDoubt: true)
             }
@@ -129,42 +129,53 @@ public struct ActionVerdict: Sendable, Equatable {
         title: String
     ) -> ActionVerdict {
         switch error.errorClass {
-        case .rateLimited, .providerOutage: return limited(error, isInDoubt: wasInDoubt)
+        case .rateLimited, .providerOutage: return limited(error, isInDoubt: wasInDoubt, title: title)
         case .transient:
-            if let verdict = again(error, isInDoubt: wasInDoubt, after: retry) { return verdict }
+            if let verdict = again(error, isInDoubt: wasInDoubt, after: retry, title: title) {
+                return verdict
+            }
         default: break
         }
         // The provider's answer to a repeated key is about the first request too; any other refusal is not.
         let isAboutAll: Bool =
             if case .keyed = repetition { error.errorClass == .rejected } else { repetition == .safe }
+        let message =
+            error.errorClass == .transient ? "\(silent(title)) Nothing was changed." : error.userMessage
         var verdict =
             wasInDoubt && !isAboutAll
             ? over(.unknown, error, unknown(title), isInDoubt: true)
-            : over(.failed, error, error.userMessage, isInDoubt: false)
+            : over(.failed, error, message, isInDoubt: false)
         verdict.note(error)
         return verdict
     }
 
     /// The provider, or a limit, makes it wait: no attempt is charged.
-    private static func limited(_ error: ConnectorError, isInDoubt: Bool) -> ActionVerdict {
+    private static func limited(
+        _ error: ConnectorError, isInDoubt: Bool, title: String
+    ) -> ActionVerdict {
         let wait = error.retryAfter ?? unstatedWait
-        var verdict = later(error, isInDoubt: isInDoubt, wait: wait, log: .yielded)
+        let message =
+            error.errorClass == .providerOutage
+            ? "\(title) has problems at the moment. This is done when it is back."
+            : "\(title) is limiting requests. This is done in a while."
+        var verdict = later(error, message, isInDoubt: isInDoubt, wait: wait, log: .yielded)
         verdict.job = .snooze(wait)
         return verdict
     }
 
     private static func again(
-        _ error: ConnectorError, isInDoubt: Bool, after wait: Duration?
+        _ error: ConnectorError, isInDoubt: Bool, after wait: Duration?, title: String
     ) -> ActionVerdict? {
         guard let wait = wait.map({ max($0, error.retryAfter ?? .zero) }) else { return nil }
-        return later(error, isInDoubt: isInDoubt, wait: wait, log: .failed)
+        return later(
+            error, "\(silent(title)) This is tried again.", isInDoubt: isInDoubt, wait: wait, log: .failed)
     }
 
     private static func later(
-        _ error: ConnectorError, isInDoubt: Bool, wait: Duration, log: RunEnd.Status
+        _ error: ConnectorError, _ message: String, isInDoubt: Bool, wait: Duration, log: RunEnd.Status
     ) -> ActionVerdict {
         var end = ActionEnd(isInDoubt ? .running : .requested, log: log)
-        (end.code, end.message, end.detail) = (error.code, error.userMessage, error.operatorDetail)
+        (end.code, end.message, end.detail) = (error.code, message, error.operatorDetail)
         end.isInDoubt = isInDoubt
         end.wait = wait
         return ActionVerdict(end: end, job: .retry(after: wait))
@@ -183,6 +194,8 @@ public struct ActionVerdict: Sendable, Equatable {
         needsReauthorization = [.auth, .authRevoked].contains(error.errorClass)
         refusedVersion = error.refusedVersion
     }
+
+    private static func silent(_ title: String) -> String { "\(title) did not answer as expected." }
 
     private static func unknown(_ title: String) -> String {
         "It is not known whether \(title) did this. Look there before you do it again."

@@ -41,6 +41,7 @@ public enum TerminalCondition: String, Sendable, CaseIterable {
     case singlePage = "single_page"
     case reachedCursor = "reached_cursor"
     case notModified = "not_modified"
+    case parentGone = "parent_gone"
 }
 
 /// What follows a page.

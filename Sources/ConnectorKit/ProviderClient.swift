@@ -63,6 +63,14 @@ public protocol ResponseReading: Sendable {
 
     /// What a response, successful or not, says about limits.
     func signals(of response: HTTPResponse) -> LimitSignals
+
+    /// The provider's own name of the request, by which its support finds it; nil when there is none.
+    func requestID(of response: HTTPResponse) -> String?
+}
+
+extension ResponseReading {
+    /// None.
+    public func requestID(of response: HTTPResponse) -> String? { nil }
 }
 
 /// A client without limits, for tools that look at a provider outside of a cluster.

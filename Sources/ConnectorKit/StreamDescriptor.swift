@@ -66,11 +66,39 @@ public struct ParentBinding: Sendable {
     public let stream: String
     /// Names that the child's requests use, and where in the parent's record their values are.
     public let values: [String: JSONPointer]
+    /// The parent's own parent, where the parent is a child itself, and what its values are.
+    public var grandparent: Grandparent?
+    /// Only parents whose record has something here are read; see `isPresent`.
+    public var condition: JSONPointer?
+    /// Whether an incremental sync reads only the slices of parents that changed since it was last read.
+    public var readsChangedAlone = false
+
+    /// Where a child of a child has further values from.
+    public struct Grandparent: Sendable {
+        /// The stream.
+        public let stream: String
+        /// Names, and where in its record their values are.
+        public let values: [String: JSONPointer]
+
+        /// A stream whose records have these values.
+        public init(stream: String, values: [String: JSONPointer]) {
+            self.stream = stream
+            self.values = values
+        }
+    }
 
     /// `values` says where a child's values are in the parent's record.
     public init(stream: String, values: [String: JSONPointer]) {
         self.stream = stream
         self.values = values
+    }
+
+    /// The names of all values, inherited ones included.
+    public var names: Set<String> { Set(values.keys).union(grandparent?.values.keys ?? [:].keys) }
+
+    /// Whether a value fulfils `condition`: it is there, and neither null, false, 0 nor empty.
+    public static func isPresent(_ value: String?) -> Bool {
+        ![nil, "", "0", "false"].contains(value)
     }
 }
 

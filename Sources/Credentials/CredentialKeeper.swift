@@ -53,17 +53,21 @@ public final class CredentialKeeper: Service, Sendable {
     let lock: RefreshLock
     let configuration: KeeperConfiguration
     let logger: Logger
+    let recorder: (any ExchangeRecorder)?
     private let client: @Sendable (String) -> OAuthClient?
     private let flights = RefreshFlights()
     /// Names this process in claims.
     let owner: String
 
     /// `client` gives the operator's OAuth client of a service. Without a `redis` the claims in Postgres do alone.
+    /// `recorder` hears of each request for tokens.
     public init(
         vault: CredentialVault, store: CredentialStore, http: HTTPClient, redis: RedisClient?,
         prefix: String, owner: String, client: @escaping @Sendable (String) -> OAuthClient?,
-        logger: Logger, configuration: KeeperConfiguration = KeeperConfiguration()
+        logger: Logger, configuration: KeeperConfiguration = KeeperConfiguration(),
+        recorder: (any ExchangeRecorder)? = nil
     ) {
+        self.recorder = recorder
         precondition(configuration.requestTimeout < configuration.lease, "a request ends before its claim")
         self.vault = vault
         self.store = store
@@ -89,7 +93,8 @@ public final class CredentialKeeper: Service, Sendable {
                 version: initial.version)
         }
         let target = RefreshTarget(
-            id: id, title: title, profile: profile, client: client(integration.service),
+            id: id, service: integration.service, title: title, profile: profile,
+            client: client(integration.service),
             configuration: configuration)
         return KeptSecrets(keeper: self, target: target, known: known)
     }
@@ -133,6 +138,7 @@ public final class CredentialKeeper: Service, Sendable {
 /// An integration whose secrets are kept, and how its service gives tokens.
 struct RefreshTarget: Sendable {
     let id: Int64
+    let service: String
     /// The service's name as people read it.
     let title: String
     let profile: OAuthProfile?

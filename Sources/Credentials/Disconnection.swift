@@ -112,3 +112,24 @@ public struct Disconnection: Sendable {
         return .failed("\(failure.code): \(failure.detail)")
     }
 }
+
+extension Disconnection.Revocation {
+    /// A word for programs; it never changes its meaning.
+    public var word: String {
+        switch self {
+        case .revoked: "revoked"
+        case .unsupported: "unsupported"
+        case .nothingStored: "nothing_stored"
+        case .failed: "failed"
+        case .givenUp: "given_up"
+        }
+    }
+
+    /// Why the provider did not take the tokens back; nil when nothing went wrong.
+    public var reason: String? {
+        switch self {
+        case .failed(let reason), .givenUp(let reason): reason
+        case .revoked, .unsupported, .nothingStored: nil
+        }
+    }
+}

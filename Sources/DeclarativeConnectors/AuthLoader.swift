@@ -180,8 +180,9 @@ struct AuthLoader {
         var fields = OAuthProfile.Fields()
         let keys = ["access_token", "refresh_token", "expires_in", "scope", "error", "success"]
         guard auth.has("answer"), let answer = auth.mapping("answer", keys: keys) else { return fields }
-        func read(_ key: String, _ path: WritableKeyPath<OAuthProfile.Fields, String>) {
-            if answer.has(key), let pointer = answer.pointer(key) { fields[keyPath: path] = pointer.text }
+        func read(_ key: String, _ path: WritableKeyPath<OAuthProfile.Fields, OAuthProfile.Places>) {
+            guard answer.has(key), let pointers = answer.pointers(key) else { return }
+            fields[keyPath: path] = OAuthProfile.Places(pointers.map(\.text))
         }
         read("access_token", \.accessToken)
         read("refresh_token", \.refreshToken)

@@ -67,12 +67,18 @@ final class ListReader: PageReader {
                 scanned: ScannedPage.empty(list.list.plan), continuation: .end(.notModified), cursor: nil,
                 cost: cost)
         }
-        let scanned: ScannedPage
+        if stream.stream.parentGone.contains(where: { $0.holds(for: response) }) {
+            return Page(
+                scanned: ScannedPage.empty(list.list.plan), continuation: .end(.parentGone), cursor: nil,
+                cost: cost)
+        }
+        var scanned: ScannedPage
         do throws(PageScanError) {
             scanned = try list.scanner.scan(response.body)
         } catch {
             throw stream.judge.failure(of: response, scan: error)
         }
+        if let skipped = stream.stream.skippedID { scanned = scanned.without(identifier: skippedID(skipped)) }
         let outcome = try outcome(list, scanned, response, current)
         let cursor = pinned ?? self.cursor(scanned, response, outcome, current)
         let continuation = continuation(outcome, current)
@@ -84,6 +90,10 @@ final class ListReader: PageReader {
         // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
         return try await fetch(
             held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
+    }
+
+    private func skippedID(_ template: Template) -> [UInt8] {
+        Array(template.filled { slice.values[$0.name] ?? "" }.utf8)
     }
 
     private func begin() -> ListPosition {
@@ -104,7 +114,7 @@ final class ListReader: PageReader {
     private func ask(
         _ list: ReadableList, _ position: ListPosition, _ cost: inout RequestCost
     ) async throws(ConnectorError) -> HTTPResponse {
-        var judge = stream.judge
+        var judge = stream.judge.endedBy(stream.stream.parentGone)
         if case .changes = purpose {
             judge = judge.refusing(stream.stream.resyncStatuses)
             if case .etag = stream.stream.incremental, position.place == nil {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import HTTPTransport
 import Model
 import PageScanner
 
@@ -45,6 +46,10 @@ struct StreamManifest: Sendable {
     /// How a backfill narrows the list; nil for one that is narrowed as changes are, or not at all.
     let range: IncrementalRule.RangeParameters?
     let parent: ParentBinding?
+    /// Responses that say that the parent of a slice is not there any more: its list is empty.
+    let parentGone: [ResponseCondition]
+    /// The id of a record that a list shows and that is none of the stream's.
+    let skippedID: Template?
     let absence: AbsencePolicy
     let maxPages: Int
     let fields: [StreamField]
@@ -157,17 +162,31 @@ struct DeletedList: Sendable {
     let horizon: Duration?
 }
 
-/// What a response with this status and this value means.
-struct ErrorRule: Sendable, Equatable {
+/// A response with this status and this value.
+struct ResponseCondition: Sendable, Equatable {
     let status: Int?
     let pointer: JSONPointer?
     /// Any of these; empty for any value but null.
     let equals: [JSONScalar]
-    let errorClass: ErrorClass
 
-    /// Whether a response with a status of success may be a failure by this rule.
+    /// Whether a response with a status of success may fulfil it.
     var concernsSuccess: Bool {
         if let status { return (200..<300).contains(status) }
         return pointer != nil
     }
+
+    func holds(for response: HTTPResponse) -> Bool {
+        if let status, status != response.status { return false }
+        guard let pointer else { return true }
+        guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
+            return false
+        }
+        return equals.isEmpty ? value != .null : equals.contains(value)
+    }
+}
+
+/// What a response that fulfils a condition means.
+struct ErrorRule: Sendable, Equatable {
+    let condition: ResponseCondition
+    let errorClass: ErrorClass
 }

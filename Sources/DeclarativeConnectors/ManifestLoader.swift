@@ -102,7 +102,7 @@ public enum ManifestLoader {
         }
     }
 
-    static let errorKeys = ["status", "pointer", "equals", "class"]
+    static let errorKeys = ResponseCondition.keys + ["class"]
 
     static func errorRule(_ rule: MappingReader) -> ErrorRule? {
         guard let errorClass = rule.word("class", ErrorClass.self, required: true) else { return nil }
@@ -110,13 +110,7 @@ public enum ManifestLoader {
             rule.complain(
                 "class", "'stale_worker' is the engine's own; no response of a provider means it")
         }
-        let pointer = rule.pointer("pointer")
-        if !rule.has("status"), pointer == nil {
-            rule.complain("status", "a rule needs a status, a pointer, or both")
-        }
-        return ErrorRule(
-            status: rule.integer("status", in: 100...599), pointer: pointer,
-            equals: scalars(rule, "equals"), errorClass: errorClass)
+        return ResponseCondition(rule).map { ErrorRule(condition: $0, errorClass: errorClass) }
     }
 
     /// A scalar or a list of scalars. What looks like a number or a truth value is one, unless it is quoted.

@@ -35,7 +35,7 @@ struct RequestLoader {
                     reader.complain(key, "\(place.text) needs a parent")
                     continue
                 }
-                if parent.values[place.name] == nil {
+                if !parent.names.contains(place.name) {
                     reader.complain(key, "\(place.text) is not among parent.values")
                 }
             } else if place.namespace == .secret {

@@ -27,7 +27,7 @@ struct RequestTemplate: Sendable {
         // A missing value is found before the first request, not at some page.
         var additions = RequestAdditions()
         var parents: [String: String] = [:]
-        for name in stream.parent?.values.keys ?? [:].keys { parents[name] = "" }
+        for name in stream.parent?.names ?? [] { parents[name] = "" }
         additions.values.slice = StreamSlice(partition: "", values: parents)
         _ = try request(stream.list.request, additions)
     }

@@ -17,12 +17,14 @@ struct ResponseJudge: ResponseReading {
     private var answers: Set<Int> = []
     /// Statuses that refuse a stored cursor.
     private var refusals: Set<Int> = []
+    /// Responses that are an answer: the parent of the slice is gone.
+    private var endings: [ResponseCondition] = []
 
     init(manifest: Manifest, stream: String, secrets: [String: SecretString]) {
         self.manifest = manifest
         self.stream = stream
         self.secrets = secrets
-        successRules = manifest.errors.filter(\.concernsSuccess)
+        successRules = manifest.errors.filter(\.condition.concernsSuccess)
     }
 
     /// The same judge for requests to which these statuses are an answer.
@@ -39,8 +41,16 @@ struct ResponseJudge: ResponseReading {
         return judge
     }
 
+    /// The same judge for requests to which these responses are an answer.
+    func endedBy(_ conditions: [ResponseCondition]) -> ResponseJudge {
+        var judge = self
+        judge.endings = conditions
+        return judge
+    }
+
     func failure(of outcome: Result<HTTPResponse, HTTPError>) -> ConnectorError? {
         switch outcome {
+        case .success(let response) where endings.contains { $0.holds(for: response) }: nil
         case .success(let response) where answers.contains(response.status): nil
         case .success(let response) where refusals.contains(response.status):
             make(
@@ -54,6 +64,10 @@ struct ResponseJudge: ResponseReading {
 
     func signals(of response: HTTPResponse) -> LimitSignals {
         manifest.feedback.signals(of: response)
+    }
+
+    func requestID(of response: HTTPResponse) -> String? {
+        manifest.requestIDHeader.flatMap(response.headers.first)
     }
 
     /// The failure of a success whose body is not the page that the manifest describes.
@@ -85,18 +99,16 @@ struct ResponseJudge: ResponseReading {
 
     /// The failure that a response with a status of success has in its body.
     private func hiddenFailure(_ response: HTTPResponse) -> ConnectorError? {
-        guard let rule = successRules.first(where: { matches($0, response) }) else { return nil }
+        guard let rule = successRules.first(where: { $0.condition.holds(for: response) }) else { return nil }
         return make(rule.errorClass, code: "error_in_body", response, "status \(response.status)")
     }
 
     private func judged(_ response: HTTPResponse, fallback: ErrorClass) -> ConnectorError {
-        let rule = manifest.errors.first { matches($0, response) }
+        let rule = manifest.errors.first { $0.condition.holds(for: response) }
         return make(
             rule?.errorClass ?? fallback, code: "http_\(response.status)", response,
             "status \(response.status)")
     }
-
-    private func matches(_ rule: ErrorRule, _ response: HTTPResponse) -> Bool { rule.matches(response) }
 
     private func fallback(_ response: HTTPResponse) -> ErrorClass { Self.fallback(response) }
 
@@ -116,7 +128,7 @@ struct ResponseJudge: ResponseReading {
         _ errorClass: ErrorClass, code: String, _ response: HTTPResponse, _ reason: String
     ) -> ConnectorError {
         var detail = "stream \(stream): \(reason)"
-        if let header = manifest.requestIDHeader, let id = response.headers.first(header) {
+        if let id = requestID(of: response) {
             detail += ", request id \(id.prefix(100))"
         }
         if !response.body.isEmpty { detail += ", body: \(Self.excerpt(response.body, without: secrets))" }
@@ -153,17 +165,5 @@ struct ResponseJudge: ResponseReading {
         case .staleWorker: "The sync continues in a newer run."
         case .config: "\(title) is not fully set up."
         }
-    }
-}
-
-extension ErrorRule {
-    /// Whether a response is what the rule is about.
-    func matches(_ response: HTTPResponse) -> Bool {
-        if let status, status != response.status { return false }
-        guard let pointer else { return true }
-        guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
-            return false
-        }
-        return equals.isEmpty ? value != .null : equals.contains(value)
     }
 }

@@ -13,7 +13,8 @@ struct StreamLoader {
         RequestLoader.keys + [
             "initial_query", "records", "records_optional", "layout", "keys_as_field", "id", "version",
             "tombstone", "page",
-            "hydrate", "fetch", "incremental", "backfill", "deleted_list", "parent", "absence", "max_pages",
+            "hydrate", "fetch", "incremental", "backfill", "deleted_list", "parent", "skip_id", "absence",
+            "max_pages",
             "parameters", "fields",
         ]
 
@@ -39,7 +40,8 @@ struct StreamLoader {
     }
 
     private func stream(_ name: String, _ reader: MappingReader, known: [StreamManifest]) -> StreamManifest? {
-        let parent = parentBinding(reader, known: known)
+        let loadedParent = ParentLoader(reader: reader).load(known: known)
+        let parent = loadedParent?.binding
         let requests = RequestLoader(parent: parent)
         let isWindowed =
             reader.mapping("incremental", keys: IncrementalLoader.keys)?.text("kind")
@@ -65,10 +67,18 @@ struct StreamLoader {
             initialQuery: initial.map { IncrementalRule.QueryItem(name: $0.name, value: $0.value) },
             hydration: hydration, single: single,
             incremental: incremental.rule, resyncStatuses: incremental.resyncStatuses, deletedList: deleted,
-            range: range(reader), parent: parent, absence: absence, maxPages: maxPages,
+            range: range(reader), parent: parent, parentGone: loadedParent?.gone ?? [],
+            skippedID: skippedID(reader, requests), absence: absence, maxPages: maxPages,
             fields: FieldLoader(reader).load())
         StreamLints(reader: reader, stream: stream).check()
         return stream
+    }
+
+    /// The id of a record that is no record of the stream: a thread's list begins with what it answers.
+    private func skippedID(_ reader: MappingReader, _ requests: RequestLoader) -> Template? {
+        guard reader.has("skip_id"), let template = reader.template("skip_id") else { return nil }
+        requests.check([template], "skip_id", reader, [.parent])
+        return template
     }
 
     private func plan(
@@ -148,31 +158,6 @@ struct StreamLoader {
             case .twoRuns: .twoRuns
             }
         }
-    }
-
-    private func parentBinding(_ reader: MappingReader, known: [StreamManifest]) -> ParentBinding? {
-        guard let parent = reader.mapping("parent", keys: ["stream", "values"]) else { return nil }
-        guard let stream = parent.text("stream", required: true) else { return nil }
-        guard let target = known.first(where: { $0.name == stream }) else {
-            parent.complain("stream", "'\(stream)' is not a stream that stands before this one")
-            return nil
-        }
-        if target.parent != nil {
-            parent.complain("stream", "'\(stream)' is itself a child; one level is allowed")
-        }
-        guard let node = parent.node("values"), case .mapping(let mapping) = node else {
-            parent.complain(
-                "values", "is missing; names for ${parent.NAME} and where they are in the parent's record")
-            return nil
-        }
-        var values: [String: JSONPointer] = [:]
-        for (name, value) in mapping {
-            guard let name = name.string, let pointer = parent.pointer(from: value, "values") else {
-                continue
-            }
-            values[name] = pointer
-        }
-        return ParentBinding(stream: stream, values: values)
     }
 
     private func scalarRule(_ reader: MappingReader, _ key: String) -> ScalarRule? {

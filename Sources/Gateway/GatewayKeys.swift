@@ -10,6 +10,7 @@ public struct GatewayKeys: Sendable {
     enum Purpose: String {
         case link = "lockstep connect link 1"
         case form = "lockstep form 1"
+        case session = "lockstep page session 1"
     }
 
     /// There is no key, or one that is not base64.

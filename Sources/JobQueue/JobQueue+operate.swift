@@ -48,6 +48,13 @@ extension JobQueue {
         return zip(ids, scores).filter { !$0.1.isNull }.map(\.0)
     }
 
+    /// Which of these running jobs keep an action or a webhook's event waiting for their integration.
+    public func hurried(among leases: [LeaseHandle]) async throws(QueueError) -> [LeaseHandle] {
+        try await eachBatch(leases) { batch throws(QueueError) in
+            try await positions(.hurry, batch.flatMap { $0.arguments })
+        }
+    }
+
     /// Ends a job that was cancelled while it ran. False when its lease was lost before.
     public func finishCancelled(_ lease: LeaseHandle) async throws(QueueError) -> Bool {
         try await finish([lease], counter: "cancelled").isEmpty

@@ -201,8 +201,8 @@ extension JobQueue {
         return results.map { $0.text ?? "" }
     }
 
-    /// Runs a script that answers with the positions of lost leases.
-    private func positions(
+    /// Runs a script that answers with positions of leases.
+    func positions(
         _ script: QueueScript, _ arguments: [RedisArgument]
     ) async throws(QueueError) -> [Int] {
         guard let positions = try await eval(script, arguments).array else {
@@ -211,7 +211,7 @@ extension JobQueue {
         return positions.compactMap { $0.int.map(Int.init) }
     }
 
-    private func eachBatch<Item: Sendable>(
+    func eachBatch<Item: Sendable>(
         _ items: [Item], _ body: ([Item]) async throws(QueueError) -> [Int]
     ) async throws(QueueError) -> [Item] {
         var lost: [Item] = []

@@ -6,7 +6,7 @@ import RedisClient
 /// inserted below the first line, which holds the flags.
 enum QueueScript: String, CaseIterable {
     case claim, renew, finish, postpone, deadletter, park, bind, reap, enqueue, resume, replay, heartbeat,
-        progress, sort, cancel, slot, beat, stats, backfill, forget
+        progress, sort, cancel, slot, beat, stats, backfill, forget, hurry
 
     private static let claimScript = assembled(PackageResources.claim_lua, withLanes: true)
     private static let renewScript = assembled(PackageResources.renew_lua)
@@ -28,6 +28,7 @@ enum QueueScript: String, CaseIterable {
     private static let backfillScript = assembled(PackageResources.backfill_lua)
     private static let statsScript = assembled(PackageResources.stats_lua, withLanes: true)
     private static let forgetScript = assembled(PackageResources.forget_lua, withLanes: true)
+    private static let hurryScript = assembled(PackageResources.hurry_lua)
 
     var script: RedisScript {
         switch self {
@@ -51,6 +52,7 @@ enum QueueScript: String, CaseIterable {
         case .stats: Self.statsScript
         case .backfill: Self.backfillScript
         case .forget: Self.forgetScript
+        case .hurry: Self.hurryScript
         }
     }
 

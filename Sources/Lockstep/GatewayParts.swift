@@ -53,8 +53,9 @@ struct GatewayParts {
         let credentials = CredentialStore(pool: pool)
         let integrations = IntegrationStore(pool: pool)
         let links = ConnectLinkStore(pool: pool)
+        let keys = try GatewayKeys(settings.keys)
         let connect = ConnectRoutes(
-            keys: try GatewayKeys(settings.keys), links: links,
+            keys: keys, links: links,
             flow: AuthorizationFlow(
                 vault: vault, states: AuthorizationStore(pool: pool), links: links,
                 integrations: integrations, credentials: credentials, http: http),
@@ -71,6 +72,20 @@ struct GatewayParts {
             configuration: WebhookIntake.Configuration(
                 publicURL: settings.publicURL, serviceURLs: settings.serviceURLs,
                 secrets: { settings.webhookSecret(for: $0).map(SecretList.secrets) ?? [] }), logger: logger)
+        let operations = Operations(
+            integrations: integrations, queue: queue,
+            disconnection: Disconnection(
+                vault: vault, credentials: credentials, integrations: integrations, http: http),
+            sweeps: SweepDecisions(pool: pool), directory: directory)
+        let api = ApiRoutes(
+            token: settings.adminToken, reader: LedgerReader(pool: pool), operations: operations,
+            queue: queue, links: links, idempotency: IdempotencyStore(pool: pool), directory: directory,
+            keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
+
+        let pages = StatusRoutes(
+            token: settings.adminToken, reader: LedgerReader(pool: pool),
+            schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
+            links: links, keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
 
         let health = GatewayHealth {
             GatewayHealth.Finding(
@@ -82,7 +97,7 @@ struct GatewayParts {
             publicRoutes: connect.routes + Route.webhooks(intake) { publicURL.withLock { $0 } },
             publicURL: settings.publicURL,
             privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
-            privateRoutes: [], health: health, logger: logger,
+            privateRoutes: api.routes + pages.routes, health: health, logger: logger,
             started: { ports in
                 publicURL.withLock { if $0.isEmpty { $0 = "http://127.0.0.1:\(ports.publicPort)" } }
                 // Who started this process reads the ports from this line.

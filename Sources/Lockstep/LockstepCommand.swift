@@ -13,6 +13,7 @@ struct LockstepCommand: AsyncParsableCommand {
             IntegrationsCommand.self, ConnectLinkCommand.self, SyncCommand.self, EnqueueCommand.self,
             BackfillCommand.self, ActionCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
-            DeadCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self, VerifyCommand.self,
+            DeadCommand.self, SweepCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self,
+            VerifyCommand.self,
         ])
 }

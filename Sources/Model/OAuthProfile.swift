@@ -100,18 +100,40 @@ public struct OAuthProfile: Sendable, Equatable {
         case none
     }
 
-    /// Where things are in the answer: JSON pointers.
+    /// Where one thing is in the answer: the first of these JSON pointers that leads to a value. Slack gives a user's token
+    /// in one place for a code, and in another for a refresh token.
+    public struct Places: Sendable, Equatable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral {
+        /// The pointers in the order in which they are tried.
+        public let pointers: [String]
+
+        /// Places that are tried in this order.
+        public init(_ pointers: [String]) {
+            self.pointers = pointers
+        }
+
+        /// One place.
+        public init(stringLiteral pointer: String) {
+            pointers = [pointer]
+        }
+
+        /// Places that are tried in this order.
+        public init(arrayLiteral pointers: String...) {
+            self.pointers = pointers
+        }
+    }
+
+    /// Where things are in the answer.
     public struct Fields: Sendable, Equatable {
         /// The token that requests carry.
-        public var accessToken = "/access_token"
+        public var accessToken: Places = "/access_token"
         /// The token that the next one is asked for with.
-        public var refreshToken = "/refresh_token"
+        public var refreshToken: Places = "/refresh_token"
         /// Seconds until the access token expires.
-        public var expiresIn = "/expires_in"
+        public var expiresIn: Places = "/expires_in"
         /// What was granted.
-        public var scope = "/scope"
+        public var scope: Places = "/scope"
         /// A word for what went wrong.
-        public var error = "/error"
+        public var error: Places = "/error"
         /// A member that is `true` exactly when the request succeeded, whatever the status; nil when the status says so.
         public var success: String?
 

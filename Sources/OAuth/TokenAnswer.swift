@@ -97,7 +97,7 @@ public enum TokenAnswer {
                 TokenFailure(
                     .transient, code: fields.isObject ? "token_missing" : "not_json",
                     detail: fields.isObject
-                        ? "the answer has no token at \(profile.fields.accessToken)"
+                        ? "the answer has no token at \(profile.fields.accessToken.pointers.joined(separator: " or "))"
                         : "the answer of the token endpoint is not JSON",
                     mayHaveTakenEffect: true))
         }
@@ -166,17 +166,19 @@ private struct FieldReader {
     let isObject: Bool
 
     init(_ body: [UInt8], _ fields: OAuthProfile.Fields) {
-        let texts = [
+        let places = [
             fields.accessToken, fields.refreshToken, fields.expiresIn, fields.scope, fields.error,
-            fields.success ?? "",
+            OAuthProfile.Places(fields.success.map { [$0] } ?? []),
         ]
-        // The loader has checked the pointers of manifests; one that is none finds nothing.
-        let pointers = texts.map { text -> JSONPointer? in
-            do throws(PageScanError) { return try JSONPointer(text) } catch { return nil }
+        values = places.map { place in
+            // The loader has checked the pointers of manifests; one that is none finds nothing.
+            let pointers = place.pointers.compactMap { text -> JSONPointer? in
+                do throws(PageScanError) { return try JSONPointer(text) } catch { return nil }
+            }
+            return JSONValueReader.scalars(at: pointers, in: body).lazy.compactMap { $0 }.first {
+                $0 != .null
+            }
         }
-        let found = JSONValueReader.scalars(at: pointers.compactMap { $0 }, in: body)
-        var rest = found[...]
-        values = pointers.map { $0 == nil ? nil : rest.removeFirst() }
         hasSuccess = fields.success != nil
         isObject =
             body.first { $0 > 0x20 } == UInt8(ascii: "{") && body.last { $0 > 0x20 } == UInt8(ascii: "}")

@@ -25,6 +25,15 @@ public struct ScannedPage: Sendable {
         )
     }
 
+    /// The page without the record of this id, and with all the rest: a list of answers may begin with the question.
+    public func without(identifier: [UInt8]) -> ScannedPage {
+        ScannedPage(
+            body: body,
+            records: records.filter { !identifiers[$0.identifierRange].elementsEqual(identifier) },
+            rejected: rejected, identifiers: identifiers, envelope: envelope, cursorRange: cursorRange,
+            lastIdentifier: lastIdentifier)
+    }
+
     /// Gives the body and the ids' arena for the call.
     public func withUnsafeBytes<Result>(
         _ body: (_ body: UnsafeRawBufferPointer, _ identifiers: UnsafeRawBufferPointer) throws -> Result

@@ -25,7 +25,6 @@ public final class SlotScheduler: Service, Sendable {
     private struct Known {
         var epoch: String?
         var checked: ContinuousClock.Instant?
-        var pruned: ContinuousClock.Instant?
         /// Schedules whose problem was logged, with its text.
         var unreadable: [Int64: String] = [:]
     }
@@ -77,7 +76,6 @@ public final class SlotScheduler: Service, Sendable {
             let epoch = try await epoch()
             let wait = try await planDueSlots()
             let outcome = try await enqueuer.work(in: epoch, for: Self.turn)
-            try await prune()
             health.withLock { $0 = (.now, nil) }
             switch outcome {
             case .done: return wait
@@ -150,13 +148,5 @@ public final class SlotScheduler: Service, Sendable {
                 slot.skippedReason == nil ? "slot fires" : "slot is skipped",
                 metadata: ["schedule": "\(schedule.definition.name)", "slot": "\(slot.at.rfc3339)"])
         }
-    }
-
-    /// Deletes old rows of slots, a few at a time.
-    private func prune() async throws {
-        let last = known.withLock { $0.pruned }
-        if let last, ContinuousClock.now - last < .seconds(60) { return }
-        _ = try await store.prune(limit: 1_000)
-        known.withLock { $0.pruned = .now }
     }
 }

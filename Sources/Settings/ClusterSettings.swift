@@ -56,6 +56,8 @@ public struct ClusterSettings: Sendable {
     public let serviceURLs: [String: String]
     /// `LOCKSTEP_LIMITS`: quantities in place of those of manifests. Whether the limits exist is not known here.
     public let limits: LimitOverrides
+    /// How long rows that only tell what was are kept.
+    public let retention: RetentionSettings
     /// The applications that are registered with providers, by the service as their variables spell it.
     let oauthClients: [String: OAuthClientEntry]
     /// What notifications are signed with, by the service as its variable spells it.
@@ -122,6 +124,7 @@ public struct ClusterSettings: Sendable {
             environment.list(
                 "LOCKSTEP_LIMITS", separator: ",", default: [], allowed: LimitOverrides.form,
                 show: { "\($0.service).\($0.limit)=\($0.quantity)" }, parse: LimitOverrides.entry))
+        retention = RetentionSettings.read(&environment)
         oauthClients = OAuthClientEntry.read(&environment, readFile: readFile)
         webhookSecrets = WebhookSecretEntry.read(&environment, readFile: readFile)
         effective = environment.effective

@@ -21,7 +21,7 @@ enum Interruption: Error {
         case .stopped(.yield):
             RunEnd(
                 .yielded, errorCode: "yielded", errorMessage: "The sync continues in a moment.",
-                errorDetail: "the run had its share of time while other jobs waited")
+                errorDetail: "the run gave way to jobs that waited")
         case .snoozed(let wait, let failure):
             RunEnd(
                 .yielded, errorCode: failure.code,

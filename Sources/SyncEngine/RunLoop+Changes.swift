@@ -31,7 +31,8 @@ extension RunLoop {
             guard let binding = stream.parent else { continue }
             let wanted = changes.partitions(of: stream.name)
             guard !wanted.isEmpty else { continue }
-            let known = try await store.liveRecords(of: run, stream: binding.stream, ids: wanted)
+            let known = try await store.parents(
+                of: run, stream: binding.stream, grandparent: nil, ids: wanted)
             let names = Set(known.map { Array($0.externalID.utf8) })
             let named = Set((changes.objects[binding.stream]?[""] ?? []).map { Array($0.utf8) })
             for id in wanted where !names.contains(Array(id.utf8)) && !named.contains(Array(id.utf8)) {
@@ -49,7 +50,8 @@ extension RunLoop {
         // The parents read in this run have to be there.
         try await flush(&lane)
         try await settle(&lane)
-        let parents = try await store.liveRecords(of: run, stream: binding.stream, ids: wanted)
+        let parents = try await store.parents(
+            of: run, stream: binding.stream, grandparent: binding.grandparent?.stream, ids: wanted)
         let stored = try await store.slices(of: run, stream: stream.name, partitions: wanted)
         let known = Dictionary(stored.map { ($0.partition, $0) }, uniquingKeysWith: { first, _ in first })
         for parent in parents {

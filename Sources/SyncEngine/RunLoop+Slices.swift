@@ -183,7 +183,7 @@ extension RunLoop {
         state.phase = .idle
     }
 
-    /// Reads a child stream: one slice for each live record of its parent stream, in the order of their ids.
+    /// Reads a child stream: one slice for each live record of its parent stream that is meant, in the order of their ids.
     mutating func readChildren(
         _ stream: StreamDescriptor, _ binding: ParentBinding, _ strategy: any SyncStrategy, _ lane: inout Lane
     ) async throws {
@@ -196,8 +196,9 @@ extension RunLoop {
         let wantsFull = whole.phase == .full
         var after = isBackfill ? "" : whole.position ?? ""
         while true {
-            let parents = try await store.liveRecords(
-                of: run, stream: binding.stream, after: after, limit: Self.parentBatch)
+            let parents = try await store.parents(
+                of: run, binding.query(of: stream.name, isIncremental: !isBackfill && !wantsFull),
+                after: after, limit: Self.parentBatch)
             guard let last = parents.last else { break }
             let stored = try await store.slices(
                 of: run, stream: stream.name, partitions: parents.map(\.externalID))
@@ -225,25 +226,41 @@ extension RunLoop {
     }
 
     func bind(
-        _ binding: ParentBinding, _ stream: StreamDescriptor, _ parent: (externalID: String, data: [UInt8])
+        _ binding: ParentBinding, _ stream: StreamDescriptor, _ parent: ParentRecord
     ) throws(Interruption) -> StreamSlice {
         var values: [String: String] = [:]
-        for (name, pointer) in binding.values {
-            guard let value = JSONValueReader.scalarText(at: pointer, in: parent.data) else {
-                throw .failed(
-                    RunFailure(
-                        .contractViolation, code: "parent_value_missing",
-                        userMessage: "The service sent data in an unexpected form.",
-                        operatorDetail: "stream \(stream.name): a record of \(binding.stream) has no "
-                            + "\(pointer.text) for ${parent.\(name)}"))
+        func read(_ wanted: [String: JSONPointer], _ data: [UInt8], _ source: String) throws(Interruption) {
+            for (name, pointer) in wanted {
+                guard let value = JSONValueReader.scalarText(at: pointer, in: data) else {
+                    throw .failed(
+                        RunFailure(
+                            .contractViolation, code: "parent_value_missing",
+                            userMessage: "The service sent data in an unexpected form.",
+                            operatorDetail: "stream \(stream.name): a record of \(source) has no "
+                                + "\(pointer.text) for ${parent.\(name)}"))
+                }
+                values[name] = value
             }
-            values[name] = value
         }
+        if let grandparent = binding.grandparent {
+            try read(grandparent.values, parent.grandparent ?? [], grandparent.stream)
+        }
+        try read(binding.values, parent.data, binding.stream)
         return StreamSlice(partition: parent.externalID, values: values)
     }
 
     /// Parents whose slices are loaded at once.
     private static let parentBatch = 200
+}
+
+extension ParentBinding {
+    fileprivate func query(of child: String, isIncremental: Bool) -> ParentQuery {
+        var query = ParentQuery(stream: stream, child: child)
+        query.grandparent = grandparent?.stream
+        query.condition = condition?.tokens
+        query.isChangedAlone = readsChangedAlone && isIncremental
+        return query
+    }
 }
 
 extension SyncCounters {

@@ -122,6 +122,11 @@ public struct IntegrationStore: Sendable {
         return (id, Self.key(rows, 0), rows.text(0, 4) ?? "")
     }
 
+    /// The configuration of an integration, a JSON object; nil when there is no such integration.
+    public func configuration(of id: Int64) async throws(StoreError) -> String? {
+        try await store.query(StoreSQL.integrationConfig, [.int(id)]).text(0, 0)
+    }
+
     /// The streams of an integration that were synced before, by name.
     public func streams(of id: Int64) async throws(StoreError) -> [StreamSummary] {
         let rows = try await store.query(StoreSQL.integrationStreams, [.int(id)])

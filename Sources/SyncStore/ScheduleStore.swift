@@ -130,9 +130,4 @@ public struct ScheduleStore: Sendable {
             ])
         return rows.count > 0
     }
-
-    /// Deletes rows of slots that are older than 90 days, at most `limit`, never a schedule's newest; their number.
-    public func prune(limit: Int) async throws(StoreError) -> Int64 {
-        try await store.query(StoreSQL.schedulePrune, [.int(Int64(limit))]).int(0, 0) ?? 0
-    }
 }

@@ -52,27 +52,40 @@ public struct SyncStore: Sendable {
         return states
     }
 
-    /// The next live records of a parent stream after an id, in the order of their ids: id and JSON text.
-    public func liveRecords(
-        of run: OpenRun, stream: String, after: String, limit: Int
-    ) async throws(StoreError) -> [(externalID: String, data: [UInt8])] {
+    /// The next records whose slices of a child stream are to be read, after an id, in the order of their ids.
+    public func parents(
+        of run: OpenRun, _ wanted: ParentQuery, after: String, limit: Int
+    ) async throws(StoreError) -> [ParentRecord] {
         let rows = try await query(
             StoreSQL.liveParents,
-            [.int(run.integrationID), .text(stream), .text(after), .int(Int64(limit))])
-        return (0..<rows.count).map { row in
-            (rows.text(row, 0) ?? "", rows.bytes(row, 1) ?? [])
-        }
+            [
+                .int(run.integrationID), .text(wanted.stream), .text(after), .int(Int64(limit)),
+                .optional(wanted.grandparent), .text(wanted.child),
+                wanted.condition.map { .textArray($0.map { Array($0.utf8) }) } ?? .null,
+                .bool(wanted.isChangedAlone),
+            ])
+        return Self.parents(rows)
     }
 
-    /// The live records of a parent stream with these ids, in the order of their ids: id and JSON text.
-    public func liveRecords(
-        of run: OpenRun, stream: String, ids: [String]
-    ) async throws(StoreError) -> [(externalID: String, data: [UInt8])] {
-        let rows = try await query(
-            StoreSQL.parentsNamed,
-            [.int(run.integrationID), .text(stream), .textArray(ids.map { Array($0.utf8) })])
-        return (0..<rows.count).map { row in
-            (rows.text(row, 0) ?? "", rows.bytes(row, 1) ?? [])
+    /// The live records of a parent stream with these ids, in the order of their ids; `grandparent` is the stream of their own
+    /// parents, when those are wanted.
+    public func parents(
+        of run: OpenRun, stream: String, grandparent: String?, ids: [String]
+    ) async throws(StoreError) -> [ParentRecord] {
+        Self.parents(
+            try await query(
+                StoreSQL.parentsNamed,
+                [
+                    .int(run.integrationID), .text(stream), .textArray(ids.map { Array($0.utf8) }),
+                    .optional(grandparent),
+                ]))
+    }
+
+    private static func parents(_ rows: PostgresRows) -> [ParentRecord] {
+        (0..<rows.count).map { row in
+            ParentRecord(
+                externalID: rows.text(row, 0) ?? "", data: rows.bytes(row, 1) ?? [],
+                grandparent: rows.bytes(row, 2))
         }
     }
 

@@ -21,6 +21,8 @@ struct AccessMaker: Sendable {
     let connector: @Sendable (String) -> (any Connector)?
     let serviceURLs: [String: String]
     let logger: Logger
+    /// Hears of each request to a provider.
+    let recorder: (any ExchangeRecorder)?
 
     func make(
         for key: IntegrationKey, id: Int64, configuration: [String: String], credential: StoredCredential?,
@@ -50,7 +52,8 @@ struct AccessMaker: Sendable {
         let client = LimitedClient(
             limiter: limiter, http: http,
             scope: LimitScope(service: key.service, integrationID: id, isUrgent: isUrgent),
-            title: connector.title, overrides: limits, holds: holds, logger: logger)
+            title: connector.title, overrides: limits, holds: holds, logger: logger,
+            recorder: recorder)
         return .success(
             (
                 connector,

@@ -67,6 +67,7 @@ public final class JobConsumer: Service, Sendable {
                 group.addTask { await self.stopLostJobs() }
                 group.addTask { await self.reapUntilCancelled() }
                 group.addTask { await self.stopCancelledJobs() }
+                group.addTask { await self.hurryJobs() }
                 group.addTask { await self.sortBacklog() }
                 // Two lanes: while one starts what it claimed, the other's claim is on its way.
                 group.addTask { await self.claimUntilDrained(isSecond: true) }
@@ -295,6 +296,20 @@ public final class JobConsumer: Service, Sendable {
                 } catch {
                     logger.debug("cancellations were not read", metadata: ["error": "\(error)"])
                 }
+            }
+        }
+    }
+
+    /// Finds jobs that keep a person waiting. Costs nothing while no job runs.
+    private func hurryJobs() async {
+        while !Task.isCancelled {
+            await Self.sleep(Self.cancellationInterval)
+            let leases = state.runningLeases
+            guard !leases.isEmpty else { continue }
+            do throws(QueueError) {
+                state.noteHurried(try await queue.hurried(among: leases))
+            } catch {
+                logger.debug("who waits was not read", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -55,6 +55,9 @@ public struct JobControl: Sendable {
     /// Whether jobs wait that this worker has no slot for.
     public var othersWait: Bool { worker.othersWait }
 
+    /// Whether an action or a webhook's event waits until this job gives its integration back.
+    public var isHurried: Bool { worker.isHurried(lease) }
+
     /// Tells the worker that the queue has noted the job's progress: another suspect may run.
     public func noteProgress() { worker.clear(lease) }
 

@@ -18,6 +18,8 @@ struct LimitedClient: ProviderClient {
     let overrides: LimitOverrides
     let holds: LimitHolds
     let logger: Logger
+    /// Hears of each request that was sent.
+    var recorder: (any ExchangeRecorder)?
 
     /// A limiter that cannot be asked is asked again after this.
     private static let outageWait: Duration = .seconds(5)
@@ -30,15 +32,33 @@ struct LimitedClient: ProviderClient {
             isRetry: request.isRetry)
         let (grant, throttled) = try await confirmed(request, demand)
         let outcome: Result<HTTPResponse, HTTPError>
+        let sent = ContinuousClock.now
         do throws(HTTPError) {
             outcome = .success(try await http.send(request.http))
         } catch {
             outcome = .failure(error)
         }
+        let duration = ContinuousClock.now - sent
         let failure = request.reading.failure(of: outcome)
+        record(request, outcome, failure, duration)
         await settle(grant, LimitOutcome(outcome, failure, request.reading))
         if let failure { throw failure }
         return try request.response(outcome, throttled: throttled)
+    }
+
+    private func record(
+        _ request: ProviderRequest, _ outcome: Result<HTTPResponse, HTTPError>, _ failure: ConnectorError?,
+        _ duration: Duration
+    ) {
+        let requestID =
+            if case .success(let response) = outcome { request.reading.requestID(of: response) } else {
+                String?.none
+            }
+        recorder?.record(
+            ProviderExchange(
+                outcome, of: scope.integrationID, service: scope.service, method: request.http.method,
+                endpoint: request.endpoint, duration: duration, requestID: requestID,
+                error: failure?.errorClass))
     }
 
     // MARK: - Asking

@@ -30,7 +30,8 @@ public struct SyncHandler: JobHandler {
     static let share: Duration = .seconds(60)
 
     /// `watches` keeps what providers notify of; nil where no provider can reach this cluster.
-    /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address.
+    /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address. `recorder`
+    /// hears of each request to a provider.
     public init(
         queue: JobQueue, store: SyncStore, engine: SyncEngine, integrations: IntegrationStore,
         webhooks: WebhookStore, watches: WatchKeeper? = nil,
@@ -38,7 +39,8 @@ public struct SyncHandler: JobHandler {
         limits: LimitOverrides = LimitOverrides(),
         connector: @escaping @Sendable (String) -> (any Connector)?,
         serviceURLs: [String: String], workerName: String, logger: Logger,
-        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics()
+        retryPolicy: RetryPolicy = .standard, metrics: JobMetrics = JobMetrics(),
+        recorder: (any ExchangeRecorder)? = nil
     ) {
         self.metrics = metrics
         self.queue = queue
@@ -49,7 +51,7 @@ public struct SyncHandler: JobHandler {
         self.integrations = IntegrationDirectory(store: integrations)
         access = AccessMaker(
             keeper: keeper, http: http, limiter: limiter, limits: limits, holds: holds, connector: connector,
-            serviceURLs: serviceURLs, logger: logger)
+            serviceURLs: serviceURLs, logger: logger, recorder: recorder)
         actions = ActionHandler(
             store: ActionStore(store), ledger: store, access: access, workerName: workerName,
             retryPolicy: retryPolicy, logger: logger, metrics: metrics)
@@ -153,6 +155,7 @@ public struct SyncHandler: JobHandler {
                 syncJob, in: run, connector: ready.connector, access: ready.access,
                 stop: { elapsed in
                     if control.isDraining { return .drain }
+                    if control.isHurried { return .yield }
                     return elapsed >= Self.share && control.othersWait ? .yield : nil
                 },
                 progressed: {

@@ -12,6 +12,8 @@ final class WorkerState: Sendable {
         var isSuspect: Bool
         /// Somebody asked that the job stops.
         var isCancelled = false
+        /// A short job waits for its integration.
+        var isHurried = false
         /// Nil until the task is made.
         var task: Task<Void, Never>?
     }
@@ -167,6 +169,21 @@ final class WorkerState: Sendable {
     /// The jobs that run and were not asked to stop.
     var runningIDs: [String] {
         box.withLock { state in state.running.values.compactMap { $0.isCancelled ? nil : $0.lease.id } }
+    }
+
+    /// The leases of the jobs that run.
+    var runningLeases: [LeaseHandle] { box.withLock { $0.running.values.map(\.lease) } }
+
+    /// Notes which of the running jobs keep a short one waiting.
+    func noteHurried(_ leases: [LeaseHandle]) {
+        let ids = Set(leases.map(\.id))
+        box.withLock { state in
+            for id in state.running.keys { state.running[id]?.isHurried = ids.contains(id) }
+        }
+    }
+
+    func isHurried(_ lease: LeaseHandle) -> Bool {
+        box.withLock { $0.running[lease.id]?.isHurried == true }
     }
 
     /// Stops a job because somebody asked for it.

@@ -74,7 +74,11 @@ import Testing
         #expect(verdict.job == .retry(after: .seconds(3)))
         #expect(verdict.end.wait == .seconds(3))
         #expect(!verdict.end.isInDoubt)
-        #expect(Self.failed(.transient, .none, repetition, retry: nil).end.status == .failed)
+        let last = Self.failed(.transient, .none, repetition, retry: nil)
+        #expect(last.end.status == .failed)
+        // Whoever sent the request speaks of syncs.
+        #expect(verdict.end.message == "Demo did not answer as expected. This is tried again.")
+        #expect(last.end.message == "Demo did not answer as expected. Nothing was changed.")
     }
 
     @Test(arguments: repetitions)
@@ -83,6 +87,7 @@ import Testing
         #expect(verdict.job == .snooze(.seconds(40)))
         #expect(verdict.end.status == .requested)
         #expect(verdict.end.log == .yielded)
+        #expect(verdict.end.message == "Demo is limiting requests. This is done in a while.")
         #expect(Self.failed(.providerOutage, .none, repetition).job == .snooze(.seconds(5)))
     }
 

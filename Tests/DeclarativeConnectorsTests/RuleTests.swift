@@ -142,7 +142,8 @@ import Testing
         let rules =
             given ?? [
                 ErrorRule(
-                    status: 403, pointer: try? JSONPointer("/error/reason"), equals: [.string("limit")],
+                    condition: ResponseCondition(
+                        status: 403, pointer: try? JSONPointer("/error/reason"), equals: [.string("limit")]),
                     errorClass: .rateLimited)
             ]
         let manifest = Manifest(
@@ -174,11 +175,16 @@ import Testing
     @Test func `may have a status of success`() throws {
         let rules = [
             ErrorRule(
-                status: nil, pointer: try JSONPointer("/error"), equals: [.string("ratelimited")],
+                condition: ResponseCondition(
+                    status: nil, pointer: try JSONPointer("/error"), equals: [.string("ratelimited")]),
                 errorClass: .rateLimited),
             ErrorRule(
-                status: nil, pointer: try JSONPointer("/ok"), equals: [.bool(false)], errorClass: .rejected),
-            ErrorRule(status: 202, pointer: nil, equals: [], errorClass: .transient),
+                condition: ResponseCondition(
+                    status: nil, pointer: try JSONPointer("/ok"), equals: [.bool(false)]),
+                errorClass: .rejected),
+            ErrorRule(
+                condition: ResponseCondition(status: 202, pointer: nil, equals: []),
+                errorClass: .transient),
         ]
         let found = { Self.failure($0, $1, rules: rules)?.errorClass }
         // An empty list beside the error would else be a complete one, and delete everything.
@@ -187,7 +193,9 @@ import Testing
         #expect(found(200, #"{"ok":true,"data":[]}"#) == nil)
         #expect(found(202, "") == .transient)
         let any = [
-            ErrorRule(status: nil, pointer: try JSONPointer("/error"), equals: [], errorClass: .rejected)
+            ErrorRule(
+                condition: ResponseCondition(status: nil, pointer: try JSONPointer("/error"), equals: []),
+                errorClass: .rejected)
         ]
         #expect(Self.failure(200, #"{"error":null}"#, rules: any) == nil)
         #expect(Self.failure(200, #"{"error":"x"}"#, rules: any)?.errorClass == .rejected)

@@ -213,6 +213,61 @@ import Testing
         }
     }
 
+    @Test func `is not sent by a worker that was stopped over it and wakes up`() async throws {
+        try await Cluster.run(workers: 1, users: 1, objects: 50, lease: "3s") { cluster in
+            var scene = Scene(cluster)
+            for statement in [
+                "CREATE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NEW; END'",
+                """
+                CREATE TRIGGER doze BEFORE UPDATE ON lockstep.actions FOR EACH ROW
+                WHEN (OLD.in_doubt_since IS NULL AND NEW.in_doubt_since IS NOT NULL) EXECUTE FUNCTION public.doze()
+                """,
+            ] {
+                _ = try await cluster.pool.query(statement)
+            }
+            try await scene.request()
+            try await scene.until(.seconds(30), "three notes under way") {
+                try await cluster.pool.query(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                ).int(0, 0) == 3
+            }
+            let stopped = try #require(cluster.processes.signalWorker(SIGSTOP))
+            // The notes are committed; the worker that wrote them has not heard of it.
+            try await cluster.until("actions WHERE in_doubt_since IS NOT NULL", is: 3)
+            try await cluster.processes.startWorker()
+            try await scene.untilEnded()
+            #expect(try await scene.status("stripe") == "succeeded")
+            #expect(try await scene.status("slack") == "unknown")
+            #expect(try await scene.status("gmail") == "succeeded")
+
+            #expect(cluster.processes.signal(stopped, SIGCONT))
+            #expect(cluster.processes.signal(stopped, SIGTERM))
+            #expect(await cluster.processes.exit(of: stopped) == .code(0))
+            for (service, count) in ["stripe": 1, "slack": 0, "gmail": 1] {
+                #expect(try await scene.effects(service) == count, "\(service)")
+            }
+        }
+    }
+
+    @Test func `does not wait for the end of a long sync`() async throws {
+        try await Cluster.run(workers: 1, users: 1, objects: 1_000) { cluster in
+            try await cluster.connect("stripe", users: 1)
+            _ = try await cluster.control(
+                "faults?kind=slow&milliseconds=400&times=10000&service=stripe&stream=customers")
+            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#)
+            try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'running'", is: 1)
+            let result = try await `The command`.lockstep(
+                "action", "cancel_subscription", "--user", "u_1", "--service", "stripe", "--input",
+                #"{"subscription":"sub_none"}"#, environment: cluster.processes.environment)
+            #expect(result.code == 1 && result.output.contains("does not exist"), "\(result.text)")
+            #expect(try await cluster.count("sync_log WHERE job_id = 'long' AND status = 'succeeded'") == 0)
+            try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'yielded'", atLeast: 1)
+            _ = try await cluster.control("faults", method: "DELETE")
+            try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'succeeded'", is: 1)
+            #expect(try await cluster.differences("stripe", users: 1) == 0)
+        }
+    }
+
     @Test func `whose request is swallowed on its way is done once, or unknown`() async throws {
         try await Cluster.run(workers: 0, users: 1, objects: 50, lease: "3s", starting: false) { cluster in
             let base = cluster.settings.serviceURLs["stripe"] ?? ""

@@ -11,7 +11,7 @@ import Testing
 @Suite(.serialized) struct `A gateway` {
     @Test func `serves both sides, and ends in order when it is asked to`() async throws {
         try await Cluster.run(users: 1, objects: 1, starting: false) { cluster in
-            let ports = try await cluster.processes.startGateway()
+            let ports = try await cluster.processes.startGateway(["LOCKSTEP_ADMIN_TOKEN": "t0ken"])
             var configuration = HTTPClientConfiguration()
             configuration.addressPolicy = .allowing(
                 hosts: ["127.0.0.1:\(ports.publicPort)", "127.0.0.1:\(ports.privatePort)"])
@@ -26,6 +26,16 @@ import Testing
                     try await Task.sleep(for: .milliseconds(20))
                 }
                 #expect(status == 200)
+            }
+            for (port, token, expected) in [
+                (ports.privatePort, "t0ken", 200), (ports.privatePort, "wrong", 401),
+                (ports.publicPort, "t0ken", 404),
+            ] {
+                let answer = try await http.send(
+                    HTTPRequest(
+                        method: "GET", url: "http://127.0.0.1:\(port)/api/v1/health",
+                        headers: [("Authorization", "Bearer \(token)")]))
+                #expect(answer.status == expected)
             }
             #expect(await cluster.processes.stopGateway() == .code(0))
         }

@@ -52,6 +52,15 @@ struct QueueFixture: Sendable {
         return try #require(reply.jobs.first)
     }
 
+    /// Returns when a job that is first seen now is later than that.
+    func later(than time: Timestamp) async throws {
+        while let now = try await redis.command(["TIME"]).array,
+            (now[0].text.flatMap { Int64($0) } ?? 0) * 1_000 + (now[1].text.flatMap { Int64($0) } ?? 0)
+                / 1_000
+                <= time.milliseconds
+        {}
+    }
+
     /// Reaps until something was recovered.
     func reapUntilRecovered(
         _ reaper: JobQueue? = nil, beforeBurying: (String) async -> Bool = { _ in true }

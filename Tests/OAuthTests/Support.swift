@@ -34,9 +34,9 @@ let code = OAuthProfile(
 /// Slack's oauth.v2.access for user tokens.
 var slack: OAuthProfile {
     var profile = code
-    profile.fields.accessToken = "/authed_user/access_token"
-    profile.fields.refreshToken = "/authed_user/refresh_token"
-    profile.fields.expiresIn = "/authed_user/expires_in"
+    profile.fields.accessToken = ["/authed_user/access_token", "/access_token"]
+    profile.fields.refreshToken = ["/authed_user/refresh_token", "/refresh_token"]
+    profile.fields.expiresIn = ["/authed_user/expires_in", "/expires_in"]
     profile.fields.scope = "/authed_user/scope"
     profile.fields.success = "/ok"
     profile.reconnectErrors = ["invalid_refresh_token", "token_revoked"]

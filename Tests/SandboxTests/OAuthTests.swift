@@ -241,6 +241,29 @@ import Testing
             try sandbox.send("GET", "/slack/api/users.list", key: access).string("error") == "token_revoked")
     }
 
+    @Test
+    func `of Slack puts a person's token beside the person for a code, and at the top for a refresh token`()
+        throws
+    {
+        var sandbox = SandboxFixture()
+        let back = try consent(
+            &sandbox, "/slack/oauth/v2/authorize",
+            [("user_scope", "users:read"), ("granted_scope", "users:read")])
+        let path = "/slack/api/oauth.v2.access"
+
+        let answer = token(
+            &sandbox, [("code", try #require(back["code"])), ("redirect_uri", Self.redirect)], path: path)
+
+        #expect(try answer.json["access_token"] == nil && answer.json["bot_user_id"] == nil)
+        let person = try #require(try answer.json["authed_user"] as? [String: Any])
+        #expect((person["access_token"] as? String)?.hasPrefix("xoxe.xoxp-1-") == true)
+        #expect(person["token_type"] as? String == "user" && person["expires_in"] as? Int == 43_200)
+        let rotated = refresh(&sandbox, try #require(person["refresh_token"] as? String), path: path)
+        #expect(try rotated.string("access_token")?.hasPrefix("xoxe.xoxp-1-") == true)
+        #expect(try rotated.string("token_type") == "user")
+        #expect(try (rotated.json["authed_user"] as? [String: Any])?["access_token"] == nil)
+    }
+
     @Test func `of Slack without rotation gives a token for ever, and no refresh token`() throws {
         var sandbox = SandboxFixture()
         sandbox.control(.oauthBehaviour(server: "slack", expiresIn: 0))

@@ -281,22 +281,4 @@ struct SchedulerFixture {
             #expect(try await fixture.count("schedule_fires WHERE state = 'skipped'") == 2)
         }
     }
-
-    @Test func `deletes old slots but never the newest of a schedule`() async throws {
-        try await SchedulerFixture.run { fixture in
-            try await fixture.store.put(ScheduleDefinition(name: "s", cron: "0 0 1 1 *", type: .full))
-            _ = try await fixture.pool.query(
-                """
-                INSERT INTO lockstep.schedule_fires (schedule_id, fire_at, state)
-                SELECT id, now() - make_interval(days => n::integer), 'enqueued'
-                FROM lockstep.schedules, generate_series(100, 120) n
-                """)
-
-            _ = await fixture.scheduler.round()
-
-            #expect(try await fixture.count("schedule_fires") == 1)
-            #expect(
-                try await fixture.count("schedule_fires WHERE fire_at > now() - interval '101 days'") == 1)
-        }
-    }
 }

@@ -83,6 +83,24 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
             ])
     }
 
+    @Test func `say how long rows are kept, or that they are for ever`() throws {
+        let day = Duration.seconds(86_400)
+        let usual = try ClusterSettings.load(["DATABASE_URL": database]).retention
+        #expect(usual.apiLog == day * 7 && usual.logsRequests)
+        #expect(usual.syncLog == day * 90 && usual.deletions == day * 90 && usual.scheduleFires == day * 90)
+        #expect(usual.webhookEvents == day * 30)
+
+        let own = try ClusterSettings.load([
+            "DATABASE_URL": database, "LOCKSTEP_API_LOG_RETENTION": "0", "LOCKSTEP_SYNC_LOG_RETENTION": "48h",
+            "LOCKSTEP_DELETIONS_RETENTION": "Forever", "LOCKSTEP_WEBHOOK_RETENTION": "3650d",
+        ])
+        #expect(own.retention.apiLog == .zero && !own.retention.logsRequests)
+        #expect(own.retention.syncLog == day * 2 && own.retention.deletions == nil)
+        #expect(own.retention.webhookEvents == day * 3_650)
+        let shown = own.effective.filter { $0.name.hasSuffix("_RETENTION") }.map(\.value)
+        #expect(shown == ["0s", "2d", "forever", "90d", "3650d"])
+    }
+
     @Test(arguments: ["LOCKSTEP_LEASE", "REDIS_URL", "LOCKSTEP_KEYS", "LOCKSTEP_QUEUES"])
     func `count an empty variable as not set`(_ name: String) throws {
         let settings = try ClusterSettings.load(["DATABASE_URL": database, name: " "])
@@ -119,60 +137,7 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         #expect(throws: SettingsError.self) { try ClusterSettings.load(variables) }
     }
 
-    @Test(arguments: [
-        ("LOCKSTEP_CONCURRENCY", "0", "'0' is not accepted; allowed: a whole number from 1 to 1000"),
-        ("LOCKSTEP_CONCURRENCY", "1001", "'1001' is not accepted"),
-        ("LOCKSTEP_CONCURRENCY", "0x10", "'0x10' is not accepted"),
-        ("LOCKSTEP_CONCURRENCY", "+8", "'+8' is not accepted"),
-        ("LOCKSTEP_CONCURRENCY", "99999999999999999999", "'99999999999999999999' is not accepted"),
-        ("LOCKSTEP_LEASE", "30", "'30' is not accepted; allowed: 3s to 1h, a whole number with ms, s, m, h"),
-        ("LOCKSTEP_LEASE", "2999ms", "'2999ms' is not accepted"),
-        ("LOCKSTEP_LEASE", "61m", "'61m' is not accepted"),
-        ("LOCKSTEP_QUEUES", "high,slow", "'high,slow' is not accepted; allowed: high, default, low"),
-        ("LOCKSTEP_QUEUES", "high,high", "'high,high' is not accepted"),
-        ("LOCKSTEP_QUEUES", "high,", "'high,' is not accepted"),
-        ("LOCKSTEP_LISTEN", "8080", "'8080' is not accepted; allowed: host:port"),
-        ("LOCKSTEP_PRIVATE_LISTEN", "8081", "'8081' is not accepted; allowed: host:port"),
-        ("LOCKSTEP_LISTEN", "::1:8080", "'::1:8080' is not accepted"),
-        ("LOCKSTEP_LISTEN", "a:65536", "'a:65536' is not accepted"),
-        ("LOCKSTEP_PREFIX", "a b", "'a b' is not accepted"),
-        ("LOCKSTEP_PREFIX", "{a}b", "'{a}b' is not accepted"),
-        ("LOCKSTEP_PREFIX", "x\u{1B}[31m", "'x?[31m' is not accepted"),
-        ("LOCKSTEP_CONNECTORS", "/a::/b", "'/a::/b' is not accepted; allowed: directories"),
-        ("LOCKSTEP_LOG_LEVEL", "loud", "'loud' is not accepted; allowed: trace, debug, info"),
-        ("LOCKSTEP_LOG_FORMAT", "xml", "'xml' is not accepted; allowed: text, json"),
-        ("LOCKSTEP_ALLOW_LOSSY_REDIS", "perhaps", "'perhaps' is not accepted; allowed: 1 or 0"),
-        ("LOCKSTEP_ADMIN_TOKEN", "two words", "the token has characters that an HTTP header cannot carry"),
-        ("LOCKSTEP_PUBLIC_URL", "sync.example", "the URL is not accepted; allowed: https://host"),
-        ("LOCKSTEP_PUBLIC_URL", "https://a?b=c", "the URL is not accepted"),
-        (
-            "LOCKSTEP_LIMITS", "stripe.requests=fast",
-            "'stripe.requests=fast' is not accepted; allowed: service.limit="
-        ),
-        ("LOCKSTEP_LIMITS", "stripe=5/s", "'stripe=5/s' is not accepted"),
-        ("LOCKSTEP_SERVICE_URLS", "stripe", "'stripe' is not accepted; allowed: service=URL"),
-        ("LOCKSTEP_SERVICE_URLS", "stripe=http://u:secretpw@h", "the value is not accepted"),
-        ("LOCKSTEP_SERVICE_URLS", "a=http://h,a=http://i", "a service is named twice"),
-        ("REDIS_URL", "http://h", "the URL is not accepted; allowed: redis://"),
-        ("REDIS_URL", "redis://", "the URL is not accepted"),
-        ("REDIS_URL", "redis:///0", "the URL is not accepted"),
-        ("REDIS_URL", "redis://u:secretpw@h x", "the URL is not accepted"),
-        ("REDIS_URL", "redis+sentinel://u:secretpw@h", "the URL is not accepted"),
-        ("REDIS_URL", "redis+sentinel:///main", "the URL is not accepted"),
-        ("REDIS_URL", "redis+sentinel://h//0", "the URL is not accepted"),
-        ("REDIS_URL", "redis+cluster://h/1", "the URL is not accepted"),
-        ("REDIS_URL", "redis+replica://h", "the URL is not accepted"),
-        ("DATABASE_URL", "host=db password=secretpw", "the URL is not accepted; allowed: postgres://"),
-        ("LOCKSTEP_KEYS", "k1", "key 1 has no colon between id and key; allowed: id:key"),
-        ("LOCKSTEP_KEYS", "k1:c2VjcmV0cHc=", "key 1 ('k1') has 8 bytes instead of 32"),
-        ("LOCKSTEP_KEYS", "k 1", "key 1 has no colon"),
-        ("LOCKSTEP_KEYS", ":\(key)", "key 1 has an id of 0 bytes that is not one"),
-        ("LOCKSTEP_KEYS", "k1:" + key.dropLast(), "key 1 ('k1') does not end with one '='"),
-        ("LOCKSTEP_KEYS", "k1:" + key.dropLast(2) + "F=", "key 1 ('k1') is not base64"),
-        ("LOCKSTEP_KEYS", "k1:\(key),k1:\(key)", "key 2 repeats the id 'k1'"),
-        ("LOCKSTEP_KEYS_FILE", "/nonexistent/keys", "/nonexistent/keys cannot be read: No such file"),
-        ("LOCKSTEP_KEYS_FILE", "/tmp", "/tmp cannot be read: Is a directory"),
-    ])
+    @Test(arguments: refusals)
     func `are refused with the name, the problem and what is allowed`(
         _ name: String, _ value: String, _ start: String
     ) throws {
@@ -276,3 +241,67 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         }
     }
 }
+
+/// Variables, values that are refused, and how the message about them starts.
+private let refusals: [(String, String, String)] = [
+    ("LOCKSTEP_CONCURRENCY", "0", "'0' is not accepted; allowed: a whole number from 1 to 1000"),
+    ("LOCKSTEP_CONCURRENCY", "1001", "'1001' is not accepted"),
+    ("LOCKSTEP_CONCURRENCY", "0x10", "'0x10' is not accepted"),
+    ("LOCKSTEP_CONCURRENCY", "+8", "'+8' is not accepted"),
+    ("LOCKSTEP_CONCURRENCY", "99999999999999999999", "'99999999999999999999' is not accepted"),
+    ("LOCKSTEP_LEASE", "30", "'30' is not accepted; allowed: 3s to 1h, a whole number with ms, s, m, h"),
+    ("LOCKSTEP_LEASE", "2999ms", "'2999ms' is not accepted"),
+    ("LOCKSTEP_LEASE", "61m", "'61m' is not accepted"),
+    (
+        "LOCKSTEP_API_LOG_RETENTION", "1h",
+        "'1h' is not accepted; allowed: 1d to 3650d, 'forever', or 0 to write none"
+    ),
+    ("LOCKSTEP_SYNC_LOG_RETENTION", "1d", "'1d' is not accepted; allowed: 2d to 3650d, 'forever'"),
+    ("LOCKSTEP_DELETIONS_RETENTION", "0", "'0' is not accepted"),
+    ("LOCKSTEP_SCHEDULE_FIRES_RETENTION", "7d", "'7d' is not accepted"),
+    ("LOCKSTEP_WEBHOOK_RETENTION", "30", "'30' is not accepted"),
+    ("LOCKSTEP_QUEUES", "high,slow", "'high,slow' is not accepted; allowed: high, default, low"),
+    ("LOCKSTEP_QUEUES", "high,high", "'high,high' is not accepted"),
+    ("LOCKSTEP_QUEUES", "high,", "'high,' is not accepted"),
+    ("LOCKSTEP_LISTEN", "8080", "'8080' is not accepted; allowed: host:port"),
+    ("LOCKSTEP_PRIVATE_LISTEN", "8081", "'8081' is not accepted; allowed: host:port"),
+    ("LOCKSTEP_LISTEN", "::1:8080", "'::1:8080' is not accepted"),
+    ("LOCKSTEP_LISTEN", "a:65536", "'a:65536' is not accepted"),
+    ("LOCKSTEP_PREFIX", "a b", "'a b' is not accepted"),
+    ("LOCKSTEP_PREFIX", "{a}b", "'{a}b' is not accepted"),
+    ("LOCKSTEP_PREFIX", "x\u{1B}[31m", "'x?[31m' is not accepted"),
+    ("LOCKSTEP_CONNECTORS", "/a::/b", "'/a::/b' is not accepted; allowed: directories"),
+    ("LOCKSTEP_LOG_LEVEL", "loud", "'loud' is not accepted; allowed: trace, debug, info"),
+    ("LOCKSTEP_LOG_FORMAT", "xml", "'xml' is not accepted; allowed: text, json"),
+    ("LOCKSTEP_ALLOW_LOSSY_REDIS", "perhaps", "'perhaps' is not accepted; allowed: 1 or 0"),
+    ("LOCKSTEP_ADMIN_TOKEN", "two words", "the token has characters that an HTTP header cannot carry"),
+    ("LOCKSTEP_PUBLIC_URL", "sync.example", "the URL is not accepted; allowed: https://host"),
+    ("LOCKSTEP_PUBLIC_URL", "https://a?b=c", "the URL is not accepted"),
+    (
+        "LOCKSTEP_LIMITS", "stripe.requests=fast",
+        "'stripe.requests=fast' is not accepted; allowed: service.limit="
+    ),
+    ("LOCKSTEP_LIMITS", "stripe=5/s", "'stripe=5/s' is not accepted"),
+    ("LOCKSTEP_SERVICE_URLS", "stripe", "'stripe' is not accepted; allowed: service=URL"),
+    ("LOCKSTEP_SERVICE_URLS", "stripe=http://u:secretpw@h", "the value is not accepted"),
+    ("LOCKSTEP_SERVICE_URLS", "a=http://h,a=http://i", "a service is named twice"),
+    ("REDIS_URL", "http://h", "the URL is not accepted; allowed: redis://"),
+    ("REDIS_URL", "redis://", "the URL is not accepted"),
+    ("REDIS_URL", "redis:///0", "the URL is not accepted"),
+    ("REDIS_URL", "redis://u:secretpw@h x", "the URL is not accepted"),
+    ("REDIS_URL", "redis+sentinel://u:secretpw@h", "the URL is not accepted"),
+    ("REDIS_URL", "redis+sentinel:///main", "the URL is not accepted"),
+    ("REDIS_URL", "redis+sentinel://h//0", "the URL is not accepted"),
+    ("REDIS_URL", "redis+cluster://h/1", "the URL is not accepted"),
+    ("REDIS_URL", "redis+replica://h", "the URL is not accepted"),
+    ("DATABASE_URL", "host=db password=secretpw", "the URL is not accepted; allowed: postgres://"),
+    ("LOCKSTEP_KEYS", "k1", "key 1 has no colon between id and key; allowed: id:key"),
+    ("LOCKSTEP_KEYS", "k1:c2VjcmV0cHc=", "key 1 ('k1') has 8 bytes instead of 32"),
+    ("LOCKSTEP_KEYS", "k 1", "key 1 has no colon"),
+    ("LOCKSTEP_KEYS", ":\(key)", "key 1 has an id of 0 bytes that is not one"),
+    ("LOCKSTEP_KEYS", "k1:\(key.dropLast())", "key 1 ('k1') does not end with one '='"),
+    ("LOCKSTEP_KEYS", "k1:\(key.dropLast(2))F=", "key 1 ('k1') is not base64"),
+    ("LOCKSTEP_KEYS", "k1:\(key),k1:\(key)", "key 2 repeats the id 'k1'"),
+    ("LOCKSTEP_KEYS_FILE", "/nonexistent/keys", "/nonexistent/keys cannot be read: No such file"),
+    ("LOCKSTEP_KEYS_FILE", "/tmp", "/tmp cannot be read: Is a directory"),
+]

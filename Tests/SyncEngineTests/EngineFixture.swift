@@ -102,6 +102,24 @@ struct EngineFixture {
         return response.body
     }
 
+    /// Writes a message as Slack's API does.
+    func post(channel: String, text: String, thread: String) async throws {
+        let response = try await http.send(
+            .form(
+                url: "http://127.0.0.1:\(port)/slack/api/chat.postMessage",
+                fields: [("channel", channel), ("text", text), ("thread_ts", thread)],
+                headers: [("Authorization", "Bearer xoxb-u_1")]))
+        let answer = String(decoding: response.body, as: UTF8.self)
+        #expect(answer.hasPrefix(#"{"ok":true"#), "\(answer)")
+    }
+
+    /// How often an endpoint was asked.
+    func asked(_ endpoint: String) async throws -> Int64 {
+        let lines = String(
+            decoding: try await control("ledger?limit=100000", method: "GET"), as: UTF8.self)
+        return Int64(lines.split(separator: "\n").count { $0.contains("\"\(endpoint)\"") })
+    }
+
     /// The differences between the sandbox's objects and the live records of a stream: ids and content hashes.
     func differences(_ service: String, _ stream: String, user: Int = 1) async throws -> [String] {
         let lines = String(

@@ -14,7 +14,7 @@ import Testing
         ("google-calendar", ["calendars", "events"], []),
         ("gmail", ["labels", "messages"], []),
         // A message is found by its time; what happens to it later shows in the full sync.
-        ("slack", ["channels", "users", "messages"], ["messages"]),
+        ("slack", ["channels", "users", "messages", "replies"], ["messages", "replies"]),
     ]
 
     @Test(arguments: providers.indices)
@@ -56,6 +56,66 @@ import Testing
             try await fixture.control("edit?user=u_1&service=slack&stream=messages&creates=30")
             #expect(try await fixture.sync("slack", .incremental) == .succeeded)
             #expect(try await fixture.differences("slack", "messages") == [])
+        }
+    }
+
+    @Test func `gives the answers in a thread when its first message changed, and asks for no other thread`()
+        async throws
+    {
+        try await EngineFixture.run(objects: 60) { fixture in
+            _ = try await fixture.integration("slack")
+            try await fixture.sync("slack")
+            let threads = try await fixture.count(
+                "records WHERE stream = 'messages' AND data ? 'reply_count'")
+            #expect(threads > 3)
+            #expect(try await fixture.asked("conversations.replies") >= threads)
+            let before = try await fixture.asked("conversations.replies")
+
+            // The newest message of a channel gets an answer: the list by time shows it once more.
+            let newest = try await fixture.pool.query(
+                """
+                SELECT partition, max(data ->> 'ts') FROM lockstep.records
+                WHERE stream = 'messages' GROUP BY 1 ORDER BY 1 LIMIT 1
+                """)
+            let channel = newest.text(0, 0) ?? ""
+            let root = newest.text(0, 1) ?? ""
+            try await fixture.post(channel: channel, text: "yes", thread: root)
+            #expect(try await fixture.sync("slack", .incremental) == .succeeded)
+
+            #expect(try await fixture.asked("conversations.replies") == before + 1)
+            #expect(try await fixture.differences("slack", "replies") == [])
+            #expect(
+                try await fixture.count(
+                    "records WHERE stream = 'replies' AND partition = '\(channel)/\(root)'") == 1)
+
+            // Its first message goes, and the thread with it.
+            try await fixture.control("edit?user=u_1&service=slack&stream=messages&id=\(root)&deletes=1")
+            #expect(try await fixture.sync("slack") == .succeeded)
+            #expect(try await fixture.differences("slack", "replies") == [])
+            #expect(try await fixture.count("deletions WHERE stream = 'replies' AND reason = 'gone'") == 1)
+        }
+    }
+
+    @Test func `whose thread loses its answers keeps none of them`() async throws {
+        try await EngineFixture.run(objects: 60) { fixture in
+            _ = try await fixture.integration("slack")
+            try await fixture.sync("slack")
+            let found = try await fixture.pool.query(
+                """
+                SELECT partition, array_to_string(array_agg(data ->> 'ts'), ' ') FROM lockstep.records
+                WHERE stream = 'replies' GROUP BY 1 ORDER BY 1 LIMIT 1
+                """)
+            for answer in (found.text(0, 1) ?? "").split(separator: " ") {
+                try await fixture.control(
+                    "edit?user=u_1&service=slack&stream=messages&id=\(answer)&deletes=1")
+            }
+            #expect(try await fixture.sync("slack") == .succeeded)
+
+            #expect(try await fixture.differences("slack", "messages") == [])
+            #expect(try await fixture.differences("slack", "replies") == [])
+            let left =
+                "records WHERE stream = 'replies' AND deleted_at IS NULL AND partition = '\(found.text(0, 0) ?? "")'"
+            #expect(try await fixture.count(left) == 0)
         }
     }
 

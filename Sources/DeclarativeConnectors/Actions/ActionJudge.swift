@@ -54,8 +54,12 @@ struct ActionJudge: ResponseReading {
 
     private func judge(_ response: HTTPResponse) -> (ConnectorError?, ActionFailure.Effect) {
         let isSuccess = (200..<300).contains(response.status)
-        let own = action.errors.first { (!isSuccess || $0.rule.concernsSuccess) && $0.rule.matches(response) }
-        let general = manifest.errors.first { (!isSuccess || $0.concernsSuccess) && $0.matches(response) }
+        let own = action.errors.first {
+            (!isSuccess || $0.rule.condition.concernsSuccess) && $0.rule.condition.holds(for: response)
+        }
+        let general = manifest.errors.first {
+            (!isSuccess || $0.condition.concernsSuccess) && $0.condition.holds(for: response)
+        }
         let rule = own?.rule ?? general
         if isSuccess, rule == nil { return (nil, .none) }
         // Who answers 503 with a time may have begun all the same.

@@ -74,7 +74,7 @@ struct ManifestActionPerformer: ActionPerformer {
         let effect = LockedBox(ActionFailure.Effect.none)
         let calls = LockedBox(0)
         do throws(ConnectorError) {
-            let (response, throttled) = try await access.withSecrets { secrets throws(ConnectorError) in
+            return try await access.withSecrets { secrets throws(ConnectorError) in
                 let judge = ActionJudge(manifest, action, shape, secrets.values)
                 calls.withLock { $0 += 1 }
                 defer { effect.withLock { $0 = judge.effect } }
@@ -85,16 +85,15 @@ struct ManifestActionPerformer: ActionPerformer {
                 request.confirm = confirm
                 let answer = try await access.client.send(request)
                 do throws(PageScanError) {
-                    return (
-                        try shape.result.read(answer.http.body), (answer.http.body.count, answer.throttled)
-                    )
+                    return ActionReply(
+                        result: try shape.result.read(answer.http.body),
+                        cost: RequestCost(
+                            apiCalls: calls.withLock { $0 }, bytes: answer.http.body.count,
+                            throttled: answer.throttled))
                 } catch {
                     throw judge.failure(of: answer.http, error)
                 }
             }
-            let cost = RequestCost(
-                apiCalls: calls.withLock { $0 }, bytes: throttled.0, throttled: throttled.1)
-            return ActionReply(result: response, cost: cost)
         } catch {
             throw ActionFailure(
                 error, effect: effect.withLock { $0 },

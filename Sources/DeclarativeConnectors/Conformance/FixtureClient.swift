@@ -26,12 +26,22 @@ final class FixtureClient: ProviderClient {
         case refused(status: Int)
         /// The records of each page stand in the opposite order.
         case reversed(JSONPointer)
+        /// The request of the response with this number is refused for good.
+        case gone(Int, status: Int)
+        /// The response with this number has its own records, and the way on of the one before.
+        case stuck(Int, PageRule.Kind)
+        /// All records have this value at a place.
+        case tied(JSONPointer, JSONPointer, String)
+        /// The object of this id is not there any more.
+        case deleted(JSONPointer, id: [JSONPointer], String)
     }
 
     private struct State {
         var count = 0
         var refusals: [String: Int] = [:]
         var last: HTTPResponse?
+        /// What is refused for good.
+        var refused: FixtureRequest?
         var requests: [FixtureRequest] = []
         var unknown: FixtureRequest?
     }
@@ -94,6 +104,10 @@ final class FixtureClient: ProviderClient {
             return .success(Self.response(404, Array(#"{"error":"the fixture has no answer"}"#.utf8)))
         }
         state.count += 1
+        if case .gone(state.count, _) = fault { state.refused = request }
+        if case .gone(_, let status) = fault, state.refused == request {
+            return .success(Self.response(status, Array(#"{"error":"gone"}"#.utf8)))
+        }
         var answer = Self.response(exchange.status, headers: exchange.headers, exchange.body)
         switch fault {
         case .truncated(state.count): answer = answer.with(Array(answer.body.prefix(answer.body.count / 2)))
@@ -105,7 +119,12 @@ final class FixtureClient: ProviderClient {
         case .repeated(state.count) where before.map({ request.continues($0, by: page) }) ?? false:
             answer = state.last ?? answer
         case .refused(let status): answer = Self.response(status, Array("{}".utf8))
-        case .reversed(let records): answer = answer.with(Self.reversed(answer.body, records))
+        case .reversed(let records): answer = answer.with(Self.changed(answer.body) { $0.reverse(records) })
+        case .stuck(state.count, let kind): answer = FixtureMutation.stuck(answer, state.last, kind)
+        case .tied(let records, let place, let value):
+            answer = answer.with(Self.changed(answer.body) { $0.tie(records, place, value) })
+        case .deleted(let records, let id, let gone):
+            answer = answer.with(Self.changed(answer.body) { $0.delete(records, id, gone) })
         default: break
         }
         state.last = answer
@@ -118,31 +137,15 @@ final class FixtureClient: ProviderClient {
         HTTPResponse(status: status, headers: HTTPHeaders(headers), body: body, url: baseURL)
     }
 
-    private static func reversed(_ body: [UInt8], _ records: JSONPointer) -> [UInt8] {
+    private static func changed(_ body: [UInt8], _ change: (inout JSONTree) -> Void) -> [UInt8] {
         guard var tree = JSONTree(yaml: String(decoding: body, as: UTF8.self)) else { return body }
-        tree.reverse(at: records.tokens[...])
+        change(&tree)
         return tree.bytes
     }
 }
 
 extension HTTPResponse {
-    fileprivate func with(_ body: [UInt8]) -> HTTPResponse {
+    func with(_ body: [UInt8]) -> HTTPResponse {
         HTTPResponse(status: status, headers: headers, body: body, url: url)
-    }
-}
-
-extension JSONTree {
-    /// Turns the array at a place around.
-    fileprivate mutating func reverse(at tokens: ArraySlice<String>) {
-        guard let token = tokens.first else {
-            if case .array(let elements) = self { self = .array(elements.reversed()) }
-            return
-        }
-        guard case .object(var members) = self, let index = members.firstIndex(where: { $0.name == token })
-        else {
-            return
-        }
-        members[index].value.reverse(at: tokens.dropFirst())
-        self = .object(members)
     }
 }

@@ -27,14 +27,29 @@ struct FixtureEnumeration {
     private(set) var double: String?
     private(set) var end = End.loop("it was not read")
     private(set) var pages = 0
+    let partition: String
+
+    var isComplete: Bool { if case .complete = end { true } else { false } }
 
     private static let maximumPages = 100
 
-    /// Reads to the end. `interrupting`: after each page the reader is left, and another one goes on from its position.
+    /// What happens to the reader after each page.
+    enum Interruption: Sendable {
+        case none
+        /// It is left, and another one goes on from its position.
+        case left
+        /// It dies before the page is stored: another one goes on from the position before, and reads the page again.
+        case died
+        /// It is left after the first page, for good. A cursor stays only where each page has one that is safe.
+        case stopped
+    }
+
+    /// Reads to the end, unless it is interrupted.
     init(
         _ strategy: any SyncStrategy, _ slice: StreamSlice, order: CursorOrder, isFull: Bool,
-        into copy: inout FixtureCopy, interrupting: Bool = false
+        into copy: inout FixtureCopy, interruption: Interruption = .none
     ) async {
+        partition = slice.partition
         let stored = copy.cursors[slice.partition]
         var cursor = stored
         var pending: Cursor?
@@ -47,6 +62,8 @@ struct FixtureEnumeration {
         var reader = make(nil)
         var positions: Set<PagePosition> = []
         var lastBody: [UInt8]?
+        var storedPosition: PagePosition?
+        var hasDied = false
         while true {
             let page: Page
             switch await Self.next(reader) {
@@ -56,6 +73,12 @@ struct FixtureEnumeration {
                 return
             }
             pages += 1
+            if interruption == .died, !hasDied, pages < Self.maximumPages {
+                hasDied = true
+                reader = make(storedPosition)
+                continue
+            }
+            hasDied = false
             note(page.scanned, slice, &copy)
             if let found = page.cursor {
                 if order == .ascending {
@@ -85,7 +108,14 @@ struct FixtureEnumeration {
                     end = .loop("there are more than \(Self.maximumPages) pages")
                     return
                 }
-                if interrupting { reader = make(position) }
+                storedPosition = position
+                switch interruption {
+                case .none: break
+                case .left, .died: reader = make(position)
+                case .stopped:
+                    copy.cursors[slice.partition] = order == .ascending ? cursor : stored
+                    return
+                }
             }
         }
     }

@@ -70,4 +70,12 @@ struct PageFrame: Sendable {
             headers: [("Content-Type", "text/css; charset=utf-8"), ("Cache-Control", "max-age=300")],
             body: PackageResources.style_css)
     }
+
+    /// The script of pages that stay fresh.
+    static let scriptRoute = Route("GET", "/assets/live.js", for: .person) { _ in
+        GatewayResponse(
+            status: 200,
+            headers: [("Content-Type", "text/javascript; charset=utf-8"), ("Cache-Control", "max-age=300")],
+            body: PackageResources.live_js)
+    }
 }

@@ -4,30 +4,39 @@ import Cryptography
 import HTTPTransport
 import Model
 
-/// A cookie of this gateway: a random value that tells one browser from others.
+/// A cookie of this gateway, such as a random value that tells one browser from others.
 ///
 /// Scripts cannot read it, and other sites' forms do not send it. Over HTTPS its name has the prefix `__Host-`, which a
 /// neighbouring host cannot set (RFC 6265bis, 4.1.3.2).
 struct SessionCookie: Sendable {
     let name: String
     private let isSecure: Bool
+    private let isStrict: Bool
     private let lifetime: Duration
 
-    init(_ name: String, isSecure: Bool, lifetime: Duration) {
+    /// `isStrict` keeps it from being sent when another site links here.
+    init(_ name: String, isSecure: Bool, isStrict: Bool = false, lifetime: Duration) {
         self.name = isSecure ? "__Host-\(name)" : name
         self.isSecure = isSecure
+        self.isStrict = isStrict
         self.lifetime = lifetime
     }
 
     /// The value that a request brings; nil for none, and for one that was not made here.
     func value(in request: GatewayRequest) -> SecretString? {
+        guard let text = text(in: request), Base64.urlSafe.decode(text.exposed)?.count == Self.byteCount
+        else { return nil }
+        return text
+    }
+
+    /// The text that a request brings, whatever it is; nil for none, and for more than one.
+    func text(in request: GatewayRequest) -> SecretString? {
         let found = request.headers.all("cookie").flatMap { $0.split(separator: ";") }.compactMap { pair in
             let parts = pair.drop { $0 == " " }.split(
                 separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return parts.count == 2 && parts[0].utf8.elementsEqual(name.utf8) ? String(parts[1]) : nil
         }
-        guard found.count == 1, Base64.urlSafe.decode(found[0])?.count == Self.byteCount else { return nil }
-        return SecretString(found[0])
+        return found.count == 1 ? SecretString(found[0]) : nil
     }
 
     private static let byteCount = 32
@@ -46,5 +55,7 @@ struct SessionCookie: Sendable {
     /// The header that removes it.
     var removal: (name: String, value: String) { ("Set-Cookie", "\(name)=; Path=/; Max-Age=0\(attributes)") }
 
-    private var attributes: String { "; HttpOnly; SameSite=Lax\(isSecure ? "; Secure" : "")" }
+    private var attributes: String {
+        "; HttpOnly; SameSite=\(isStrict ? "Strict" : "Lax")\(isSecure ? "; Secure" : "")"
+    }
 }

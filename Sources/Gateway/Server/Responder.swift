@@ -59,7 +59,9 @@ struct Responder: HTTPResponder {
                 throw Problem(400, "bad_query", "The query is not a list of encoded names and values.")
             }
             return try await bodies.withBody(of: request) { body in
-                let fields = request.headers.map { ($0.name.rawName, $0.value) }
+                var fields = request.headers.map { ($0.name.rawName, $0.value) }
+                // The server keeps the host apart from the other fields.
+                if let host = request.head.authority { fields.append(("Host", host)) }
                 do {
                     return try await route.handler(
                         GatewayRequest(

@@ -3,9 +3,12 @@
 --          payloads.
 -- ARGV:    id, token, wait key for each job (at most 100). An empty wait key is the job's own lock key.
 -- Reply:   { for each job: parked, coalesced, ready or lost }
---          coalesced: a running or parked job does the same, or a parked full sync covers it
+--          coalesced: a parked job will do the same, or a running one that began after this one was enqueued does,
+--                     or a parked full sync covers it
 --          ready:     nothing stands in the way any more; the job is the next one to be taken from its list
 -- Invariants: a job is parked only while what it waits for holds, so that its end releases the job.
+--          A job covers another one only if its work still lies ahead. One whose worker was lost may have done it,
+--          without Redis knowing: it covers none.
 
 local wrong = wrong_key(IN_FLIGHT) or wrong_key({ PAUSED, 'set' })
 if wrong then return wrong end
@@ -33,7 +36,10 @@ end
 local function is_covered(job, wait, holder)
     local document, type, streams = read(job)
     local kind = kind_of(document, type, streams)
-    if holder and kind_of(read(holder)) == kind then return true end
+    -- What began after both were enqueued reads whatever this job was enqueued for.
+    if holder and tonumber(job.enqueued) <= tonumber(holder.enqueued) and kind_of(read(holder)) == kind then
+        return true
+    end
     if redis.call('HEXISTS', KINDS, field_of(wait, job, kind)) == 1 then return true end
     if type ~= 'incremental' then return false end
     return redis.call('HEXISTS', KINDS, field_of(wait, job, kind_of({}, 'full', '*'))) == 1
@@ -56,7 +62,12 @@ local time = redis.call('TIME')
 local function put_aside(job, wait, position)
     local document, type, streams = read(job)
     local kind = kind_of(document, type, streams)
-    local absorbed = kind == kind_of({}, 'full', streams) and absorb(job, wait, streams) or 0
+    local absorbed = 0
+    if job.recoveries ~= '0' then
+        kind = kind .. RS .. job.id
+    elseif kind == kind_of({}, 'full', streams) then
+        absorbed = absorb(job, wait, streams)
+    end
     local field = field_of(wait, job, kind)
     local sequence = string.format('%010d%06d%03d', tonumber(time[1]), tonumber(time[2]), position)
     local member = wait .. RS .. sequence .. RS .. field:sub(-40)

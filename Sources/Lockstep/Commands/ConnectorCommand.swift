@@ -10,7 +10,7 @@ import Settings
 struct ConnectorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connector", abstract: "The services that can be synced.",
-        subcommands: [List.self, Validate.self, Test.self])
+        subcommands: [List.self, Validate.self, Test.self, Probe.self])
 
     /// The connectors that ship and those of `LOCKSTEP_CONNECTORS`; exits with 78 when one is wrong.
     static func registry(_ settings: ClusterSettings) throws -> ConnectorRegistry {

@@ -110,17 +110,6 @@ extension IntegrationsCommand {
 }
 
 extension Disconnection.Revocation {
-    /// For programs.
-    var word: String {
-        switch self {
-        case .revoked: "revoked"
-        case .unsupported: "unsupported"
-        case .nothingStored: "nothing_stored"
-        case .failed: "failed"
-        case .givenUp: "given_up"
-        }
-    }
-
     /// For people.
     func sentence(_ service: String) -> String {
         switch self {

@@ -7,6 +7,8 @@ struct OAuthGrant: Sendable {
     let client: String
     let user: Int
     let scopes: [String]
+    /// Slack: a token of the person, not of the bot.
+    var isOfUser = false
     var isRevoked = false
     /// A refresh token was used again after it had been replaced.
     var wasReplayed = false
@@ -23,6 +25,7 @@ struct OAuthGrants: Sendable {
         let user: Int
         let scopes: [String]
         let isOffline: Bool
+        let isOfUser: Bool
         let expires: Int64
         /// The grant that was made of it.
         var grant: Int?
@@ -75,12 +78,12 @@ struct OAuthGrants: Sendable {
 
     mutating func makeCode(
         _ server: OAuthServer, client: String, redirect: String, challenge: String?, user: Int,
-        scopes: [String], isOffline: Bool, at now: Int64
+        scopes: [String], isOffline: Bool, isOfUser: Bool = false, at now: Int64
     ) -> String {
         let text = token("code_")
         codes[text] = Code(
             server: server, client: client, redirect: redirect, challenge: challenge, user: user,
-            scopes: scopes, isOffline: isOffline, expires: now + Self.codeLifetime)
+            scopes: scopes, isOffline: isOffline, isOfUser: isOfUser, expires: now + Self.codeLifetime)
         return text
     }
 
@@ -106,17 +109,20 @@ struct OAuthGrants: Sendable {
             throw OAuthRefusal("invalid_grant", "The code_verifier does not fit the code_challenge.")
         }
         let issued = grant(
-            server, client: client, user: code.user, scopes: code.scopes, isOffline: code.isOffline, at: now)
+            server, client: client, user: code.user, scopes: code.scopes, isOffline: code.isOffline,
+            isOfUser: code.isOfUser, at: now)
         codes[text]?.grant = issued.grant.number
         return issued
     }
 
     /// Tokens of a new grant.
     mutating func grant(
-        _ server: OAuthServer, client: String, user: Int, scopes: [String], isOffline: Bool, at now: Int64
+        _ server: OAuthServer, client: String, user: Int, scopes: [String], isOffline: Bool,
+        isOfUser: Bool = false, at now: Int64
     ) -> Issued {
         let grant = OAuthGrant(
-            number: grants.count, server: server, client: client, user: user, scopes: scopes)
+            number: grants.count, server: server, client: client, user: user, scopes: scopes,
+            isOfUser: isOfUser)
         grants.append(grant)
         if server == .google {
             let others = grants.filter {
@@ -197,7 +203,8 @@ struct OAuthGrants: Sendable {
         _ grant: OAuthGrant, refresh: String?, isRefresh: Bool, at now: Int64
     ) -> Issued {
         let behaviour = behaviour(grant)
-        let text = token(grant.server.accessPrefix(expires: behaviour.expiresIn != nil))
+        let text = token(
+            grant.server.accessPrefix(expires: behaviour.expiresIn != nil, isOfUser: grant.isOfUser))
         access[text] = Access(
             grant: grant.number, expires: behaviour.expiresIn.map { now + Int64($0) * 1_000_000 })
         return Issued(

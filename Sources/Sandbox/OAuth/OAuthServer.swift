@@ -23,11 +23,11 @@ enum OAuthServer: String, Sendable, CaseIterable {
     /// What stands between scopes.
     var separator: Character { self == .slack ? "," : " " }
 
-    func accessPrefix(expires: Bool) -> String {
+    func accessPrefix(expires: Bool, isOfUser: Bool) -> String {
         switch self {
         case .generic: "at_"
         case .google: "ya29.a0"
-        case .slack: expires ? "xoxe.xoxb-1-" : "xoxb-1-"
+        case .slack: (expires ? "xoxe." : "") + (isOfUser ? "xoxp-1-" : "xoxb-1-")
         case .stripe: "sk_test_51"
         }
     }

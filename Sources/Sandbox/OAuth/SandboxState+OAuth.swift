@@ -67,7 +67,9 @@ extension SandboxState {
         guard challenge != nil || client.secret != nil else {
             return refused("invalid_request", "a client without a secret needs a code_challenge")
         }
-        let scope = parameters["scope"] ?? ""
+        // Slack asks for scopes of the person apart from those of the bot.
+        let userScope = server == .slack ? parameters["user_scope"].flatMap { $0.isEmpty ? nil : $0 } : nil
+        let scope = userScope ?? parameters["scope"] ?? ""
         guard request.method == "POST" else {
             let hint = parameters["login_hint"] ?? configuration.name(ofUser: 1)
             return ConsentPage.form(request, client: id, user: hint, scope: scope)
@@ -80,7 +82,9 @@ extension SandboxState {
         let code = grants.makeCode(
             server, client: id, redirect: redirect, challenge: challenge, user: user,
             scopes: granted.split(separator: server.separator).map { String($0) },
-            isOffline: server != .google || parameters["access_type"] == "offline", at: now.monotonic)
+            isOffline: server != .google || parameters["access_type"] == "offline",
+            isOfUser: userScope != nil,
+            at: now.monotonic)
         var response = ConsentPage.redirect(redirect, [("code", code), ("state", state), ("iss", issuer)])
         response.user = user
         return response

@@ -36,6 +36,13 @@ struct ObjectBytes: Sendable {
         return id(CollectionKey(user: key.user, stream: parent), key.parent) + "/" + id(collection, index)
     }
 
+    /// As a stream that looks at the collection has it: an answer belongs to its thread.
+    func externalID(_ collection: Collection, _ index: Int, in stream: SandboxStream) -> String {
+        let usual = externalID(collection, index)
+        guard stream == .slackReplies, let root = collection.root(of: index) else { return usual }
+        return externalID(collection, root) + "/" + id(collection, index)
+    }
+
     /// How an object is written, where a provider has more than one way.
     enum Shape: Sendable, Equatable {
         case usual

@@ -28,7 +28,7 @@ struct ObjectListing: Sendable {
                 continue
             }
             if current.isShown(index, in: stream) {
-                let id = JSONText.escaped(bytes.externalID(current, index))
+                let id = JSONText.escaped(bytes.externalID(current, index, in: stream))
                 piece.writeString("{\"external_id\":\"\(id)\",\"data\":\(bytes.json(current, index))}\n")
             }
             index += 1

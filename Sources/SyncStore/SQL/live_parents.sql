@@ -1,4 +1,12 @@
--- The next live records of a parent stream, in the order of their ids. Parameters: integration id, stream, after, limit.
-SELECT external_id, data::text FROM lockstep.records
-WHERE integration_id = $1 AND stream = $2 AND external_id > $3 COLLATE "C" AND deleted_at IS NULL
-ORDER BY external_id LIMIT $4
+-- The next live records of a parent stream, in the order of their ids, each with the record of its own parent.
+-- Parameters: integration id, stream, after, limit, the parent's parent stream or null, child stream, path of a condition or
+-- null, whether only parents that changed since their slice was read. A parent whose slice was read before is one although it
+-- does not fulfil the condition any more: what it had has to go. What counts as fulfilled: ParentBinding.isPresent.
+SELECT r.external_id, r.data::text, g.data::text
+FROM lockstep.records r
+LEFT JOIN lockstep.records g ON g.integration_id = $1 AND g.stream = $5::text AND g.external_id = r.partition
+LEFT JOIN lockstep.sync_state s ON s.integration_id = $1 AND s.stream = $6 AND s.partition = r.external_id
+WHERE r.integration_id = $1 AND r.stream = $2 AND r.external_id > $3 COLLATE "C" AND r.deleted_at IS NULL
+    AND ($7::text[] IS NULL OR s.partition IS NOT NULL OR coalesce(r.data #>> $7::text[], '') NOT IN ('', '0', 'false'))
+    AND (NOT $8::boolean OR s.last_success_at IS NULL OR s.phase <> 'idle' OR r.synced_at >= s.last_success_at)
+ORDER BY r.external_id LIMIT $4

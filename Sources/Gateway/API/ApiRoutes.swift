@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Cryptography
+import HTTPTransport
+public import JobQueue
+public import Logging
+public import Model
+public import SyncStore
+
+/// The API for programs of the operator: `/api/v1`, described by `/api/v1/openapi.json`.
+public struct ApiRoutes: Sendable {
+    let reader: LedgerReader
+    let operations: Operations
+    let queue: JobQueue
+    let links: ConnectLinkStore
+    let directory: ServiceDirectory
+    let keys: GatewayKeys
+    let publicURL: @Sendable () -> String
+    private let idempotency: IdempotencyStore
+    private let token: AdminToken
+    private let rate: LockedBox<TokenBucket>
+    private let logger: Logger
+
+    /// Without `token` everything is refused. Up to `ratePerSecond` requests a second are answered, and twice as many at
+    /// once.
+    public init(
+        token: SecretString?, reader: LedgerReader, operations: Operations, queue: JobQueue,
+        links: ConnectLinkStore, idempotency: IdempotencyStore, directory: ServiceDirectory,
+        keys: GatewayKeys, publicURL: @escaping @Sendable () -> String, ratePerSecond: Int = 100,
+        logger: Logger
+    ) {
+        self.token = AdminToken(token)
+        self.reader = reader
+        self.operations = operations
+        self.queue = queue
+        self.links = links
+        self.idempotency = idempotency
+        self.directory = directory
+        self.keys = keys
+        self.publicURL = publicURL
+        self.logger = logger
+        rate = LockedBox(
+            TokenBucket(rate: Double(ratePerSecond), burst: Double(2 * ratePerSecond), at: .now))
+    }
+
+    /// For the private listener.
+    public var routes: [Route] { integrationRoutes + listRoutes + decisionRoutes }
+
+    /// A route that only reads.
+    func read(_ path: String, _ handler: @escaping Route.Handler) -> Route {
+        Route("GET", "/api/v1\(path)") { request in
+            try admit(request)
+            return try await mapping(request, handler)
+        }
+    }
+
+    /// A route that changes something; with an idempotency key it does so once.
+    func write(_ path: String, _ handler: @escaping Route.Handler) -> Route {
+        Route("POST", "/api/v1\(path)") { request in
+            try admit(request)
+            return try await mapping(request) { try await once($0, handler) }
+        }
+    }
+
+    // MARK: Who, and how often
+
+    private func admit(_ request: GatewayRequest) throws {
+        let words = (request.headers.first("authorization") ?? "").split(separator: " ")
+        guard words.count == 2, words[0].lowercased() == "bearer", try token.accepts(String(words[1])) else {
+            throw Problem(
+                401, "unauthorized", "Send the admin token: Authorization: Bearer TOKEN.",
+                headers: [("WWW-Authenticate", "Bearer")])
+        }
+        if let wait = rate.withLock({ $0.take(at: .now) }) {
+            throw Problem(
+                429, "rate_limited", "Too many requests came with this token.",
+                headers: [("Retry-After", "\(wait.components.seconds + 1)")])
+        }
+    }
+
+    private func mapping(
+        _ request: GatewayRequest, _ handler: Route.Handler
+    ) async throws -> GatewayResponse {
+        do {
+            return try await handler(request)
+        } catch {
+            guard let problem = Problem(error) else { throw error }
+            if problem.status >= 500 {
+                logger.warning(
+                    "a call of the API failed", metadata: ["request": "\(request.id)", "error": "\(error)"])
+            }
+            throw problem
+        }
+    }
+
+    // MARK: Once
+
+    /// The longest idempotency key.
+    private static let maximumKeyBytes = 255
+
+    private func once(
+        _ request: GatewayRequest, _ handler: Route.Handler
+    ) async throws -> GatewayResponse {
+        guard let key = request.headers.first("idempotency-key") else { return try await handler(request) }
+        guard (1...Self.maximumKeyBytes).contains(key.utf8.count),
+            key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else {
+            throw Problem(
+                400, "bad_idempotency_key",
+                "Idempotency-Key: 1 to \(Self.maximumKeyBytes) visible ASCII characters.")
+        }
+        let hash = SHA256.digest(of: Array(key.utf8))
+        let content = SHA256.digest(of: Array("\(request.method) \(request.path)\n".utf8) + request.body)
+        switch try await idempotency.claim(hash, request: content) {
+        case .otherRequest:
+            throw Problem(
+                422, "idempotency_key_reused", "This Idempotency-Key was sent with another request.")
+        case .underWay:
+            throw Problem(
+                409, "under_way", "The request with this Idempotency-Key is being answered. Ask again.",
+                headers: [("Retry-After", "1")])
+        case .answered(let status, let body):
+            return GatewayResponse(
+                status: status,
+                headers: [("Content-Type", "application/json"), ("Idempotent-Replayed", "true")], body: body)
+        case .first: break
+        }
+        do {
+            let response = try await handler(request)
+            if case .bytes(let body) = response.body {
+                try await idempotency.settle(hash, status: response.status, body: body)
+            }
+            return response
+        } catch {
+            // Nothing was done: the sender may try again with the key.
+            try await idempotency.release(hash)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import SyncStore
+
+extension StatusRoutes {
+    func integrations(
+        _ request: GatewayRequest, _ now: Timestamp, _ check: String
+    ) async throws -> GatewayResponse {
+        try request.allow(["service", "user_id", "cursor"])
+        let service = request.query["service"].flatMap { $0.isEmpty ? nil : $0 }
+        let user = request.query["user_id"].flatMap { $0.isEmpty ? nil : $0 }
+        let items = try await reader.integrations(
+            service: service, userID: user, after: try request.cursor(.integrations)?[0] ?? 0,
+            limit: Self.rows)
+        let found: [PageModels.Integration] = try items.map { try PageModels.read($0.json) }
+        let ago = Ago(now: now)
+        let rows: [[HTML]] = found.map { item in
+            [
+                "<a href=\"/integrations/\(item.id)\">\(item.id)</a>", .name(item.userId),
+                "\(.name(title(of: item.service)))\(account(item))",
+                StateWords.integration(status: item.status, health: item.health),
+                item.running == nil ? ago.text(item.lastSuccessAt, none: "never") : "syncing now",
+                "\(Self.clipped(item.lastError?.message ?? ""))",
+            ]
+        }
+        let filter = [("service", service), ("user_id", user)].compactMap { name, value in
+            value.map { "&\(name)=\(PercentCoding.encode($0))" }
+        }.joined()
+        let next: HTML? =
+            items.count < Self.rows
+            ? nil
+            : items.last.map { last in
+                "<p><a class=\"button\" href=\"/integrations?cursor=\(PageCursor.make(.integrations, [last.id]))\(filter)\">Next page</a></p>"
+            }
+        return framed(
+            "Accounts", check,
+            """
+            <h1>Accounts</h1>
+            <form class="card" action="/integrations">
+            <label>User <input name="user_id" value="\(user ?? "")"></label>
+            <label>Service <input name="service" value="\(service ?? "")"></label>
+            <button>Show</button>
+            </form>
+            \(table(["Id", "User", "Service", "State", "Last synced", "Error"], rows, none: "There is no such account."))
+            \(next)
+            """)
+    }
+
+    /// One account as its user sees it, and what an operator can do about it.
+    func integration(_ id: Int64, _ now: Timestamp, _ check: String) async throws -> GatewayResponse {
+        let item = try await find(id)
+        let hours: [PageModels.Hour] = try PageModels.read(try await reader.activity(of: id))
+        let name = title(of: item.service)
+        return framed(
+            "\(name) of \(item.userId)", check,
+            """
+            <h1>\(.name(name)) of \(.name(item.userId))\(account(item))</h1>
+            <div data-live="/live/integrations/\(id)" aria-live="polite">\(try await liveIntegration(id))</div>
+            <div class="card">
+            \(button("Sync now", "/integrations/\(id)/sync", check, look: "main"))
+            \(button("Read everything again", "/integrations/\(id)/full", check))
+            \(item.status == "paused"
+                ? button("Resume", "/integrations/\(id)/resume", check)
+                : button("Pause", "/integrations/\(id)/pause", check))
+            \(button("Reconnect", "/integrations/\(id)/link", check))
+            \(button(
+                "Disconnect", "/integrations/\(id)/disconnect", check, look: "danger",
+                question: "Disconnect this account? Its credential is deleted; its records stay."))
+            </div>
+            \(Chart.runs(hours))
+            """)
+    }
+
+    /// The state, the streams and the last runs.
+    func liveIntegration(_ id: Int64) async throws -> HTML {
+        let item = try await find(id)
+        let ago = Ago(now: try await reader.now())
+        let streams: [PageModels.Stream] = try PageModels.read(try await reader.streams(of: id))
+        let runs: [PageModels.Run] = try await reader.runs(of: id, before: .max, limit: 10).map {
+            try PageModels.read($0.json)
+        }
+        let progress: HTML =
+            if let running = item.running {
+                "Syncing now: \(running.pages) pages, \(running.recordsRead) records read so far."
+            } else {
+                "Last synced \(ago.text(item.lastSuccessAt, none: "never"))."
+            }
+        let failure: HTML? = item.lastError?.message.map { "<p class=\"bad\">\($0)</p>" }
+        return """
+            <div class="card">
+            <p>\(StateWords.integration(status: item.status, health: item.health))</p>
+            <p>\(progress)</p>
+            \(failure)
+            </div>
+            <h2>Data</h2>
+            \(table(
+                ["Stream", "Records", "Last synced", "Last read completely", "Now"], numbers: [1],
+                streams.prefix(Self.rows).map {
+                    [
+                        .name($0.stream), "\($0.records)", ago.text($0.lastSuccessAt, none: "never"),
+                        ago.text($0.lastFullAt, none: "never"), $0.phase == "idle" ? "" : "\($0.phase)",
+                    ]
+                }, none: "Nothing was synced yet."))
+            <h2>Runs</h2>
+            \(table(
+                ["Run", "Type", "State", "Began", "Pages", "Added", "Changed", "Deleted", "Error"],
+                numbers: [4, 5, 6, 7],
+                runs.map {
+                    [
+                        "<a href=\"/runs/\($0.id)\">\($0.id)</a>", "\($0.type)", StateWords.run($0.status),
+                        ago.text($0.startedAt, none: ""), "\($0.pages)", "\($0.recordsAdded)",
+                        "\($0.recordsUpdated)", "\($0.recordsDeleted)", "\(Self.clipped($0.errorMessage ?? ""))",
+                    ]
+                }, none: "Nothing ran yet."))
+            """
+    }
+
+    private func find(_ id: Int64) async throws -> PageModels.Integration {
+        guard let item = try await reader.integration(id) else { throw Operations.unknownIntegration(id) }
+        return try PageModels.read(item.json)
+    }
+
+    /// The account's name, where there may be several.
+    private func account(_ item: PageModels.Integration) -> HTML {
+        item.account == IntegrationKey.defaultAccount ? "" : " (\(.name(item.account)))"
+    }
+
+    /// One run with its streams.
+    func run(_ id: Int64, _ now: Timestamp, _ check: String) async throws -> GatewayResponse {
+        guard let found = try await reader.run(id) else {
+            throw Problem(404, "unknown_run", "There is no run \(id).")
+        }
+        let run: PageModels.Run = try PageModels.read(found.json)
+        let streams: [PageModels.RunStream] = try PageModels.read(try await reader.streams(ofRun: id))
+        let ago = Ago(now: now)
+        let failure: HTML? = run.errorCode.map { code in
+            """
+            <div class="card"><p class="bad">\(run.errorMessage ?? "")</p>
+            <pre>\(code): \(run.errorDetail ?? "")</pre></div>
+            """
+        }
+        return framed(
+            "Run \(id)", check,
+            """
+            <h1>Run \(id): \(run.type)</h1>
+            <div class="card">
+            <p>\(StateWords.run(run.status)), <a href="/integrations/\(run.integrationId)">\(.name(title(of: run.service))) of \(.name(run.userId))</a></p>
+            <p>Began \(ago.text(run.startedAt, none: "")), ended \(ago.text(run.completedAt, none: "not yet")).
+            Attempt \(run.attempt) of job <code>\(run.jobId)</code>, on worker <code>\(run.worker)</code>.</p>
+            <p>\(run.pages) pages with \(run.apiCalls) requests; \(run.recordsRead) records read: \(run.recordsAdded) added,
+            \(run.recordsUpdated) changed, \(run.recordsDeleted) deleted. It waited \(run.throttledMs) ms for limits.</p>
+            </div>
+            \(failure)
+            <h2>Streams</h2>
+            \(table(
+                ["Stream", "Pages", "Read", "Added", "Changed", "Deleted", "Unchanged", "Put aside", "Ended by"],
+                numbers: [1, 2, 3, 4, 5, 6, 7],
+                streams.prefix(200).map {
+                    [
+                        .name($0.stream), "\($0.pages)", "\($0.recordsRead)", "\($0.recordsAdded)",
+                        "\($0.recordsUpdated)", "\($0.recordsDeleted)", "\($0.recordsUnchanged)",
+                        "\($0.recordsQuarantined)", "\($0.endedBy ?? "")",
+                    ]
+                }, none: "No page was committed."))
+            """)
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTransport
+public import JobQueue
+public import Logging
+public import Model
+public import SyncStore
+
+/// The pages for operators, on the private listener: what runs, what does not, and what waits for a person.
+public struct StatusRoutes: Sendable {
+    let reader: LedgerReader
+    let schedules: ScheduleStore
+    let queue: JobQueue
+    let operations: Operations
+    let directory: ServiceDirectory
+    let links: ConnectLinkStore
+    let keys: GatewayKeys
+    let publicURL: @Sendable () -> String
+    let session: PageSession
+    let frame = PageFrame(root: "")
+    private let logger: Logger
+
+    /// How many rows a page shows.
+    static let rows = 50
+
+    /// Without `token` nobody can sign in.
+    public init(
+        token: SecretString?, reader: LedgerReader, schedules: ScheduleStore, queue: JobQueue,
+        operations: Operations, directory: ServiceDirectory, links: ConnectLinkStore, keys: GatewayKeys,
+        publicURL: @escaping @Sendable () -> String, logger: Logger
+    ) {
+        self.reader = reader
+        self.schedules = schedules
+        self.queue = queue
+        self.operations = operations
+        self.directory = directory
+        self.links = links
+        self.keys = keys
+        self.publicURL = publicURL
+        self.logger = logger
+        session = PageSession(keys: keys, token: token)
+    }
+
+    /// For the private listener.
+    public var routes: [Route] {
+        [PageFrame.styleRoute, PageFrame.scriptRoute] + signInRoutes + [
+            page("/") { _, _, check in try await fleet(check) },
+            page("/integrations") { request, now, check in try await integrations(request, now, check) },
+            page("/integrations/{id}") { request, now, check in
+                try await integration(try request.id64, now, check)
+            },
+            page("/runs/{id}") { request, now, check in try await run(try request.id64, now, check) },
+            page("/dead-letters") { request, now, check in try await deadLetters(request, now, check) },
+            page("/sweeps") { request, now, check in try await sweeps(request, now, check) },
+            page("/schedules") { _, now, check in try await scheduleList(now, check) },
+            live("/live/integrations/{id}") { request in
+                let id = try request.id64
+                return { try await liveIntegration(id) }
+            },
+            live("/live/fleet") { _ in { try await liveFleet() } },
+        ] + actionRoutes
+    }
+
+    // MARK: Signing in
+
+    private var signInRoutes: [Route] {
+        [
+            Route("GET", "/signin", for: .person) { _ in signInPage() },
+            Route("POST", "/signin", for: .person) { request in
+                let form = try session.sameSiteForm(request)
+                guard
+                    let cookie = try await mapped({
+                        try session.signIn(form["token"] ?? "", request, at: try await reader.now())
+                    })
+                else { return signInPage(problem: "This is not the admin token.") }
+                return GatewayResponse(status: 303, headers: [("Location", "/"), cookie])
+            },
+            Route("POST", "/signout", for: .person) { request in
+                _ = try session.sameSiteForm(request)
+                return GatewayResponse(
+                    status: 303, headers: [("Location", "/signin"), session.signOut(request)])
+            },
+        ]
+    }
+
+    private func signInPage(problem: String? = nil) -> GatewayResponse {
+        let complaint: HTML? = problem.map { "<p class=\"bad\" role=\"alert\">\($0)</p>" }
+        return frame.page(
+            problem == nil ? 200 : 401, title: "Sign in to Lockstep",
+            """
+            <div class="card narrow">
+            <h1>Lockstep</h1>
+            \(complaint)
+            <form method="post" action="/signin">
+            <label>Admin token
+            <input type="password" name="token" required autofocus autocomplete="current-password"></label>
+            <button class="main">Sign in</button>
+            </form>
+            <p class="muted">It is the value of LOCKSTEP_ADMIN_TOKEN. Signing in needs HTTPS, or a browser on the gateway's machine.</p>
+            </div>
+            """)
+    }
+
+    // MARK: What all pages share
+
+    /// A page for who is signed in; others are sent to sign in. The handler gets the time and what forms carry.
+    private func page(
+        _ path: String,
+        _ handler: @escaping @Sendable (GatewayRequest, Timestamp, String) async throws -> GatewayResponse
+    ) -> Route {
+        Route("GET", path, for: .person) { request in
+            try await mapped {
+                let now = try await reader.now()
+                guard let open = try session.open(request, at: now) else {
+                    return GatewayResponse(status: 303, headers: [("Location", "/signin")])
+                }
+                return try await handler(request, now, try session.check(open))
+            }
+        }
+    }
+
+    /// A form of a page; the answer is the path to go to, or a page.
+    func action(
+        _ path: String,
+        _ handler: @escaping @Sendable (GatewayRequest, FormFields, String) async throws -> GatewayResponse
+    ) -> Route {
+        Route("POST", path, for: .person) { request in
+            try await mapped {
+                guard let open = try session.open(request, at: try await reader.now()) else {
+                    return GatewayResponse(status: 303, headers: [("Location", "/signin")])
+                }
+                let form = try session.form(request, open)
+                logger.notice("a page's form was sent", metadata: ["path": "\(request.path)"])
+                return try await handler(request, form, try session.check(open))
+            }
+        }
+    }
+
+    private func mapped<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            guard let problem = Problem(error) else { throw error }
+            if problem.status >= 500 { logger.warning("a page failed", metadata: ["error": "\(error)"]) }
+            throw problem
+        }
+    }
+
+    /// Parts of a page that stay fresh: sent when they change, once a second at most.
+    private func live(
+        _ path: String,
+        _ make: @escaping @Sendable (GatewayRequest) throws -> (@Sendable () async throws -> HTML)
+    ) -> Route {
+        Route("GET", path) { request in
+            try await mapped {
+                guard try session.open(request, at: try await reader.now()) != nil else {
+                    throw Problem(401, "unauthorized", "Sign in first.")
+                }
+                let render = try make(request)
+                return LiveFeed.response(render)
+            }
+        }
+    }
+
+    /// The beginning of a text that may be long: a page stays small.
+    static func clipped(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        return scalars.count <= 300 ? text : String(String.UnicodeScalarView(scalars.prefix(300))) + "…"
+    }
+
+    /// The page around a content.
+    func framed(
+        _ title: String, _ check: String, script: Bool = true, status: Int = 200, _ content: HTML
+    ) -> GatewayResponse {
+        frame.page(
+            status, title: "\(title) - Lockstep",
+            top: """
+                <header><nav aria-label="Main">
+                <b>Lockstep</b> <a href="/">Fleet</a> <a href="/integrations">Accounts</a>
+                <a href="/dead-letters">Dead letters</a> <a href="/sweeps">Held deletions</a>
+                <a href="/schedules">Schedules</a>
+                <form method="post" action="/signout"><input type="hidden" name="check" value="\(check)"><button>Sign out</button></form>
+                </nav></header>
+                """, script: script, content)
+    }
+
+    /// A button that sends a form; `question` is asked before.
+    func button(
+        _ words: String, _ path: String, _ check: String, look: String = "", question: String? = nil
+    ) -> HTML {
+        let confirm: HTML? = question.map { " data-confirm=\"\($0)\"" }
+        return """
+            <form class="inline" method="post" action="\(path)"\(confirm)><input type="hidden" name="check" value="\(check)">\
+            <button class="\(look)">\(words)</button></form>
+            """
+    }
+
+    /// A table; nothing to show has words of its own.
+    func table(_ heads: [String], numbers: Set<Int> = [], _ rows: [[HTML]], none: String) -> HTML {
+        guard !rows.isEmpty else { return "<p class=\"muted\">\(none)</p>" }
+        let head: [HTML] = heads.enumerated().map { index, text in
+            numbers.contains(index)
+                ? "<th scope=\"col\" class=\"number\">\(text)</th>" : "<th scope=\"col\">\(text)</th>"
+        }
+        let body: [HTML] = rows.map { row in
+            let cells: [HTML] = row.enumerated().map { index, cell in
+                numbers.contains(index) ? "<td class=\"number\">\(cell)</td>" : "<td>\(cell)</td>"
+            }
+            return "<tr>\(cells)</tr>\n"
+        }
+        return """
+            <div class="table" tabindex="0"><table><thead><tr>\(head)</tr></thead>
+            <tbody>
+            \(body)</tbody></table></div>
+            """
+    }
+}
