@@ -19,6 +19,8 @@ struct Hydrator: Sendable {
         let page: ScannedPage
         /// How many of the entries it has.
         let count: Int
+        /// Those that it lacks, where the order does not matter.
+        var left: [FeedEntry] = []
     }
 
     private enum Outcome {
@@ -87,10 +89,13 @@ struct Hydrator: Sendable {
         finder = try PageScanner.make(single)
     }
 
-    /// Fetches these objects, in their order, up to the first failure. Throws it when nothing came before.
+    /// Fetches these objects, in their order, up to the first failure. Throws it when nothing came before. Where the order
+    /// does not matter, what was fetched beside a failure counts too.
     func fetch(
-        _ entries: ArraySlice<FeedEntry>, _ slice: StreamSlice, _ cost: inout RequestCost
+        _ entries: ArraySlice<FeedEntry>, _ slice: StreamSlice, _ cost: inout RequestCost,
+        inOrder isOrdered: Bool = true
     ) async throws(ConnectorError) -> Batch {
+        var left: [FeedEntry] = []
         var text: [UInt8] = [UInt8(ascii: "[")]
         var done = 0
         var rest = entries
@@ -100,10 +105,11 @@ struct Hydrator: Sendable {
             rest = rest.dropFirst(group.count)
             for (entry, outcome) in zip(group, await outcomes(group, slice)) {
                 if let spent = outcome.cost { cost += spent }
-                guard failure == nil else { continue }
+                guard failure == nil || !isOrdered else { continue }
                 switch outcome {
                 case .failed(let error):
-                    failure = error
+                    failure = failure ?? error
+                    left.append(entry)
                     continue
                 case .object(let object, _):
                     if done > 0 { text.append(UInt8(ascii: ",")) }
@@ -119,7 +125,7 @@ struct Hydrator: Sendable {
         guard done > 0 else { return Batch(page: ScannedPage.empty(plan), count: 0) }
         text.append(UInt8(ascii: "]"))
         do throws(PageScanError) {
-            return Batch(page: try scanner.scan(text), count: done)
+            return Batch(page: try scanner.scan(text), count: done, left: left + rest)
         } catch {
             throw ConnectorError(
                 .contractViolation, code: error.code.rawValue,

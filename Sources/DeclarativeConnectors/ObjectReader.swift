@@ -19,9 +19,10 @@ final class ObjectReader: PageReader {
     func nextPage() async throws(ConnectorError) -> Page {
         let entries = rest.withLock { $0 }
         var cost = RequestCost(apiCalls: 0, bytes: 0)
-        let batch = try await hydrator.fetch(entries.prefix(Hydrator.chunk), slice, &cost)
-        let left = entries.dropFirst(batch.count)
-        rest.withLock { $0 = left }
+        let batch = try await hydrator.fetch(
+            entries.prefix(Hydrator.chunk), slice, &cost, inOrder: false)
+        let left = batch.left + entries.dropFirst(Hydrator.chunk)
+        rest.withLock { $0 = left[...] }
         let continuation: PageContinuation =
             if let next = left.first { .next(PagePosition(text: next.id)) } else { .end(.singlePage) }
         return Page(scanned: batch.page, continuation: continuation, cursor: nil, cost: cost)

@@ -30,6 +30,8 @@ struct WebhookCluster {
         let environment = [
             "LOCKSTEP_PUBLIC_URL": "http://127.0.0.1:\(port)", "LOCKSTEP_WEBHOOK_SLACK_SECRET": slackSecret,
             "LOCKSTEP_WEBHOOK_GMAIL_SECRET": pusher,
+            // Nobody waits here for the twenty requests a minute of a real workspace.
+            "LOCKSTEP_LIMITS": "slack.tier2=50/s burst 50,slack.tier3=50/s burst 50",
         ]
         try await Cluster.run(workers: workers, users: users, objects: objects, extra: environment) {
             cluster in

@@ -47,7 +47,7 @@ struct SlackEvent {
         case .deleted:
             let deleted = collection.messageTime(index)
             return
-                #"{"type":"message","subtype":"message_deleted","hidden":true,"deleted_ts":"\#(deleted)","ts":"\#(time)",\#(place)}"#
+                #"{"type":"message","subtype":"message_deleted","hidden":true,"deleted_ts":"\#(deleted)","previous_message":\#(object),"ts":"\#(time)",\#(place)}"#
         }
     }
 }
