@@ -64,7 +64,7 @@ struct BenchEnvironment {
             records: /data
             id: /id
             page: { kind: last_id, parameter: starting_after, end: { has_more: /has_more }, size_parameter: limit, size: 100 }
-            incremental: { kind: time_param, parameter: "created[gte]", cursor: response_date, format: epoch_seconds }
+            incremental: { kind: time_param, parameter: "created[gte]", cursor: response_date, format: epoch_seconds, compare: inclusive }
         """
 }
 
