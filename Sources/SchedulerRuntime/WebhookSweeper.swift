@@ -10,7 +10,6 @@ public import SyncStore
 /// lost its content, an integration was paused meanwhile; and syncs that renew watches. Any number may run.
 public struct WebhookSweeper: Service {
     private static let batch = 500
-    private static let pruneInterval: Duration = .seconds(60)
 
     private let store: WebhookStore
     private let watches: WatchStore
@@ -33,15 +32,10 @@ public struct WebhookSweeper: Service {
     /// Sweeps until graceful shutdown.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
-            var pruned: ContinuousClock.Instant?
             while !Task.isCancelled {
                 do {
                     try await sweep()
                     try await nudge()
-                    if pruned.map({ ContinuousClock.now - $0 >= Self.pruneInterval }) ?? true {
-                        try await store.prune(limit: 1_000)
-                        pruned = .now
-                    }
                 } catch {
                     if !Task.isCancelled {
                         logger.warning("webhooks were not swept", metadata: ["error": "\(error)"])

@@ -91,7 +91,6 @@ enum StoreSQL {
     static let webhookSettle = text(PackageResources.webhook_settle_sql)
     static let webhookFail = text(PackageResources.webhook_fail_sql)
     static let webhookSweep = text(PackageResources.webhook_sweep_sql)
-    static let webhookPrune = text(PackageResources.webhook_prune_sql)
     static let webhookTarget = text(PackageResources.webhook_target_sql)
     static let webhookChannel = text(PackageResources.webhook_channel_sql)
     static let watchSlices = text(PackageResources.watch_slices_sql)

@@ -108,9 +108,6 @@ public struct WebhookStore: Sendable {
 
     let store: SyncStore
 
-    /// Settled events are kept for so many days.
-    public static let retentionDays: Int64 = 14
-
     /// A store on that database; nothing is sent yet.
     public init(pool: PostgresPool) {
         store = SyncStore(pool: pool)
@@ -181,11 +178,6 @@ public struct WebhookStore: Sendable {
         return (0..<rows.count).map {
             DueWebhook(id: rows.int($0, 1) ?? 0, integrationID: rows.int($0, 0) ?? 0)
         }
-    }
-
-    /// Deletes events that were settled long ago, at most `limit`.
-    public func prune(limit: Int) async throws(StoreError) {
-        _ = try await store.query(StoreSQL.webhookPrune, [.int(Self.retentionDays), .int(Int64(limit))])
     }
 
     /// What proves the notifications of an integration; nil when the service has no such integration.

@@ -62,7 +62,7 @@ extension ApiRoutes {
                     ("reason", outcome.reason.map { .string($0) } ?? .null),
                 ]).response()
             },
-            write("/connect-links") { request in
+            write("/connect-links", isKept: false) { request in
                 let body = try request.object(["user_id", "service", "account", "expires_in"])
                 return try await link(body).response(201)
             },

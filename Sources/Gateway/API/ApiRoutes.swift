@@ -54,11 +54,14 @@ public struct ApiRoutes: Sendable {
         }
     }
 
-    /// A route that changes something; with an idempotency key it does so once.
-    func write(_ path: String, _ handler: @escaping Route.Handler) -> Route {
+    /// A route that changes something; with an idempotency key it does so once. An answer that is a secret is not `kept`:
+    /// the key has no effect there.
+    func write(_ path: String, isKept: Bool = true, _ handler: @escaping Route.Handler) -> Route {
         Route("POST", "/api/v1\(path)") { request in
             try admit(request)
-            return try await mapping(request) { try await once($0, handler) }
+            return try await mapping(request) {
+                isKept ? try await once($0, handler) : try await handler($0)
+            }
         }
     }
 

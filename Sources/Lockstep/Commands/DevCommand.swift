@@ -85,10 +85,10 @@ private final class DevWork: Service {
         configuration.sandboxObjects = options.objects
         configuration.lease = options.demo ? "5s" : options.soak != nil ? "3s" : "30s"
         // The application that the sandbox's authorization servers know.
-        configuration.extraEnvironment = [
-            "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_ID": "lockstep",
-            "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_SECRET": "lockstep-secret",
-        ]
+        for service in ["GMAIL", "GOOGLE_CALENDAR", "SLACK"] {
+            configuration.extraEnvironment["LOCKSTEP_OAUTH_\(service)_CLIENT_ID"] = "lockstep"
+            configuration.extraEnvironment["LOCKSTEP_OAUTH_\(service)_CLIENT_SECRET"] = "lockstep-secret"
+        }
         self.configuration = configuration
         isDemo = options.demo
         soak = options.soak.map { ($0, options.seed) }
