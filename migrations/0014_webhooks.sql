@@ -76,13 +76,20 @@ BEGIN
                 AND n.config ->> 'webhook_account' = i.account AND n.status <> 'disconnected'
         ) t ON true
         ORDER BY i.service, coalesce(t.account, i.account), i.event_id, coalesce(t.id, 0)
+    ), living AS MATERIALIZED (
+        -- An erasure holds the row while it deletes: what comes in meanwhile waits, and is not kept then.
+        SELECT n.id FROM lockstep.integrations n
+        WHERE n.id IN (SELECT t.target_id FROM targets t WHERE t.target_id > 0) AND n.erasing_since IS NULL
+        ORDER BY n.id FOR KEY SHARE
     ), kept AS (
         INSERT INTO lockstep.webhook_events AS e (service, account, event_id, integration_id, event_type, status,
             raw, stream, partition, error)
         SELECT service, target_account, event_id, target_id, event_type,
-               CASE WHEN target_id = 0 THEN 'ignored' ELSE 'received' END, raw, stream, partition,
+               CASE WHEN target_id = 0 THEN 'ignored' ELSE 'received' END,
+               -- Content of nobody is not kept.
+               CASE WHEN target_id = 0 THEN ''::bytea ELSE raw END, stream, partition,
                CASE WHEN target_id = 0 THEN 'no integration has this account' END
-        FROM targets
+        FROM targets WHERE target_id = 0 OR target_id IN (SELECT l.id FROM living l)
         ON CONFLICT (service, account, event_id, integration_id) DO UPDATE
             SET status = 'received', error = NULL, dispatched_at = now() WHERE e.status = 'failed'
         RETURNING e.id, e.integration_id, e.status
@@ -136,7 +143,11 @@ BEGIN
         SELECT e.id, e.integration_id FROM lockstep.webhook_events e
         JOIN lockstep.integrations i ON i.id = e.integration_id AND i.status = 'active'
         WHERE e.status IN ('received', 'processing') AND e.integration_id > 0
-            AND (e.dispatched_at < now() - CASE e.status WHEN 'received' THEN interval '20 s' ELSE interval '5 min' END
+            -- Twice as long each time: a job that waits for a limit is not in need of more jobs beside it.
+            AND (e.dispatched_at < now() - CASE e.status
+                     WHEN 'received'
+                     THEN least(greatest(interval '20 s', (e.dispatched_at - e.received_at) * 2), interval '10 min')
+                     ELSE interval '5 min' END
                  OR e.dispatched_at < (SELECT started_at FROM lockstep.dispatch))
         ORDER BY e.integration_id, e.id LIMIT p_limit
     ), marked AS (

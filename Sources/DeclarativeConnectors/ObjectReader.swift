@@ -24,7 +24,12 @@ final class ObjectReader: PageReader {
         let left = batch.left + entries.dropFirst(Hydrator.chunk)
         rest.withLock { $0 = left[...] }
         let continuation: PageContinuation =
-            if let next = left.first { .next(PagePosition(text: next.id)) } else { .end(.singlePage) }
+            // How many are left falls with each page, also when the first one fails again.
+            if let next = left.first {
+                .next(PagePosition(text: "\(left.count) \(next.id)"))
+            } else {
+                .end(.singlePage)
+            }
         return Page(scanned: batch.page, continuation: continuation, cursor: nil, cost: cost)
     }
 }

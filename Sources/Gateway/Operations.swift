@@ -56,6 +56,12 @@ public struct Operations: Sendable {
         }
     }
 
+    /// The configuration of an account that was connected before, a JSON object; `{}` for a new one.
+    func configuration(of key: IntegrationKey) async throws -> String {
+        guard let found = try await integrations.find(.key(key)) else { return "{}" }
+        return try await integrations.configuration(of: found.id) ?? "{}"
+    }
+
     /// The configuration of an integration, a JSON object.
     func configuration(of id: Int64) async throws -> String {
         guard let text = try await integrations.configuration(of: id) else {

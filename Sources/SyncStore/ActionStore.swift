@@ -168,11 +168,15 @@ public struct ActionStore: Sendable {
     }
 
     /// Notes that the action is about to be sent; false when it is not this attempt's any more, or its integration is out of
-    /// service. With `isNoted` it only looks whether it still is.
-    public func confirm(_ action: OpenAction, isNoted: Bool) async throws(StoreError) -> Bool {
-        try await store.query(
+    /// service. With `isNoted` it only looks whether it still is. `restartsDoubt`: it is known that nothing came of the
+    /// requests before.
+    public func confirm(
+        _ action: OpenAction, isNoted: Bool, restartsDoubt: Bool
+    ) async throws(StoreError) -> Bool {
+        let attempt: [PostgresParameter] = [.int(action.id), .int(action.attempt)]
+        return try await store.query(
             isNoted ? StoreSQL.actionCheck : StoreSQL.actionConfirm,
-            [.int(action.id), .int(action.attempt)]
+            isNoted ? attempt : attempt + [.bool(restartsDoubt)]
         ).count > 0
     }
 

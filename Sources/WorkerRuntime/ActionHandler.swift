@@ -123,7 +123,9 @@ struct ActionHandler: Sendable {
         let repetition = performer.repetition
         do throws(ActionFailure) {
             let reply = try await performer.perform(
-                isRepeated: isRepeated, confirm: confirmation(action, title, repetition))
+                isRepeated: isRepeated,
+                confirm: confirmation(
+                    action, title, repetition, restartsDoubt: isRepeated && !wasInDoubt))
             return (.succeeded(reply), reply.cost)
         } catch {
             let verdict = ActionVerdict.failed(
@@ -149,13 +151,14 @@ struct ActionHandler: Sendable {
 
     /// Notes in the row that the request goes out, if this attempt may still send it. What only reads needs no note.
     private func confirmation(
-        _ action: OpenAction, _ title: String, _ repetition: ActionRepetition
+        _ action: OpenAction, _ title: String, _ repetition: ActionRepetition, restartsDoubt: Bool
     ) -> @Sendable () async throws(ConnectorError) -> Void {
         let isNoted = LockedBox(false)
         return { () async throws(ConnectorError) in
             guard repetition != .safe else { return }
             do throws(StoreError) {
-                guard try await store.confirm(action, isNoted: isNoted.withLock { $0 }) else {
+                let wasNoted = isNoted.withLock { $0 }
+                guard try await store.confirm(action, isNoted: wasNoted, restartsDoubt: restartsDoubt) else {
                     throw StoreError(
                         .staleFence, "a newer attempt has begun, or the integration is out of service")
                 }
@@ -181,16 +184,23 @@ struct ActionHandler: Sendable {
     /// Stores how an attempt ended, again and again while the ledger fails: nobody else knows it. Whether the action is still
     /// this attempt's; nil when it had to be left as it was when the request went out, for the job's next attempt to find.
     private func store(_ verdict: ActionVerdict, _ cost: RequestCost, _ action: OpenAction) async -> Bool? {
+        var end = verdict.end
         while true {
             do throws(StoreError) {
                 return try await store.finish(
-                    action, verdict.end, apiCalls: cost.apiCalls, bytes: cost.bytes,
+                    action, end, apiCalls: cost.apiCalls, bytes: cost.bytes,
                     throttled: cost.throttled)
             } catch {
                 logger.warning(
                     "the end of an action was not stored yet",
                     metadata: ["action.id": "\(action.id)", "error": "\(error)"])
                 guard !Task.isCancelled else { return nil }
+                if case .badData = error.code, end.result != nil {
+                    // What was done stays done; only its description cannot be kept.
+                    end.result = nil
+                    end.detail = "the provider's answer cannot be stored: \(error.message)"
+                    continue
+                }
             }
             do { try await ContinuousClock().sleep(for: Self.storeInterval) } catch { return nil }
         }

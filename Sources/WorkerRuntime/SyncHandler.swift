@@ -29,6 +29,9 @@ public struct SyncHandler: JobHandler {
     /// A full sync gives its slot back after this time when other jobs wait.
     static let share: Duration = .seconds(60)
 
+    /// How long a run that gave way stays away, so that those it gave way to are taken first.
+    static let yieldPause: Duration = .milliseconds(250)
+
     /// `watches` keeps what providers notify of; nil where no provider can reach this cluster.
     /// `connector` finds the connector of a service; `serviceURLs` has those that are not at their own address. `recorder`
     /// hears of each request to a provider.
@@ -222,7 +225,9 @@ public struct SyncHandler: JobHandler {
         // The job may still be this worker's by what Redis knows, as when the worker was stopped for a while and gave its own
         // lease up. It is not done: it is given back. Where the lease is lost, that changes nothing.
         case .superseded, .ledgerFailed: return .snooze(Self.pause)
-        case .yielded: return .snooze(.zero)
+        case .yielded(.drain): return .snooze(.zero)
+        // Behind those it gave way to: without a delay it would be the next one to be taken from its list.
+        case .yielded(.yield): return .snooze(Self.yieldPause)
         case .snooze(let wait): return .snooze(Self.spread(wait))
         case .failed(let failure): return Self.deadLetter(failure)
         case .retry(let failure, let madeProgress):

@@ -45,9 +45,9 @@ import Testing
             // Its worker died; the next attempt takes over before anything was sent.
             let second = try await fixture.begin(id, of: integration)
             #expect(second.doubt == nil && second.attempt == 2)
-            #expect(try await !fixture.store.confirm(first, isNoted: false))
-            #expect(try await fixture.store.confirm(second, isNoted: false))
-            #expect(try await fixture.store.confirm(second, isNoted: true))
+            #expect(try await !fixture.store.confirm(first, isNoted: false, restartsDoubt: false))
+            #expect(try await fixture.store.confirm(second, isNoted: false, restartsDoubt: false))
+            #expect(try await fixture.store.confirm(second, isNoted: true, restartsDoubt: false))
             #expect(try await !Self.finish(fixture, first, .failed))
             #expect(try await Self.status(fixture) == "running")
             // And now one finds that a request went out.
@@ -64,7 +64,7 @@ import Testing
         try await ActionFixture.run { fixture in
             let (id, integration) = try await Self.requested(fixture)
             let slow = try await fixture.begin(id, of: integration)
-            #expect(try await fixture.store.confirm(slow, isNoted: false))
+            #expect(try await fixture.store.confirm(slow, isNoted: false, restartsDoubt: false))
             let next = try await fixture.begin(id, of: integration)
             #expect(try await Self.finish(fixture, next, .unknown, isInDoubt: true))
             #expect(try await Self.finish(fixture, slow, .succeeded, log: .succeeded))
@@ -88,7 +88,7 @@ import Testing
             let (id, integration) = try await Self.requested(fixture)
             let action = try await fixture.begin(id, of: integration)
             _ = try await fixture.pool.query("UPDATE lockstep.integrations SET status = 'disconnected'")
-            #expect(try await !fixture.store.confirm(action, isNoted: false))
+            #expect(try await !fixture.store.confirm(action, isNoted: false, restartsDoubt: false))
             let start = try await fixture.store.begin(
                 id, of: integration, jobID: "action:\(id)", attempt: 1, worker: "w", enqueuedAt: nil)
             guard case .inactive(status: "disconnected") = start else {
@@ -117,7 +117,9 @@ import Testing
         try await ActionFixture.run { fixture in
             let (id, integration) = try await Self.requested(fixture)
             let action = try await fixture.begin(id, of: integration)
-            if isSent { #expect(try await fixture.store.confirm(action, isNoted: false)) }
+            if isSent {
+                #expect(try await fixture.store.confirm(action, isNoted: false, restartsDoubt: false))
+            }
             try await fixture.store.end(ofJob: "action:\(id)", as: .workerDied)
             #expect(try await Self.status(fixture) == (isSent ? "unknown" : "failed"))
         }

@@ -99,7 +99,7 @@ enum PageCursor {
         guard let bytes = Base64.urlSafe.decode(text), let plain = String(validating: bytes, as: UTF8.self)
         else { return nil }
         let words = plain.split(separator: " ")
-        let numbers = words.dropFirst().compactMap { Int64($0) }.filter { $0 >= 0 }
+        let numbers = words.dropFirst().compactMap { Int64($0) }.filter { (0...(1 << 53)).contains($0) }
         let count = kind == .changes ? 2 : 1
         guard words.first == kind.rawValue[...], words.count == count + 1, numbers.count == count else {
             return nil

@@ -95,8 +95,9 @@ extension ApiRoutes {
         }
         let account = try body.text("account") ?? IntegrationKey.defaultAccount
         let end = try await links.now().advanced(by: .seconds(seconds))
+        let key = IntegrationKey(userID: user, service: service, account: account)
         let text = try ConnectLink.make(
-            for: IntegrationKey(userID: user, service: service, account: account), until: end, keys: keys)
+            for: key, configuration: try await operations.configuration(of: key), until: end, keys: keys)
         return .object([
             ("url", .string(ConnectLink.url(text, service: service, publicURL: publicURL()))),
             ("expires_at", .string(Timestamp(seconds: end.seconds).rfc3339)),

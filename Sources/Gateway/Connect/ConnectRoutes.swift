@@ -45,9 +45,15 @@ public struct ConnectRoutes: Sendable {
     public var routes: [Route] {
         [
             PageFrame.styleRoute,
-            Route("GET", "/connect/{service}", for: .person) { try await begin($0) },
-            Route("POST", "/connect/{service}", for: .person) { try await submit($0) },
-            Route("GET", "/oauth/callback", for: .person) { try await finish($0) },
+            Route("GET", "/connect/{service}", for: .person) { request in
+                try await known { try await begin(request) }
+            },
+            Route("POST", "/connect/{service}", for: .person) { request in
+                try await known { try await submit(request) }
+            },
+            Route("GET", "/oauth/callback", for: .person) { request in
+                try await known { try await finish(request) }
+            },
         ]
     }
 
@@ -230,6 +236,16 @@ public struct ConnectRoutes: Sendable {
             let slash = url[scheme.upperBound...].firstIndex(of: "/")
         else { return "" }
         return String(url[slash...])
+    }
+
+    /// An outage of the ledger, or of the queue, is no fault of ours: it says when to try again.
+    private func known<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            if let problem = Problem(error) { throw problem }
+            throw error
+        }
     }
 
     /// A failure in words for the user; the operator's are logged.
