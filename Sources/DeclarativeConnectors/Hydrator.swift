@@ -178,7 +178,8 @@ struct Hydrator: Sendable {
                 }
                 if let found { return page.body[found.range] }
                 if page.rejected.isEmpty, page.envelope.first == complete.equals { return nil }
-                throw PageScanError(.recordsMissing, "the list is not complete, and lacks the object")
+                // It is another one the next time, or the next.
+                throw PageScanError(.truncated, "the list is not complete, and lacks the object")
             }
             guard let range = page.records.first?.range ?? page.rejected.first?.range else {
                 throw PageScanError(.recordsMissing, "the response has no object")

@@ -35,7 +35,8 @@ import Testing
             "stripe",
             ["customers", "products", "prices", "invoices", "subscriptions", "payment_intents", "charges"], []
         ),
-        ("slack", ["channels", "users", "messages"], ["messages"]),
+        // An answer changes the first message of its thread too: notifications say so, this list of changes does not.
+        ("slack", ["channels", "users"], []),
         ("gmail", ["messages"], []),
     ]
 
@@ -50,7 +51,7 @@ import Testing
             try await fixture.control("edit?user=u_1&service=\(service)&creates=12&updates=9&deletes=7")
             try await fixture.control("edit?user=u_1&service=\(service)&creates=3&updates=20&deletes=5")
             let changes = try await Self.changes(fixture, children: children, streams: streams)
-            #expect(changes.count > 100 || service == "gmail" && changes.count > 50)
+            #expect(changes.count > 100 || service != "stripe" && changes.count > 40)
 
             for _ in 0..<2 {
                 let set = ChangeSet((changes + changes).shuffled())
@@ -104,6 +105,11 @@ import Testing
             // An empty page that says that there are more.
             try await fixture.control("faults?kind=empty_next&endpoint=conversations.history&times=1")
 
+            guard case .retry = try await fixture.sync("slack", .changes(set)) else {
+                Issue.record("a list that is not complete proves nothing")
+                return
+            }
+            #expect(try await fixture.count("deletions") == 0)
             #expect(try await fixture.sync("slack", .changes(set)) == .succeeded)
 
             #expect(try await fixture.count("deletions") == 0)
