@@ -18,7 +18,7 @@ import Testing
             try await cluster.until("sync_log WHERE status = 'succeeded'", is: 1)
             try await cluster.push(#"{"user":"u_1","service":"stripe","type":"full"}"#)
             try await cluster.push(#"{"user_id":"nobody","service":"stripe","type":"full"}"#)
-            try await cluster.push(#"{"user_id":"u_2","service":"stripe","type":"webhook","ref":1}"#)
+            try await cluster.push(#"{"user_id":"u_2","service":"stripe","type":"action","ref":1}"#)
 
             let deadline = ContinuousClock.now.advanced(by: .seconds(20))
             var letters: [DeadLetter] = []
@@ -28,7 +28,7 @@ import Testing
             let reasons = letters.map(\.reason).joined(separator: "\n")
             #expect(reasons.contains("user_id"))
             #expect(reasons.contains("there is no integration nobody/stripe"))
-            #expect(reasons.contains("runs no jobs of type 'webhook'"))
+            #expect(reasons.contains("has no action 1"))
             #expect(try await cluster.differences("stripe", users: 1) == 0)
         }
     }
