@@ -108,7 +108,7 @@ struct WebhookCluster {
     }
 
     /// What `lockstep verify` says, but for one stream: nil when nothing else differs.
-    func verify(without stream: String?) async throws -> String? {
+    func verify(without stream: String? = nil) async throws -> String? {
         let result = try await `The command`.lockstep(
             "verify", "--explain", "100000", environment: cluster.processes.environment)
         guard result.code != 0 else { return nil }
