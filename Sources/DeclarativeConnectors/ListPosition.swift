@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import HTTPTransport
 import Model
 
 /// Where an enumeration goes on: the text of a `PagePosition`, written and read here alone.
@@ -61,7 +62,7 @@ struct ListPosition: Sendable, Equatable {
     }
 
     /// `=` tells an empty text from none.
-    private static func encoded(_ text: String) -> String { "=" + URLText.encoded(text) }
+    private static func encoded(_ text: String) -> String { "=" + PercentEncoding.encoded(text) }
 
     private static func decoded(_ text: Substring) -> String? {
         text.isEmpty ? nil : URLText.decoded(text.dropFirst())

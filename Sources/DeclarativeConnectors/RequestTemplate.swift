@@ -84,7 +84,7 @@ struct RequestTemplate: Sendable {
     func request(_ shape: RequestShape, _ additions: RequestAdditions) throws(ConnectorError) -> HTTPRequest {
         let values = additions.values
         let path = try shape.path.filled { place throws(ConnectorError) in
-            URLText.encoded(try value(of: place, values))
+            PercentEncoding.encoded(try value(of: place, values))
         }
         var query: [(name: String, value: String)] = []
         for (name, template) in shape.query where !additions.query.contains(where: { $0.name == name }) {
@@ -108,7 +108,9 @@ struct RequestTemplate: Sendable {
         }
         var url = baseURL + path
         if !query.isEmpty {
-            let pairs = query.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }
+            let pairs = query.map {
+                "\(PercentEncoding.encoded($0.name))=\(PercentEncoding.encoded($0.value))"
+            }
             url += "?" + pairs.joined(separator: "&")
         }
         return try authenticated(url, method: shape.method.rawValue, headers: headers, body: body?.bytes)
@@ -153,7 +155,8 @@ struct RequestTemplate: Sendable {
         case .bearer(let token): headers.append(("Authorization", "Bearer \(try filled(token, none))"))
         case .header(let name, let template): headers.append((name, try filled(template, none)))
         case .query(let name, let template):
-            let pair = "\(URLText.encoded(name))=\(URLText.encoded(try filled(template, none)))"
+            let pair =
+                "\(PercentEncoding.encoded(name))=\(PercentEncoding.encoded(try filled(template, none)))"
             url += (url.contains("?") ? "&" : "?") + pair
         case .basic(let username, let password):
             let pair = "\(try filled(username, none)):\(try filled(password, none))"
@@ -207,24 +210,7 @@ extension JSONTree? {
 
 /// The parts of URLs that requests are made of.
 enum URLText {
-    /// Percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
-    static func encoded(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var bytes: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                bytes.append(byte)
-            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// The text that `encoded` made this of.
+    /// The text that `PercentEncoding` made this of.
     static func decoded(_ text: Substring) -> String {
         var bytes: [UInt8] = []
         var rest = text.utf8

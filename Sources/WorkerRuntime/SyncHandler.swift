@@ -68,9 +68,8 @@ public struct SyncHandler: JobHandler {
         let work = work(of: job)
         guard work != nil || job.payload.type == .action else {
             return .deadLetter(
-                code: "unsupported_type",
-                reason:
-                    "this version runs no jobs of type '\(job.payload.type.rawValue)'; use full, incremental, backfill or action",
+                code: "missing_ref",
+                reason: "a job of type '\(job.payload.type.rawValue)' needs 'ref', the id of the event",
                 detail: "")
         }
         return await run(work, job, control)

@@ -89,7 +89,7 @@ struct ApiFixture: Sendable {
         if body != nil { headers.append(("Content-Type", "application/json")) }
         let full = "/api/v1\(path)"
         let answer = try await served.send(
-            method, full.replacingOccurrences(of: "{id}", with: PercentCoding.encode(id)) + query,
+            method, full.replacingOccurrences(of: "{id}", with: PercentEncoding.encoded(id)) + query,
             headers: headers, body: body.map { Array($0.utf8) } ?? (method == "POST" ? [] : nil),
             toPrivate: true)
         let document = try ApiDocument(ApiDescription.bytes)

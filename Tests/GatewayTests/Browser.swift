@@ -21,7 +21,7 @@ final class Browser: Sendable {
 
     /// Sends a form as a page of the same site does.
     func submit(_ url: String, _ fields: [(String, String)]) async throws -> HTTPResponse {
-        let body = fields.map { "\(PercentCoding.encode($0))=\(PercentCoding.encode($1))" }
+        let body = fields.map { "\(PercentEncoding.encoded($0))=\(PercentEncoding.encoded($1))" }
             .joined(separator: "&")
         return try await send(
             "POST", url, headers: [("Content-Type", "application/x-www-form-urlencoded")],

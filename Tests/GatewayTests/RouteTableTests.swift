@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTransport
 import Testing
 
 @testable import Gateway
@@ -69,6 +70,6 @@ import Testing
 
     @Test func `survive encoding`() {
         let text = "ü/?&=+% 日本\u{1F600}~"
-        #expect(FormFields(encoded: "a=\(PercentCoding.encode(text))".utf8)?["a"] == text)
+        #expect(FormFields(encoded: "a=\(PercentEncoding.encoded(text))".utf8)?["a"] == text)
     }
 }

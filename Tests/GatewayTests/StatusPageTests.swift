@@ -152,7 +152,7 @@ import Testing
             var paths = ["/", "/integrations", "/dead-letters", "/sweeps", "/schedules"]
             paths += (1...HostileNames.all.count).flatMap { ["/integrations/\($0)", "/runs/\($0)"] }
             paths += HostileNames.all.map {
-                "/integrations?service=\(PercentCoding.encode($0))&user_id=\(PercentCoding.encode($0))"
+                "/integrations?service=\(PercentEncoding.encoded($0))&user_id=\(PercentEncoding.encoded($0))"
             }
             for path in paths {
                 let page = try await browser.get(url(fixture, path))

@@ -51,12 +51,12 @@ struct ActionRequest: Sendable {
         _ path: Template, _ query: [(name: String, value: Template)]
     ) throws(ConnectorError) -> String {
         var url = template.baseURL
-        url += try path.filled { place throws(ConnectorError) in URLText.encoded(try text(place)) }
+        url += try path.filled { place throws(ConnectorError) in PercentEncoding.encoded(try text(place)) }
         var pairs: [String] = []
         for (name, value) in query {
             guard let tree = try tree(.text(value)) else { continue }
             for (name, text) in Self.fields(of: .object([JSONTree.Member(name: name, value: tree)])) {
-                pairs.append("\(URLText.encoded(name))=\(URLText.encoded(text))")
+                pairs.append("\(PercentEncoding.encoded(name))=\(PercentEncoding.encoded(text))")
             }
         }
         return pairs.isEmpty ? url : url + "?" + pairs.joined(separator: "&")

@@ -36,7 +36,7 @@ struct ProbeTarget: Sendable, Equatable {
     }
 
     var url: String {
-        let pairs = query.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }
+        let pairs = query.map { "\(PercentEncoding.encoded($0.name))=\(PercentEncoding.encoded($0.value))" }
         return origin + path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
     }
 

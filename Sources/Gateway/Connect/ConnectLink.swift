@@ -2,6 +2,7 @@
 
 import Cryptography
 import Foundation
+import HTTPTransport
 public import Model
 import SyncStore
 
@@ -46,7 +47,7 @@ public struct ConnectLink: Sendable, Equatable {
 
     /// The address that the text stands in.
     public static func url(_ text: String, service: String, publicURL: String) -> String {
-        "\(publicURL)/connect/\(PercentCoding.encode(service))?link=\(text)"
+        "\(publicURL)/connect/\(PercentEncoding.encoded(service))?link=\(text)"
     }
 
     /// Reads a text; nil when it was not made with one of the keys.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import HTTPTransport
 import Model
 
 /// What a user sees who connects an account.
@@ -29,7 +30,7 @@ struct ConnectPages: Sendable {
             <h1>Connect \(.name(title))</h1>
             <p>What you enter is sealed before it is stored, and used to read your data from \(.name(title)) only.</p>
             \(complaint)
-            <form method="post" action="\(frame.root)/connect/\(PercentCoding.encode(service))">
+            <form method="post" action="\(frame.root)/connect/\(PercentEncoding.encoded(service))">
             <input type="hidden" name="link" value="\(link)">
             <input type="hidden" name="check" value="\(check)">
             \(inputs)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import HTTPTransport
 import JobQueue
 import Model
 import SyncStore
@@ -41,7 +42,7 @@ extension StatusRoutes {
     private func row(of service: PageModels.Service, _ ago: Ago) -> [HTML] {
         let rate = service.errorRate24H.map { "\(Int(($0 * 100).rounded())) %" } ?? "-"
         let link: HTML =
-            "<a href=\"/integrations?service=\(PercentCoding.encode(service.service))\">\(.name(title(of: service.service)))</a>"
+            "<a href=\"/integrations?service=\(PercentEncoding.encoded(service.service))\">\(.name(title(of: service.service)))</a>"
         return [
             link, StateWords.health(service.status), "\(service.integrations)",
             ago.text(service.lastSuccessAt, none: "never"), "\(service.runs24H)", "\(rate)",

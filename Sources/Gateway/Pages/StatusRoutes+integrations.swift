@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTransport
 import Model
 import SyncStore
 
@@ -25,7 +26,7 @@ extension StatusRoutes {
             ]
         }
         let filter = [("service", service), ("user_id", user)].compactMap { name, value in
-            value.map { "&\(name)=\(PercentCoding.encode($0))" }
+            value.map { "&\(name)=\(PercentEncoding.encoded($0))" }
         }.joined()
         let next: HTML? =
             items.count < Self.rows

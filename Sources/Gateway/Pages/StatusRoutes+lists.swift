@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Cron
+import HTTPTransport
 import JobQueue
 import Model
 import SyncStore
@@ -24,7 +25,7 @@ extension StatusRoutes {
                 "<pre>\(payload)</pre>",
                 letter.id.isEmpty
                     ? ""
-                    : button("Replay", "/dead-letters/\(PercentCoding.encode(letter.id))/replay", check),
+                    : button("Replay", "/dead-letters/\(PercentEncoding.encoded(letter.id))/replay", check),
             ]
         }
         let end = offset + Self.rows

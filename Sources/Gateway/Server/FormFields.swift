@@ -33,7 +33,7 @@ public struct FormFields: Sendable {
 }
 
 /// Escapes of URLs (RFC 3986).
-public enum PercentCoding {
+enum PercentCoding {
     /// Nil for an escape that is none, bytes that are not UTF-8, and NUL.
     static func decode(_ bytes: some Sequence<UInt8>, plusIsBlank: Bool = false) -> String? {
         var decoded: [UInt8] = []
@@ -49,25 +49,6 @@ public enum PercentCoding {
             }
         }
         return decoded.contains(0) ? nil : String(validating: decoded, as: UTF8.self)
-    }
-
-    /// A text as one segment of a path, or as one value of a query.
-    public static func encode(_ text: String) -> String {
-        var encoded = ""
-        for byte in text.utf8 {
-            if isUnreserved(byte) {
-                encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                let digits = String(byte, radix: 16, uppercase: true)
-                encoded += "%" + (digits.utf8.count == 1 ? "0" : "") + digits
-            }
-        }
-        return encoded
-    }
-
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) && byte < 0x80
-            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
     }
 
     private static func digit(_ byte: UInt8) -> UInt8? {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ConnectorKit
+
 /// JSON that the gateway writes. Members keep their order.
 enum JSON: Sendable {
     case null
@@ -23,7 +25,7 @@ enum JSON: Sendable {
         case .null: output += Array("null".utf8)
         case .bool(let value): output += Array((value ? "true" : "false").utf8)
         case .integer(let value): output += Array(String(value).utf8)
-        case .string(let text): Self.write(text, to: &output)
+        case .string(let text): JSONTree.write(text, to: &output)
         case .text(let bytes): output += bytes
         case .array(let elements):
             output.append(UInt8(ascii: "["))
@@ -36,26 +38,12 @@ enum JSON: Sendable {
             output.append(UInt8(ascii: "{"))
             for (index, (name, value)) in members.enumerated() {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
-                Self.write(name, to: &output)
+                JSONTree.write(name, to: &output)
                 output.append(UInt8(ascii: ":"))
                 value.write(to: &output)
             }
             output.append(UInt8(ascii: "}"))
         }
-    }
-
-    private static func write(_ text: String, to output: inout [UInt8]) {
-        output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): output += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                output += Array(("\\u00" + (digits.utf8.count == 1 ? "0" : "") + digits).utf8)
-            default: output.append(byte)
-            }
-        }
-        output.append(UInt8(ascii: "\""))
     }
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTransport
+
 /// A request to a sandbox's control: what to send, without the sending.
 public struct SandboxControlRequest: Sendable, Equatable {
     /// The HTTP method, in capitals.
@@ -13,7 +15,7 @@ public struct SandboxControlRequest: Sendable, Equatable {
         _ method: String, _ path: String, query: [(String, String?)] = [], body: [(String, Value?)] = []
     ) {
         self.method = method
-        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Self.encoded($0))" } }
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(PercentEncoding.encoded($0))" } }
         target = "/_control/\(path)" + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
         let members = body.compactMap { name, value in value.map { "\"\(name)\":\($0.json)" } }
         self.body = members.isEmpty ? [] : Array("{\(members.joined(separator: ","))}".utf8)
@@ -195,20 +197,4 @@ public struct SandboxControlRequest: Sendable, Equatable {
 
     /// Counts of requests, changes and faults.
     public static let stats = SandboxControlRequest("GET", "stats")
-
-    static func encoded(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += "%" + (digits.utf8.count == 1 ? "0" : "") + digits
-            }
-        }
-        return result
-    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTransport
 import NIOCore
 
 /// The page on which a person lets a client in, and the address that the browser is sent to afterwards.
@@ -33,7 +34,7 @@ enum ConsentPage {
     /// Sends the browser back to the client.
     static func redirect(_ target: String, _ parameters: [(String, String?)]) -> SandboxResponse {
         let query = parameters.compactMap { name, value in
-            value.map { "\(name)=\(SandboxControlRequest.encoded($0))" }
+            value.map { "\(name)=\(PercentEncoding.encoded($0))" }
         }
         var response = SandboxResponse(status: 302, contentType: "text/plain; charset=utf-8")
         let joint = target.contains("?") ? "&" : "?"
