@@ -58,7 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
-    "0015_changes", "0016_retention",
+    "0015_changes", "0016_retention", "0022_runs",
 ]
 
 let foundations: [Target] = [

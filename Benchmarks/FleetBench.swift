@@ -132,7 +132,7 @@ struct FleetBench {
                         let run = try await pool.query(
                             """
                             SELECT integration_id, fence, sync_id FROM lockstep.begin_run($1, 1, 'limit', 'incremental',
-                                NULL, NULL, $2, 'bench', 'default') LIMIT 1
+                                NULL, NULL, $2, 'bench', 'default', '10s') LIMIT 1
                             """, [.text("limit-\(lane)-\(number)"), .text(user)])
                         guard let id = run.int(0, 0), let fence = run.int(0, 1), let sync = run.int(0, 2)
                         else {
@@ -142,7 +142,7 @@ struct FleetBench {
                             """
                             SELECT lockstep.checkpoint($1, $2, $3, '{changes}', '{""}', '{1700000000}', '{1700000000}',
                                 '{NULL}', '{NULL}', '{idle}', '{1}', '{NULL}', '{1}', '{has_more_false}', '{f}',
-                                '{1,1,60,0,0,0,0,0,0,0}', 'succeeded', NULL, NULL, NULL)
+                                '{1,1,60,0,0,0,0,0,0,0}', 'succeeded', NULL, NULL, NULL, '10s')
                             """, [.int(id), .int(fence), .int(sync)])
                     }
                 }

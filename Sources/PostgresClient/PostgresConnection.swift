@@ -91,6 +91,31 @@ public actor PostgresConnection {
         }
     }
 
+    /// What became of statements that were given to a connection of a pool.
+    struct Exchange: Sendable {
+        /// The rows of the last statement. Nil: the connection could not be used, and nothing was sent.
+        let outcome: Result<PostgresRows, PostgresError>?
+        /// Whether another caller may have the connection.
+        let isUsable: Bool
+    }
+
+    /// Runs statements as one transaction, with the questions that a pool asks before and after. Together, as each visit to
+    /// this connection's thread costs two switches of threads.
+    func exchange(_ statements: [PostgresStatement], deadline: Duration?) async -> Exchange {
+        guard isUsable else { return Exchange(outcome: nil, isUsable: false) }
+        do throws(PostgresError) {
+            let rows: PostgresRows?
+            if statements.count == 1, let statement = statements.first {
+                rows = try await query(statement.sql, statement.parameters, deadline: deadline)
+            } else {
+                rows = try await pipeline(statements, deadline: deadline).last
+            }
+            return Exchange(outcome: rows.map { .success($0) }, isUsable: isUsable)
+        } catch {
+            return Exchange(outcome: .failure(error), isUsable: isUsable)
+        }
+    }
+
     /// Runs statements in one round trip, and returns the rows of each.
     ///
     /// Outside a transaction block they are one transaction together. The first error ends it: the statements behind

@@ -25,20 +25,14 @@ public final class PostgresPool: Sendable {
         _ sql: String, _ parameters: [PostgresParameter] = [], deadline: Duration? = nil,
         lockLimit: Duration? = nil
     ) async throws(PostgresError) -> PostgresRows {
-        let connection = try await checkOut()
-        do {
-            let rows: PostgresRows
-            if let lockLimit {
-                let statements = [Self.limits(locks: lockLimit), PostgresStatement(sql, parameters)]
-                rows = try await connection.pipeline(statements, deadline: deadline)[1]
-            } else {
-                rows = try await connection.query(sql, parameters, deadline: deadline)
-            }
-            await checkIn(connection)
-            return rows
-        } catch {
-            await checkIn(connection)
-            throw error
+        let statement = PostgresStatement(sql, parameters)
+        let statements = lockLimit.map { [Self.limits(locks: $0), statement] } ?? [statement]
+        while true {
+            let connection = try await take()
+            lent.withLock { $0[ObjectIdentifier(connection)] = connection }
+            let exchange = await connection.exchange(statements, deadline: deadline)
+            await giveBack(connection, isUsable: exchange.isUsable)
+            if let outcome = exchange.outcome { return try outcome.get() }
         }
     }
 
@@ -138,19 +132,23 @@ public final class PostgresPool: Sendable {
         }
     }
 
+    /// A connection that statements can be sent on.
     private func checkOut() async throws(PostgresError) -> PostgresConnection {
-        let connection = try await take()
-        lent.withLock { $0[ObjectIdentifier(connection)] = connection }
-        return connection
+        while true {
+            let connection = try await take()
+            if await connection.isUsable {
+                lent.withLock { $0[ObjectIdentifier(connection)] = connection }
+                return connection
+            }
+            await giveBack(connection, isUsable: false)
+        }
     }
 
+    /// A connection that the server may have closed since it was used last.
     private func take() async throws(PostgresError) -> PostgresConnection {
         while true {
             switch state.withLock({ $0.take() }) {
-            case .idle(let connection):
-                if await connection.isUsable { return connection }
-                await connection.close()
-                passOn(state.withLock { $0.forget() })
+            case .idle(let connection): return connection
             case .create:
                 if let connection = try await create() { return connection }
             case .wait:
@@ -207,8 +205,11 @@ public final class PostgresPool: Sendable {
     }
 
     private func checkIn(_ connection: PostgresConnection) async {
+        await giveBack(connection, isUsable: connection.isUsable)
+    }
+
+    private func giveBack(_ connection: PostgresConnection, isUsable: Bool) async {
         lent.withLock { $0[ObjectIdentifier(connection)] = nil }
-        let isUsable = await connection.isUsable
         if !isUsable { await connection.close() }
         passOn(state.withLock { isUsable ? $0.put(connection) : $0.forget() })
         if state.withLock({ $0.isClosed }) { await connection.close() }

@@ -107,8 +107,9 @@ public actor CheckpointWriter {
     private func writeOnce(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
         guard let batch = checkpoint.batch, !batch.isEmpty else {
             _ = try await store.query(
-                StoreSQL.checkpoint, parameters(checkpoint, CheckpointCounts()), deadline: Self.deadline,
-                lockLimit: SyncStore.lockLimit)
+                StoreSQL.checkpoint,
+                parameters(checkpoint, CheckpointCounts(), lockLimit: SyncStore.lockLimitText),
+                deadline: Self.deadline)
             return CheckpointCounts()
         }
         let byCopy = checkpoint.isFirstLoad && !batch.hasTombstones
@@ -187,7 +188,10 @@ public actor CheckpointWriter {
         return false
     }
 
-    private func parameters(_ checkpoint: Checkpoint, _ counts: CheckpointCounts) -> [PostgresParameter] {
+    /// `lockLimit` is nil within a transaction that has set it.
+    private func parameters(
+        _ checkpoint: Checkpoint, _ counts: CheckpointCounts, lockLimit: String? = nil
+    ) -> [PostgresParameter] {
         var counters: [Int64?] = []
         for (index, update) in checkpoint.updates.enumerated() {
             var total = update.counters
@@ -214,7 +218,7 @@ public actor CheckpointWriter {
             texts(checkpoint.updates.map(\.endedBy)), .boolArray(checkpoint.updates.map(\.isFull)),
             .intArray(counters), .optional(checkpoint.end?.status.rawValue),
             .optional(checkpoint.end?.errorCode), .optional(checkpoint.end?.errorMessage),
-            .optional(checkpoint.end?.errorDetail),
+            .optional(checkpoint.end?.errorDetail), .optional(lockLimit),
         ]
     }
 

@@ -36,7 +36,8 @@ public struct SyncStore: Sendable {
         case .key(let key):
             parameters += [.null, .text(key.userID), .text(key.service), .text(key.account)]
         }
-        let rows = try await query(StoreSQL.beginRun, parameters, lockLimit: Self.lockLimit)
+        parameters.append(.text(Self.lockLimitText))
+        let rows = try await query(StoreSQL.beginRun, parameters)
         return try RunStart(rows)
     }
 
@@ -129,6 +130,8 @@ public struct SyncStore: Sendable {
     /// How long a run waits for the rows of its integration. Only one run of it goes on at a time, so whoever has them is a
     /// person, a migration or a session whose client vanished.
     static let lockLimit: Duration = .seconds(10)
+    /// The same, for the functions that set it themselves.
+    static let lockLimitText = "\(lockLimit.wholeMilliseconds)ms"
 
     func query(
         _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil,
