@@ -93,8 +93,8 @@ public actor PostgresConnection {
 
     /// What became of statements that were given to a connection of a pool.
     struct Exchange: Sendable {
-        /// The rows of the last statement. Nil: the connection could not be used, and nothing was sent.
-        let outcome: Result<PostgresRows, PostgresError>?
+        /// The rows of each statement. Nil: the connection could not be used, and nothing was sent.
+        let outcome: Result<[PostgresRows], PostgresError>?
         /// Whether another caller may have the connection.
         let isUsable: Bool
     }
@@ -104,13 +104,13 @@ public actor PostgresConnection {
     func exchange(_ statements: [PostgresStatement], deadline: Duration?) async -> Exchange {
         guard isUsable else { return Exchange(outcome: nil, isUsable: false) }
         do throws(PostgresError) {
-            let rows: PostgresRows?
-            if statements.count == 1, let statement = statements.first {
-                rows = try await query(statement.sql, statement.parameters, deadline: deadline)
+            let rows: [PostgresRows]
+            if statements.count == 1 {
+                rows = [try await query(statements[0].sql, statements[0].parameters, deadline: deadline)]
             } else {
-                rows = try await pipeline(statements, deadline: deadline).last
+                rows = try await pipeline(statements, deadline: deadline)
             }
-            return Exchange(outcome: rows.map { .success($0) }, isUsable: isUsable)
+            return Exchange(outcome: .success(rows), isUsable: isUsable)
         } catch {
             return Exchange(outcome: .failure(error), isUsable: isUsable)
         }

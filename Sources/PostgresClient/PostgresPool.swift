@@ -26,7 +26,19 @@ public final class PostgresPool: Sendable {
         lockLimit: Duration? = nil
     ) async throws(PostgresError) -> PostgresRows {
         let statement = PostgresStatement(sql, parameters)
-        let statements = lockLimit.map { [Self.limits(locks: $0), statement] } ?? [statement]
+        guard let lockLimit else { return try await exchange([statement], deadline)[0] }
+        return try await exchange([Self.limits(locks: lockLimit), statement], deadline)[1]
+    }
+
+    /// Runs statements in one round trip, as one transaction, and returns the rows of each. The error of the first that fails is
+    /// thrown, and nothing is kept.
+    func pipeline(_ statements: [PostgresStatement]) async throws(PostgresError) -> [PostgresRows] {
+        try await exchange(statements, nil)
+    }
+
+    private func exchange(
+        _ statements: [PostgresStatement], _ deadline: Duration?
+    ) async throws(PostgresError) -> [PostgresRows] {
         while true {
             let connection = try await take()
             lent.withLock { $0[ObjectIdentifier(connection)] = connection }

@@ -106,10 +106,8 @@ public actor CheckpointWriter {
 
     private func writeOnce(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
         guard let batch = checkpoint.batch, !batch.isEmpty else {
-            _ = try await store.query(
-                StoreSQL.checkpoint,
-                parameters(checkpoint, CheckpointCounts(), lockLimit: SyncStore.lockLimitText),
-                deadline: Self.deadline)
+            let known = parameters(checkpoint, CheckpointCounts())
+            _ = try await store.grouped { PostgresStatement(StoreSQL.checkpoint, known + [.text($0)]) }
             return CheckpointCounts()
         }
         let byCopy = checkpoint.isFirstLoad && !batch.hasTombstones
@@ -134,7 +132,8 @@ public actor CheckpointWriter {
                 if let statement = batch.quarantineStatement(run) { closing.append(statement) }
                 counts.quarantined = batch.rejected.count
                 outcome.withLock { $0 = counts }
-                closing.append(PostgresStatement(StoreSQL.checkpoint, parameters(checkpoint, counts)))
+                closing.append(
+                    PostgresStatement(StoreSQL.checkpoint, parameters(checkpoint, counts) + [.null]))
                 return closing
             }
         } catch {
@@ -188,10 +187,8 @@ public actor CheckpointWriter {
         return false
     }
 
-    /// `lockLimit` is nil within a transaction that has set it.
-    private func parameters(
-        _ checkpoint: Checkpoint, _ counts: CheckpointCounts, lockLimit: String? = nil
-    ) -> [PostgresParameter] {
+    /// All but the limit of waits for locks.
+    private func parameters(_ checkpoint: Checkpoint, _ counts: CheckpointCounts) -> [PostgresParameter] {
         var counters: [Int64?] = []
         for (index, update) in checkpoint.updates.enumerated() {
             var total = update.counters
@@ -218,7 +215,7 @@ public actor CheckpointWriter {
             texts(checkpoint.updates.map(\.endedBy)), .boolArray(checkpoint.updates.map(\.isFull)),
             .intArray(counters), .optional(checkpoint.end?.status.rawValue),
             .optional(checkpoint.end?.errorCode), .optional(checkpoint.end?.errorMessage),
-            .optional(checkpoint.end?.errorDetail), .optional(lockLimit),
+            .optional(checkpoint.end?.errorDetail),
         ]
     }
 

@@ -9,6 +9,8 @@ public import PostgresClient
 /// connection is lost during COMMIT the outcome is read before anything is written again.
 public struct SyncStore: Sendable {
     let pool: PostgresPool
+    /// The small transactions with which runs begin, and with which those end that found nothing new: most of what a fleet does.
+    let group: GroupCommit
     let resolvedCommit: @Sendable (Bool) -> Void
     let committed: @Sendable (OpenRun, SyncCounters) -> Void
 
@@ -20,6 +22,7 @@ public struct SyncStore: Sendable {
         committed: @escaping @Sendable (OpenRun, SyncCounters) -> Void = { _, _ in }
     ) {
         self.pool = pool
+        group = GroupCommit(pool: pool)
         self.resolvedCommit = resolvedCommit
         self.committed = committed
     }
@@ -27,17 +30,18 @@ public struct SyncStore: Sendable {
     /// Starts a run: raises the integration's fence, ends the log rows of runs that died, and inserts this one's.
     /// One statement; asking again with the same job, attempt and worker replaces a start whose answer was lost.
     public func begin(_ request: RunRequest) async throws(StoreError) -> RunStart {
-        var parameters: [PostgresParameter] = [
+        let known: [PostgresParameter] = [
             .text(request.jobID), .int(Int64(request.attempt)), .text(request.worker),
             .text(request.type.rawValue), .optional(request.enqueuedAt?.milliseconds),
         ]
-        switch request.integration {
-        case .id(let id): parameters += [.int(id), .null, .null, .null]
-        case .key(let key):
-            parameters += [.null, .text(key.userID), .text(key.service), .text(key.account)]
+        let integration: [PostgresParameter] =
+            switch request.integration {
+            case .id(let id): [.int(id), .null, .null, .null]
+            case .key(let key): [.null, .text(key.userID), .text(key.service), .text(key.account)]
+            }
+        let rows = try await grouped { lockLimit in
+            PostgresStatement(StoreSQL.beginRun, known + integration + [.text(lockLimit)])
         }
-        parameters.append(.text(Self.lockLimitText))
-        let rows = try await query(StoreSQL.beginRun, parameters)
         return try RunStart(rows)
     }
 
@@ -130,8 +134,15 @@ public struct SyncStore: Sendable {
     /// How long a run waits for the rows of its integration. Only one run of it goes on at a time, so whoever has them is a
     /// person, a migration or a session whose client vanished.
     static let lockLimit: Duration = .seconds(10)
-    /// The same, for the functions that set it themselves.
-    static let lockLimitText = "\(lockLimit.wholeMilliseconds)ms"
+
+    /// Runs one statement in a transaction that it may share with those of other runs.
+    func grouped(_ statement: @escaping GroupCommit.Maker) async throws(StoreError) -> PostgresRows {
+        do throws(PostgresError) {
+            return try await group.query(statement, lockLimit: Self.lockLimit)
+        } catch {
+            throw StoreError(mapping: error)
+        }
+    }
 
     func query(
         _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil,
