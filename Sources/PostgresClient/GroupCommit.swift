@@ -56,6 +56,9 @@ public final class GroupCommit: Sendable {
         }
     }
 
+    /// Statements that wait for the next transaction.
+    var waiting: Int { state.withLock { $0.waiting.count } }
+
     private func admit(_ member: Member) {
         let isFirst = state.withLock { state in
             state.waiting.append(member)
