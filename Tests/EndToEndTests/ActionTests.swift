@@ -249,19 +249,21 @@ import Testing
         }
     }
 
-    @Test func `does not wait for the end of a long sync`() async throws {
+    /// In the queue of actions too the sync that gave way is not taken again before the action.
+    @Test(arguments: ["default", "high"])
+    func `does not wait for the end of a long sync`(queue: String) async throws {
         try await Cluster.run(workers: 1, users: 1, objects: 1_000) { cluster in
             try await cluster.connect("stripe", users: 1)
             _ = try await cluster.control(
                 "faults?kind=slow&milliseconds=400&times=10000&service=stripe&stream=customers")
-            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#)
+            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#, queue: queue)
             try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'running'", is: 1)
             let result = try await `The command`.lockstep(
                 "action", "cancel_subscription", "--user", "u_1", "--service", "stripe", "--input",
                 #"{"subscription":"sub_none"}"#, environment: cluster.processes.environment)
             #expect(result.code == 1 && result.output.contains("does not exist"), "\(result.text)")
             #expect(try await cluster.count("sync_log WHERE job_id = 'long' AND status = 'succeeded'") == 0)
-            try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'yielded'", atLeast: 1)
+            #expect(try await cluster.count("sync_log WHERE job_id = 'long' AND status = 'yielded'") == 1)
             _ = try await cluster.control("faults", method: "DELETE")
             try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'succeeded'", is: 1)
             #expect(try await cluster.differences("stripe", users: 1) == 0)
