@@ -40,6 +40,8 @@ struct Hydrator: Sendable {
     private let sender: RequestSender
     private let judge: ResponseJudge
     private let limits: [LimitUse]
+    /// Responses that say that what the objects belong to is not there any more, and they with it.
+    private let endings: [ResponseCondition]
     private let plan: ScanPlan
     /// Reads a page that was put together.
     private let scanner: PageScanner
@@ -53,11 +55,12 @@ struct Hydrator: Sendable {
     /// `plan` is the stream's: an object has the same members wherever it comes from.
     init(
         _ hydration: Hydration, plan: ScanPlan, sender: RequestSender, judge: ResponseJudge,
-        limits: [LimitUse]
+        limits: [LimitUse], endedBy endings: [ResponseCondition]
     ) throws(ConnectorError) {
         self.hydration = hydration
         self.sender = sender
-        self.judge = judge.accepting(hydration.gone)
+        self.judge = judge.accepting(hydration.gone).endedBy(endings)
+        self.endings = endings
         self.limits = limits
         var page = plan
         var single = plan
@@ -158,7 +161,11 @@ struct Hydrator: Sendable {
             ) { requests throws(ConnectorError) in
                 try requests.request(hydration.request, wanted)
             }
-            if hydration.gone.contains(response.status) { return .deleted(cost) }
+            if hydration.gone.contains(response.status)
+                || endings.contains(where: { $0.holds(for: response) })
+            {
+                return .deleted(cost)
+            }
             guard let object = try object(entry, in: response) else { return .deleted(cost) }
             return .object(object, cost)
         } catch {

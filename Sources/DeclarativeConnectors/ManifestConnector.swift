@@ -128,7 +128,8 @@ struct ReadableStream: Sendable {
         func make(_ hydration: Hydration?) throws(ConnectorError) -> Hydrator? {
             try hydration.map { hydration throws(ConnectorError) in
                 try Hydrator(
-                    hydration, plan: stream.list.plan, sender: sender, judge: judge, limits: limits)
+                    hydration, plan: stream.list.plan, sender: sender, judge: judge, limits: limits,
+                    endedBy: stream.parentGone)
             }
         }
         let hydrator = try make(hydration)

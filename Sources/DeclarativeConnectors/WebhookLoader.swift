@@ -14,7 +14,7 @@ struct WebhookLoader {
         "scheme", "secret", "keys_url", "hmac", "event_id", "event_type", "account", "events", "watches",
     ]
     static let watchKeys = RequestLoader.keys + ["stream", "resource", "expires", "renew_before"]
-    static let ruleKeys = ["types", "stream", "object", "parent"]
+    static let ruleKeys = ["types", "stream", "object", "parent", "grandparent"]
 
     enum Scheme: String, CaseIterable {
         case slack, stripe, github, shopify, hubspot, hmac
@@ -190,7 +190,8 @@ struct WebhookLoader {
         let name = stream.name
         let types = types(rule)
         let objects = rule.has("object") ? rule.pointers("object") : []
-        let parent = rule.has("parent") ? rule.pointer("parent") : nil
+        let parents = rule.has("parent") ? rule.pointers("parent") : []
+        let grandparent = rule.has("grandparent") ? rule.pointer("grandparent") : nil
         if rule.has("object") {
             if stream.fetching == nil {
                 rule.complain(
@@ -206,8 +207,20 @@ struct WebhookLoader {
         if rule.has("parent"), stream.parent == nil {
             rule.complain("parent", "means nothing: stream '\(name)' has no parent")
         }
-        guard let types, let objects else { return nil }
-        return WebhookRule(types: types, stream: name, objects: objects, parent: parent)
+        let hasGrandparent = stream.parent?.grandparent != nil
+        if rule.has("parent"), hasGrandparent, !rule.has("grandparent") {
+            rule.complain(
+                "grandparent",
+                "is missing; where the id of the record of '\(stream.parent?.grandparent?.stream ?? "")' is, in which the parent is"
+            )
+        }
+        if rule.has("grandparent"), !hasGrandparent {
+            rule.complain("grandparent", "means nothing: the parent of stream '\(name)' is no child stream")
+        }
+        guard let types, let objects, let parents else { return nil }
+        return WebhookRule(
+            types: types, stream: name, objects: objects, parents: parents, grandparent: grandparent,
+            skipsParent: stream.skippedID != nil)
     }
 
     private func types(_ rule: MappingReader) -> [String]? {

@@ -51,8 +51,12 @@ struct WebhookRule: Sendable {
     let stream: String
     /// Where the object's id is: at the first of these places that has a value. Empty: what changed in the stream is read.
     let objects: [JSONPointer]
-    /// Where the parent's id is, for a child stream.
-    let parent: JSONPointer?
+    /// Where the id of the parent's record is, for a child stream: at the first of these places that has a value.
+    let parents: [JSONPointer]
+    /// Where the id of the parent's own parent is, when that is of a child stream.
+    let grandparent: JSONPointer?
+    /// An object that is named as its own parent is none of the stream: its lists leave the parent out.
+    let skipsParent: Bool
 
     func concerns(_ type: String) -> Bool {
         types.isEmpty
@@ -64,14 +68,21 @@ struct WebhookRule: Sendable {
 
     /// Nil when the event lacks what the rule needs.
     func change(in content: [UInt8]) -> WebhookChange? {
-        var partition: String?
-        if let parent {
-            guard let found = text(parent, content) else { return nil }
-            partition = found
+        let parent = first(of: parents, content)
+        if parent == nil, !parents.isEmpty { return nil }
+        var partition = parent
+        if let grandparent, let parent {
+            guard let outer = text(grandparent, content) else { return nil }
+            partition = "\(outer)/\(parent)"
         }
         if objects.isEmpty { return .stream(stream, partition: partition) }
-        guard let id = objects.lazy.compactMap({ text($0, content) }).first else { return nil }
+        guard let id = first(of: objects, content) else { return nil }
+        if skipsParent, let parent, parent.utf8.elementsEqual(id.utf8) { return nil }
         return .object(stream: stream, partition: partition ?? "", id: id)
+    }
+
+    private func first(of places: [JSONPointer], _ content: [UInt8]) -> String? {
+        places.lazy.compactMap { text($0, content) }.first
     }
 
     private func text(_ pointer: JSONPointer, _ content: [UInt8]) -> String? {

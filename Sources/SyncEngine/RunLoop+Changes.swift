@@ -23,12 +23,26 @@ extension RunLoop {
                 states[stream.name] = state
             }
         }
+        try await deleteOrphans(&lane)
     }
 
-    /// A child is read with values of its parent's record. A parent that is not there yet is fetched before.
+    /// What belongs to an object that turned out to be deleted goes with it, and what belongs to that.
+    private mutating func deleteOrphans(_ lane: inout Lane) async throws {
+        try await flush(&lane)
+        var lost = streamsWithTombstones
+        for stream in connector.streams {
+            guard let parent = stream.parent?.stream, lost.contains(parent) else { continue }
+            try await settle(&lane)
+            let deleted = try await store.deleteOrphans(run, stream: stream.name, parent: parent)
+            if deleted > 0 { lost.insert(stream.name) }
+        }
+    }
+
+    /// A child is read with values of its parent's record. A parent that is not there yet is fetched before. One that is itself a
+    /// child is not: its id alone does not say whose child it is, so the connector names it where it is wanted.
     private func addUnknownParents(to changes: inout ChangeSet) async throws {
         for stream in connector.streams {
-            guard let binding = stream.parent else { continue }
+            guard let binding = stream.parent, binding.grandparent == nil else { continue }
             let wanted = changes.partitions(of: stream.name)
             guard !wanted.isEmpty else { continue }
             let known = try await store.parents(

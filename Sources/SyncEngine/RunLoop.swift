@@ -29,6 +29,8 @@ struct RunLoop {
     private(set) var madeProgress = false
     private var metKnownRecord = false
     private(set) var hasToldProgress = false
+    /// Streams of which a tombstone was handed to the writer.
+    private(set) var streamsWithTombstones: Set<String> = []
 
     init(
         job: SyncJob, run: OpenRun, connector: any Connector, access: ProviderAccess, store: SyncStore,
@@ -132,6 +134,7 @@ struct RunLoop {
         var checkpoint = pending.take()
         if metKnownRecord { checkpoint.isFirstLoad = false }
         madeProgress = madeProgress || checkpoint.batch != nil
+        if let batch = checkpoint.batch, batch.hasTombstones { streamsWithTombstones.insert(batch.stream) }
         isWriting = true
         lane.addTask { [writer, checkpoint] in _ = try await writer.write(checkpoint) }
     }

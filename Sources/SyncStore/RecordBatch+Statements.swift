@@ -6,7 +6,8 @@ import PostgresClient
 
 /// A batch as statements. Record bytes go from the response's buffer into the statement's, and nowhere between.
 extension RecordBatch {
-    var hasTombstones: Bool { entries.contains { $0.record.isTombstone } }
+    /// Whether a record of it says that it is deleted.
+    public var hasTombstones: Bool { entries.contains { $0.record.isTombstone } }
 
     func diffStatement(_ run: OpenRun) -> PostgresStatement {
         var identifiers = PackedBytes()

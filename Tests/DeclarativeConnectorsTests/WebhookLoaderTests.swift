@@ -27,6 +27,14 @@ import Testing
             id: /id
             page: { kind: none }
             fetch: { path: "/items/${parent.item}/parts/${id}", gone: [404] }
+          bits:
+            parent: { stream: parts, values: { part: /id } }
+            path: "/items/${parent.item}/bits"
+            records: /data
+            id: /id
+            skip_id: "${parent.part}"
+            page: { kind: none }
+            fetch: { path: "/parts/${parent.part}/bits/${id}", gone: [404] }
         """
     }
 
@@ -60,6 +68,28 @@ import Testing
             connector.changes(in: WebhookEvent(type: "b.a", body: Array(#"{"o":{"id":"x"}}"#.utf8))) == [])
         #expect(connector.changes(in: WebhookEvent(type: "a.b", body: Array("{}".utf8))) == [])
         #expect(connector.changes(in: WebhookEvent(type: "a.b", body: [])) == [])
+    }
+
+    @Test func `names an object of a child's child by all that it is in`() throws {
+        let connector = try ManifestLoader.load(
+            Self.text(
+                "scheme: stripe\n" + Self.secret
+                    + "events: [{ stream: bits, object: [/new, /id], parent: [/part, /old], grandparent: /item }]"
+            ), file: "demo.yaml")
+        func changes(_ body: String) -> [WebhookChange] {
+            connector.changes(in: WebhookEvent(type: "a", body: Array(body.utf8)))
+        }
+
+        #expect(
+            changes(#"{"id":"b1","old":"p1","item":"i1"}"#)
+                == [.object(stream: "bits", partition: "i1/p1", id: "b1")])
+        #expect(
+            changes(#"{"id":"b1","new":"b2","part":"p2","old":"p1","item":"i1"}"#)
+                == [.object(stream: "bits", partition: "i1/p2", id: "b2")])
+        #expect(changes(#"{"id":"b1","item":"i1"}"#) == [])
+        #expect(changes(#"{"id":"b1","part":"p1"}"#) == [])
+        // The list that has the parent as well leaves it out.
+        #expect(changes(#"{"id":"p1","part":"p1","item":"i1"}"#) == [])
     }
 
     @Test func `describes a signature of its own`() throws {
@@ -102,6 +132,14 @@ import Testing
         (
             "scheme: slack\nSECRET\nevents: [{ stream: plain, parent: /x }]",
             "webhook.events[0].parent: means nothing"
+        ),
+        (
+            "scheme: slack\nSECRET\nevents: [{ stream: bits, object: /x, parent: /y }]",
+            "webhook.events[0].grandparent: is missing"
+        ),
+        (
+            "scheme: slack\nSECRET\nevents: [{ stream: parts, object: /x, parent: /y, grandparent: /z }]",
+            "webhook.events[0].grandparent: means nothing"
         ),
         (
             "scheme: slack\nSECRET\nevents: [{ stream: plain, types: [a*b] }]",
