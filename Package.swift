@@ -58,7 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
-    "0015_changes", "0016_retention", "0022_runs",
+    "0015_changes", "0016_retention", "0017_alerts", "0022_runs",
 ]
 
 let foundations: [Target] = [
@@ -121,6 +121,7 @@ let engine: [Target] = [
         ]),
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
     library("Actions", ["ConnectorKit", "Cryptography", "JobQueue", "Model", "PageScanner", "SyncStore"]),
+    library("Alerts", ["ConnectorKit", "Model", "PageScanner", "SyncStore"]),
 ]
 
 let runtimes: [Target] = [
@@ -132,7 +133,12 @@ let runtimes: [Target] = [
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
-    library("SchedulerRuntime", ["Actions", "Cron", "JobQueue", "Model", "SyncStore", log, lifecycle]),
+    library(
+        "SchedulerRuntime",
+        [
+            "Actions", "Alerts", "ConnectorKit", "Cron", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "PageScanner", "SyncStore", "Webhooks", log, lifecycle,
+        ]),
     library(
         "WorkerRuntime",
         [
@@ -147,7 +153,8 @@ let executables: [Target] = [
     executable(
         "LockstepWorker", path: "Worker",
         [
-            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "DeclarativeConnectors",
+            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth",
+            "DeclarativeConnectors",
             "HTTPTransport", "JobQueue",
             "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
             "SyncStore", "Vault", "Model", "WorkerRuntime", log, lifecycle, signals,
@@ -155,14 +162,15 @@ let executables: [Target] = [
     executable(
         "LockstepScheduler", path: "Scheduler",
         [
-            "JobQueue", "Model", "Observability", "PostgresClient", "RedisClient", "SchedulerRuntime",
-            "Settings",
-            "SyncStore", log, lifecycle, signals,
+            "Actions", "Alerts", "BuiltinConnectors", "DeclarativeConnectors", "HTTPTransport", "JobQueue",
+            "Model", "Observability", "PostgresClient", "RedisClient", "SchedulerRuntime", "Settings",
+            "SyncStore", "Webhooks", log, lifecycle, signals,
         ]),
     executable(
         "Lockstep", path: "Sources/Lockstep",
         [
-            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron", "Cryptography",
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron",
+            "Cryptography",
             "DeclarativeConnectors",
             "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
@@ -245,9 +253,11 @@ let testTargets: [Target] = [
     tests(
         "SchedulerRuntimeTests",
         [
-            "Cron", "JobQueue", "Model", "PostgresClient", "RedisClient", "SchedulerRuntime", "SyncStore",
-            log,
+            "Actions", "Alerts", "BuiltinConnectors", "ConnectorKit", "Cron", "Cryptography",
+            "DeclarativeConnectors", "HTTPTransport", "JobQueue", "Model", "PostgresClient", "RedisClient",
+            "SchedulerRuntime", "SyncStore", "Webhooks", log,
         ]),
+    tests("AlertsTests", ["Alerts", "Model", "SyncStore"]),
     tests("SandboxTests", ["Cryptography", "Sandbox", "Model", log, nioCore, nioPosix, nioHTTP1]),
     tests(
         "DeclarativeConnectorsTests",

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Actions
+import Alerts
+import BuiltinConnectors
+import DeclarativeConnectors
 import Foundation
+import HTTPTransport
 import JobQueue
 import Logging
 import Model
@@ -12,6 +17,7 @@ import ServiceLifecycle
 import Settings
 import SyncStore
 import UnixSignals
+import Webhooks
 
 /// Ends the process with sysexits' EX_CONFIG: what is wrong stands on standard error, and nothing was enqueued.
 func refuse(_ message: String) -> Never {
@@ -24,7 +30,41 @@ func lifetimes(_ settings: RetentionSettings) -> [ExpiringTable: Duration] {
     [
         .apiLog: settings.apiLog, .syncLog: settings.syncLog, .deletions: settings.deletions,
         .scheduleFires: settings.scheduleFires, .webhookEvents: settings.webhookEvents,
+        .alerts: settings.syncLog,
     ].compactMapValues { $0 }
+}
+
+extension AlertObjectives {
+    /// The objectives that the settings state.
+    init(_ settings: ClusterSettings) {
+        let alerts = settings.alerts
+        self.init(
+            backlog: alerts.backlog, errors: alerts.errors, deadLetters: alerts.deadLetters,
+            allowsLossyRedis: settings.allowLossyRedis, cooldown: alerts.cooldown)
+    }
+}
+
+/// The ways on which alerts are told.
+func alertWays(
+    _ settings: ClusterSettings, _ http: HTTPClient, _ queue: JobQueue, _ pool: PostgresPool
+) throws -> [AlertChannel: AlertCourier.Send] {
+    var ways: [AlertChannel: AlertCourier.Send] = [:]
+    if let url = settings.alerts.webhookURL, let secret = settings.alerts.webhookSecret {
+        guard let signer = WebhookSigner(secret) else {
+            refuse("LOCKSTEP_ALERT_WEBHOOK_SECRET is no secret; allowed: whsec_ and 24 to 64 bytes in Base64")
+        }
+        ways[.webhook] = AlertWays.webhook(to: url.secret, signer: signer, http: http)
+    }
+    if let slack = settings.alerts.slack {
+        // Only for the input of the action; what a worker knows of Slack is its own.
+        let registry = try ConnectorRegistry.load(
+            builtin: BuiltinManifests.all, directories: settings.connectorDirectories)
+        let desk = ActionDesk(
+            store: ActionStore(pool: pool), integrations: IntegrationStore(pool: pool), queue: queue,
+            connector: { registry.connector(for: $0) })
+        ways[.slack] = AlertWays.slack(desk, through: .key(slack.integration), channel: slack.channel)
+    }
+    return ways
 }
 
 let settings: ClusterSettings
@@ -77,6 +117,14 @@ do {
         store: WebhookStore(pool: pool), watches: WatchStore(pool: pool), queue: queue, logger: logger)
     let actions = ActionSweeper(
         store: ActionStore(pool: pool), queue: queue, logger: logger, isReady: { scheduler.problem == nil })
+    var client = HTTPClientConfiguration()
+    client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: settings.serviceURLs))
+    let http = HTTPClient(configuration: client, logger: logger)
+    let watcher = AlertWatcher(
+        store: AlertStore(pool: pool), queue: queue, objectives: AlertObjectives(settings), logger: logger,
+        durability: { try await DurabilityVerdict.check(redis, at: redisConfiguration) })
+    let courier = AlertCourier(
+        outbox: AlertOutbox(pool: pool), ways: try alertWays(settings, http, queue, pool), logger: logger)
     let answer: @Sendable () -> HealthAnswer = {
         scheduler.problem.map { HealthAnswer(isHealthy: false, reason: $0) }
             ?? HealthAnswer(isHealthy: true, reason: "scheduling")
@@ -94,7 +142,9 @@ do {
     var quiet = Logger(label: "lifecycle")
     quiet.logLevel = .error
     try await ServiceGroup(
-        services: [redis, endpoints, housekeeper, scheduler, sweeper, actions],
+        services: [
+            redis, http, endpoints, housekeeper, scheduler, sweeper, actions, watcher, courier,
+        ],
         gracefulShutdownSignals: [.sigterm, .sigint],
         logger: quiet
     ).run()
@@ -102,6 +152,8 @@ do {
     logger.info("scheduler ended")
 } catch let error as LossyRedis {
     refuse(error.message)
+} catch let error as ManifestError {
+    refuse(error.description)
 } catch let error as RedisError where error.code == .invalidURL {
     refuse(error.message)
 } catch {

@@ -18,14 +18,22 @@ public struct DurabilityVerdict: Sendable, Equatable {
     public var refusals: [Finding] = []
     /// Things an operator should know.
     public var warnings: [Finding] = []
+    /// What keeps it from keeping anything at present, whatever its settings say. It may pass.
+    public var troubles: [Finding] = []
 
     /// Judges the settings; a setting that the server does not tell is nil. `isLocal` is true for a server on
     /// the same machine, as in development, which may do without an append-only file. `replicasToWrite` is
-    /// given where a replica may take over.
+    /// given where a replica may take over. `lastWrite` is how the last write of the append-only file went.
     public init(
         version: String?, evictionPolicy: String?, appendOnly: String?, appendSync: String?, isLocal: Bool,
-        replicasToWrite: String? = nil
+        replicasToWrite: String? = nil, lastWrite: String? = nil
     ) {
+        if appendOnly == "yes", let lastWrite, lastWrite != "ok" {
+            troubles.append(
+                Finding(
+                    setting: "aof_last_write_status", value: lastWrite,
+                    advice: "it cannot write its append-only file: look at its disk and its log"))
+        }
         if let version, let major = Int(version.prefix { $0 != "." }), major < 7 {
             refusals.append(
                 Finding(
@@ -78,14 +86,18 @@ extension DurabilityVerdict {
         _ redis: RedisClient, at place: RedisConfiguration
     ) async throws(QueueError) -> DurabilityVerdict {
         let queue = JobQueue(redis: redis)
-        let info = try await queue.command(["INFO", "server"]).text ?? ""
-        let version = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("redis_version:") }
+        func line(_ name: String, of section: RedisArgument) async throws(QueueError) -> String? {
+            let info = try await queue.command(["INFO", section]).text ?? ""
+            return info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("\(name):") }
+                .map { String($0.dropFirst(name.count + 1)) }
+        }
         return DurabilityVerdict(
-            version: version.map { String($0.dropFirst("redis_version:".count)) },
+            version: try await line("redis_version", of: "server"),
             evictionPolicy: try await queue.setting("maxmemory-policy"),
             appendOnly: try await queue.setting("appendonly"),
             appendSync: try await queue.setting("appendfsync"), isLocal: place.isLocal,
-            replicasToWrite: place.hasFailover ? try await queue.setting("min-replicas-to-write") : nil)
+            replicasToWrite: place.hasFailover ? try await queue.setting("min-replicas-to-write") : nil,
+            lastWrite: try await line("aof_last_write_status", of: "persistence"))
     }
 }
 

@@ -13,7 +13,8 @@ struct LockstepCommand: AsyncParsableCommand {
             IntegrationsCommand.self, ConnectLinkCommand.self, SyncCommand.self, EnqueueCommand.self,
             BackfillCommand.self, ActionCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
-            DeadCommand.self, SweepCommand.self, ConnectorCommand.self, KeysCommand.self, ViewsCommand.self,
+            DeadCommand.self, SweepCommand.self, AlertsCommand.self,
+            ConnectorCommand.self, KeysCommand.self, ViewsCommand.self,
             VerifyCommand.self,
         ])
 }

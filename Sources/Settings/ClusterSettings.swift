@@ -58,6 +58,8 @@ public struct ClusterSettings: Sendable {
     public let limits: LimitOverrides
     /// How long rows that only tell what was are kept.
     public let retention: RetentionSettings
+    /// What alerts are about, and whom they are told.
+    public let alerts: AlertSettings
     /// The applications that are registered with providers, by the service as their variables spell it.
     let oauthClients: [String: OAuthClientEntry]
     /// What notifications are signed with, by the service as its variable spells it.
@@ -125,6 +127,7 @@ public struct ClusterSettings: Sendable {
                 "LOCKSTEP_LIMITS", separator: ",", default: [], allowed: LimitOverrides.form,
                 show: { "\($0.service).\($0.limit)=\($0.quantity)" }, parse: LimitOverrides.entry))
         retention = RetentionSettings.read(&environment)
+        alerts = AlertSettings.read(&environment, readFile: readFile)
         oauthClients = OAuthClientEntry.read(&environment, readFile: readFile)
         webhookSecrets = WebhookSecretEntry.read(&environment, readFile: readFile)
         effective = environment.effective

@@ -10,6 +10,8 @@ public enum ExpiringTable: String, Sendable, CaseIterable {
     case deletions
     case scheduleFires = "schedule_fires"
     case webhookEvents = "webhook_events"
+    /// Those that are resolved.
+    case alerts
 }
 
 /// Deletes rows whose time is over, a few at a time, and makes room for those of the next days.
@@ -51,6 +53,7 @@ public struct RetentionStore: Sendable {
             case .deletions: StoreSQL.expireDeletions
             case .scheduleFires: StoreSQL.expireScheduleFires
             case .webhookEvents: StoreSQL.expireWebhookEvents
+            case .alerts: StoreSQL.expireAlerts
             }
         return try await store.query(sql, [.int(age.wholeMilliseconds), .int(Int64(limit))]).int(0, 0) ?? 0
     }

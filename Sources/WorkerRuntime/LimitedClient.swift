@@ -54,11 +54,13 @@ struct LimitedClient: ProviderClient {
             if case .success(let response) = outcome { request.reading.requestID(of: response) } else {
                 String?.none
             }
+        // A request that this worker gave up says nothing of the provider.
+        let isGivenUp = if case .failure(let error) = outcome { error.code == .cancelled } else { false }
         recorder?.record(
             ProviderExchange(
                 outcome, of: scope.integrationID, service: scope.service, method: request.http.method,
                 endpoint: request.endpoint, duration: duration, requestID: requestID,
-                error: failure?.errorClass))
+                error: isGivenUp ? .staleWorker : failure?.errorClass))
     }
 
     // MARK: - Asking
