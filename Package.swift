@@ -58,7 +58,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
-    "0015_changes", "0016_retention", "0017_alerts", "0022_runs",
+    "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0022_runs",
 ]
 
 let foundations: [Target] = [
@@ -122,6 +122,12 @@ let engine: [Target] = [
     library("SyncEngine", ["ConnectorKit", "Cryptography", "Model", "PageScanner", "SyncStore"]),
     library("Actions", ["ConnectorKit", "Cryptography", "JobQueue", "Model", "PageScanner", "SyncStore"]),
     library("Alerts", ["ConnectorKit", "Model", "PageScanner", "SyncStore"]),
+    library(
+        "ChangeFeed",
+        [
+            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "SyncStore", "Vault", "Webhooks", log,
+            lifecycle,
+        ]),
 ]
 
 let runtimes: [Target] = [
@@ -153,7 +159,7 @@ let executables: [Target] = [
     executable(
         "LockstepWorker", path: "Worker",
         [
-            "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth",
+            "BuiltinConnectors", "ChangeFeed", "ConnectorKit", "Credentials", "OAuth",
             "DeclarativeConnectors",
             "HTTPTransport", "JobQueue",
             "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
@@ -169,7 +175,7 @@ let executables: [Target] = [
     executable(
         "Lockstep", path: "Sources/Lockstep",
         [
-            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "OAuth", "Cron",
+            "Actions", "BuiltinConnectors", "ChangeFeed", "ConnectorKit", "Credentials", "OAuth", "Cron",
             "Cryptography",
             "DeclarativeConnectors",
             "DevCluster", "Gateway",
@@ -258,6 +264,12 @@ let testTargets: [Target] = [
             "SchedulerRuntime", "SyncStore", "Webhooks", log,
         ]),
     tests("AlertsTests", ["Alerts", "Model", "SyncStore"]),
+    tests(
+        "ChangeFeedTests",
+        [
+            "ChangeFeed", "Cryptography", "HTTPTransport", "Model", "PostgresClient", "SyncStore", "Vault",
+            "Webhooks", log,
+        ]),
     tests("SandboxTests", ["Cryptography", "Sandbox", "Model", log, nioCore, nioPosix, nioHTTP1]),
     tests(
         "DeclarativeConnectorsTests",

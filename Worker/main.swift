@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BuiltinConnectors
+import ChangeFeed
 import ConnectorKit
 import Credentials
 import DeclarativeConnectors
@@ -109,6 +110,8 @@ do {
             of: redis, at: redisConfiguration, allowingLoss: settings.allowLossyRedis)
         for warning in warnings { logger.warning("\(warning)") }
     }
+    let feed = FeedCourier(
+        store: ChangeFeedStore(pool: pool), vault: vault, http: http, name: name, logger: logger)
     let endpoints = HealthEndpoints(
         host: settings.listen.host, port: settings.listen.port, logger: logger,
         health: { WorkerEndpoints.health(consumer) }, readiness: { WorkerEndpoints.readiness(consumer) },
@@ -123,6 +126,7 @@ do {
             ] + (apiLog.map { [.init(service: $0)] } ?? []) + [
                 .init(service: keeper),
                 .init(service: endpoints),
+                .init(service: feed),
                 .init(
                     service: consumer, successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup),

@@ -3,15 +3,17 @@
 public import SyncStore
 public import Vault
 
-/// Wraps the data keys of all credentials with the current key, while workers go on.
+/// Wraps the data keys of all credentials, and of the secrets of subscriptions, with the current key, while workers go on.
 ///
 /// Only the wrapping changes: versions stay, so that a refresh under way is not disturbed. A rotation that stops goes on by
 /// being started again. A credential that cannot be opened is left as it is.
 public struct KeyRotation: Sendable {
-    /// A credential that stays under its old key.
+    /// A credential or a secret that stays under its old key.
     public struct Failure: Sendable {
-        /// Whose credential it is.
-        public let integrationID: Int64
+        /// Whose credential it is; nil for the secret of a subscription.
+        public let integrationID: Int64?
+        /// Whose secret it is; nil for a credential.
+        public let subscriptionID: Int64?
         /// Why it cannot be rewrapped.
         public let reason: String
     }
@@ -31,11 +33,13 @@ public struct KeyRotation: Sendable {
 
     private let vault: CredentialVault
     private let store: CredentialStore
+    private let subscriptions: SubscriptionStore
 
     /// A rotation to the vault's current key.
-    public init(vault: CredentialVault, store: CredentialStore) {
+    public init(vault: CredentialVault, store: CredentialStore, subscriptions: SubscriptionStore) {
         self.vault = vault
         self.store = store
+        self.subscriptions = subscriptions
     }
 
     /// Runs until a whole pass finds nothing more to do. `progress` is called after each batch.
@@ -45,6 +49,7 @@ public struct KeyRotation: Sendable {
             var pass = Report()
             pass.rewrapped = total.rewrapped
             try await runPass(&pass, progress)
+            try await rewrapSubscriptions(&pass, progress)
             let isDone = pass.rewrapped == total.rewrapped
             total = pass
             if isDone { break }
@@ -67,11 +72,40 @@ public struct KeyRotation: Sendable {
                     // Nil: the current key wraps it already, and only the column says otherwise.
                     changes.append((id, credential.ciphertext, fresh?.bytes ?? credential.ciphertext))
                 } catch {
-                    report.failures.append(Failure(integrationID: id, reason: error.message))
+                    report.failures.append(
+                        Failure(integrationID: id, subscriptionID: nil, reason: error.message))
                 }
             }
             if !changes.isEmpty {
                 report.rewrapped += try await store.replace(changes, keyID: vault.currentKeyID).count
+            }
+            progress(report)
+        }
+    }
+
+    private func rewrapSubscriptions(
+        _ report: inout Report, _ progress: (Report) -> Void
+    ) async throws(StoreError) {
+        var after: Int64 = 0
+        while true {
+            let found = try await subscriptions.sealed(
+                notWith: vault.currentKeyID, after: after, limit: Self.batchSize)
+            guard let last = found.last else { return }
+            after = last.id
+            var changes: [(id: Int64, old: [UInt8], fresh: [UInt8])] = []
+            for (id, ciphertext) in found {
+                do throws(VaultError) {
+                    let fresh = try vault.rewrap(
+                        ciphertext, for: id, kind: SubscriptionStore.secretKind,
+                        version: SubscriptionStore.secretVersion)
+                    changes.append((id, ciphertext, fresh?.bytes ?? ciphertext))
+                } catch {
+                    report.failures.append(
+                        Failure(integrationID: nil, subscriptionID: id, reason: error.message))
+                }
+            }
+            if !changes.isEmpty {
+                report.rewrapped += try await subscriptions.replace(changes, keyID: vault.currentKeyID).count
             }
             progress(report)
         }

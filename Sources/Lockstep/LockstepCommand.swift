@@ -13,7 +13,7 @@ struct LockstepCommand: AsyncParsableCommand {
             IntegrationsCommand.self, ConnectLinkCommand.self, SyncCommand.self, EnqueueCommand.self,
             BackfillCommand.self, ActionCommand.self,
             StatusCommand.self, QueueCommand.self, LimitsCommand.self, SchedulesCommand.self,
-            DeadCommand.self, SweepCommand.self, AlertsCommand.self,
+            DeadCommand.self, SweepCommand.self, AlertsCommand.self, SubscriptionsCommand.self,
             ConnectorCommand.self, KeysCommand.self, ViewsCommand.self,
             VerifyCommand.self,
         ])

@@ -13,7 +13,7 @@ private let layers: [(name: String, targets: Set<String>)] = [
         ["JobQueue", "RateLimits", "SyncStore", "Vault", "OAuth", "Cron", "ConnectorKit", "Webhooks"]
     ),
     ("connectors", ["BuiltinConnectors", "DeclarativeConnectors"]),
-    ("engine", ["SyncEngine", "Credentials", "Actions", "Alerts", "WebhookIntake"]),
+    ("engine", ["SyncEngine", "Credentials", "Actions", "Alerts", "ChangeFeed", "WebhookIntake"]),
     (
         "runtimes",
         ["WorkerRuntime", "SchedulerRuntime", "Gateway", "Observability", "Sandbox", "DevCluster"]

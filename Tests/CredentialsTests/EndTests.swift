@@ -111,6 +111,9 @@ import Vault
             "INSERT INTO lockstep.api_log (integration_id, service, method, endpoint, duration_ms, bytes, error) VALUES (\(id), 'demo', 'GET', '/\(secret)', 1, 1, '\(secret)')",
             "INSERT INTO lockstep.alerts (kind, integration_id, title, detail) VALUES ('k', \(id), 't', '\(secret)')",
             "INSERT INTO lockstep.schedules (name, cron, type, integration_id) VALUES ('\(secret)', '@daily', 'full', \(id))",
+            "INSERT INTO lockstep.subscriptions (url, key_id, ciphertext, cursor_xid, cursor_row, base_xid, base_row) VALUES ('https://receiver.example', 'k', '', 0, 0, 0, 0)",
+            "INSERT INTO lockstep.subscription_events (subscription_id, change_xid, change_row, integration_id, stream, external_id, event, status) SELECT max(id), 1, 1, \(id), 's', '\(secret)', 'record.added', 'dead' FROM lockstep.subscriptions",
+            "INSERT INTO lockstep.subscription_marks (subscription_id, seq, integration_id, live_xid, is_told) SELECT max(id), 1, \(id), 1, true FROM lockstep.subscriptions",
         ]
         for statement in statements { _ = try await fixture.pool.query(statement) }
     }

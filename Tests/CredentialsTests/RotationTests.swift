@@ -48,7 +48,10 @@ import Vault
         let ids = try await fill(fixture, 450, try vault("a", keys: keys))
         var batches = 0
 
-        let report = try await KeyRotation(vault: try vault("b", "a", keys: keys), store: fixture.store).run {
+        let report = try await KeyRotation(
+            vault: try vault("b", "a", keys: keys), store: fixture.store,
+            subscriptions: SubscriptionStore(pool: fixture.pool)
+        ).run {
             _ in
             batches += 1
         }
@@ -59,8 +62,46 @@ import Vault
         #expect(try await fixture.count("credentials WHERE version = 1") == 450)
         let new = try vault("b", keys: keys)
         #expect(try await open(ids[449], fixture, new) == "secret of \(ids[449])")
-        let again = try await KeyRotation(vault: new, store: fixture.store).run()
+        let again = try await KeyRotation(
+            vault: new, store: fixture.store, subscriptions: SubscriptionStore(pool: fixture.pool)
+        ).run()
         #expect(again.rewrapped == 0)
+    }
+
+    @Test func `wraps the secrets of subscriptions too, and names those that it cannot open`() async throws {
+        let fixture = try await Fixture()
+        let keys = try makeKeys("a", "b")
+        let store = SubscriptionStore(pool: fixture.pool)
+        var ids: [Int64] = []
+        for _ in 0..<2 {
+            let id = try await store.reserve()
+            let sealed = try vault("a", keys: keys).seal(
+                ["secret": SecretString("of \(id)")], for: id, kind: SubscriptionStore.secretKind,
+                version: SubscriptionStore.secretVersion)
+            try await store.add(
+                id, url: "https://receiver.example", SubscriptionFilter(), keyID: "a",
+                ciphertext: sealed.bytes,
+                after: nil)
+            ids.append(id)
+        }
+        _ = try await fixture.pool.query(
+            "UPDATE lockstep.subscriptions SET ciphertext = decode('00', 'hex') WHERE id = $1", [.int(ids[1])]
+        )
+        #expect(try await fixture.store.countByKey().map(\.count) == [2])
+
+        let report = try await KeyRotation(
+            vault: try vault("b", "a", keys: keys), store: fixture.store, subscriptions: store
+        ).run()
+
+        #expect(report.rewrapped == 1)
+        #expect(report.failures.map(\.subscriptionID) == [ids[1]])
+        let rows = try await fixture.pool.query(
+            "SELECT key_id, ciphertext FROM lockstep.subscriptions WHERE id = $1", [.int(ids[0])])
+        #expect(rows.text(0, 0) == "b")
+        let opened = try vault("b", keys: keys).open(
+            rows.bytes(0, 1) ?? [], for: ids[0], kind: SubscriptionStore.secretKind,
+            version: SubscriptionStore.secretVersion)
+        #expect(opened["secret"]?.exposed == "of \(ids[0])")
     }
 
     @Test func `leaves what it cannot open, and goes on with the others`() async throws {
@@ -77,11 +118,14 @@ import Vault
             [.int(ids[3])])
         let before = try await bytes(fixture)
 
-        let report = try await KeyRotation(vault: try vault("b", "a", keys: keys), store: fixture.store).run()
+        let report = try await KeyRotation(
+            vault: try vault("b", "a", keys: keys), store: fixture.store,
+            subscriptions: SubscriptionStore(pool: fixture.pool)
+        ).run()
 
         // `fill` names users from u_0 anew: the first integration of the second call is the one that was lost.
         #expect(report.rewrapped == 2)
-        #expect(report.failures.map(\.integrationID).sorted() == [ids[2], ids[3]].sorted())
+        #expect(report.failures.compactMap(\.integrationID).sorted() == [ids[2], ids[3]].sorted())
         #expect(lost == ids[0])
         let after = try await bytes(fixture)
         #expect(before[ids[2]] == after[ids[2]] && before[ids[3]] == after[ids[3]])
@@ -93,7 +137,10 @@ import Vault
         let keys = try makeKeys("b", "lost")
         _ = try await fill(fixture, 1, try vault("lost", keys: keys))
 
-        let report = try await KeyRotation(vault: try vault("b", keys: keys), store: fixture.store).run()
+        let report = try await KeyRotation(
+            vault: try vault("b", keys: keys), store: fixture.store,
+            subscriptions: SubscriptionStore(pool: fixture.pool)
+        ).run()
 
         #expect(report.rewrapped == 0)
         #expect(report.failures.first?.reason.contains("'lost'") == true)
@@ -113,7 +160,10 @@ import Vault
             [(id, read.credential.ciphertext, read.credential.ciphertext)], keyID: "b")
 
         #expect(changed.isEmpty)
-        let report = try await KeyRotation(vault: try vault("b", "a", keys: keys), store: fixture.store).run()
+        let report = try await KeyRotation(
+            vault: try vault("b", "a", keys: keys), store: fixture.store,
+            subscriptions: SubscriptionStore(pool: fixture.pool)
+        ).run()
         #expect(report.rewrapped == 1)
         #expect(try await open(id, fixture, try vault("b", keys: keys)) == "newer")
     }

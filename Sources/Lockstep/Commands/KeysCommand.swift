@@ -51,12 +51,14 @@ struct KeysCommand: AsyncParsableCommand {
             try await CommandContext.run(requiring: [.database, .keys]) { context in
                 let vault = try CommandVault.make(context.settings)
                 let showsProgress = StandardOutput.isTerminal && !output.json
-                let report = try await KeyRotation(vault: vault, store: CredentialStore(pool: context.pool))
-                    .run {
-                        if showsProgress {
-                            FileHandle.standardError.write(Data("\r\($0.rewrapped) credentials".utf8))
-                        }
+                let report = try await KeyRotation(
+                    vault: vault, store: CredentialStore(pool: context.pool),
+                    subscriptions: SubscriptionStore(pool: context.pool)
+                ).run {
+                    if showsProgress {
+                        FileHandle.standardError.write(Data("\r\($0.rewrapped) credentials".utf8))
                     }
+                }
                 if showsProgress { FileHandle.standardError.write(Data("\r".utf8)) }
                 show(report, key: vault.currentKeyID)
                 if !report.failures.isEmpty { throw Exit.failed }
@@ -65,8 +67,10 @@ struct KeysCommand: AsyncParsableCommand {
 
         private func show(_ report: KeyRotation.Report, key: String) {
             guard !output.json else {
-                let failures = report.failures.map {
-                    "{\"integration_id\":\($0.integrationID),\"reason\":\(JSONOutput.quoted($0.reason))}"
+                let failures = report.failures.map { failure in
+                    let subscription = failure.subscriptionID.map { "\"subscription_id\":\($0)," } ?? ""
+                    return "{\"integration_id\":\(failure.integrationID.map { "\($0)" } ?? "null"),"
+                        + "\(subscription)\"reason\":\(JSONOutput.quoted(failure.reason))}"
                 }
                 print(
                     "{\"key\":\(JSONOutput.quoted(key)),\"rewrapped\":\(report.rewrapped),"
@@ -75,7 +79,10 @@ struct KeysCommand: AsyncParsableCommand {
             }
             print("\(report.rewrapped) credentials are sealed with '\(key)' now")
             for failure in report.failures {
-                _ = Exit.complain("integration \(failure.integrationID): \(failure.reason)", Exit.failed)
+                let subject =
+                    failure.integrationID.map { "integration \($0)" }
+                    ?? "subscription \(failure.subscriptionID ?? 0)"
+                _ = Exit.complain("\(subject): \(failure.reason)", Exit.failed)
             }
         }
     }

@@ -1,2 +1,4 @@
--- How many credentials each key seals.
-SELECT key_id, count(*) FROM lockstep.credentials GROUP BY key_id ORDER BY key_id
+-- How many credentials, and secrets of subscriptions, each key seals.
+SELECT key_id, count(*) FROM (
+    SELECT key_id FROM lockstep.credentials UNION ALL SELECT key_id FROM lockstep.subscriptions
+) sealed GROUP BY key_id ORDER BY key_id

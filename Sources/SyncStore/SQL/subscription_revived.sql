@@ -1,0 +1,15 @@
+-- Dead letters that are to be delivered once more and are due. A record that has changed since is at another place: what is to be
+-- told of it, the feed tells. Parameters: subscription id, limit. Reply: transaction, row, integration, stream, external id, event,
+-- attempts, when it changed, data as JSON; the last two are null when the record has moved on.
+SELECT e.change_xid, e.change_row, e.integration_id, e.stream, e.external_id, e.event, e.attempts,
+    coalesce(r.deleted_at, r.synced_at),
+    '{"integration_id":' || i.id || ',"user_id":' || to_json(i.user_id)::text || ',"service":'
+        || to_json(i.service)::text || ',"account":' || to_json(i.account)::text || ',"stream":'
+        || to_json(r.stream)::text || ',"external_id":' || to_json(r.external_id)::text
+        || CASE WHEN r.deleted_at IS NULL THEN ',"record":' || coalesce(r.data::text, 'null') ELSE '' END || '}'
+FROM lockstep.subscription_events e
+LEFT JOIN lockstep.integrations i ON i.id = e.integration_id AND i.erasing_since IS NULL
+LEFT JOIN lockstep.records r ON r.integration_id = e.integration_id AND r.stream = e.stream
+    AND r.external_id = e.external_id AND r.change_xid = e.change_xid::text::xid8 AND r.seq = e.change_row
+WHERE e.subscription_id = $1 AND e.due_at <= now() AND e.status = 'dead'
+ORDER BY e.change_xid, e.change_row LIMIT $2
