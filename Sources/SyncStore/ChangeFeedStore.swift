@@ -196,13 +196,15 @@ public struct ChangeFeedStore: Sendable {
         of subscription: ClaimedSubscription, limit: Int
     ) async throws(StoreError) -> FeedPage {
         let (filter, cursor) = (subscription.filter, subscription.place.cursor)
+        // Without a filter nearly each record that is looked at is told.
+        let scanned = filter == SubscriptionFilter() ? limit : Self.scanLimit
         let rows = try await store.query(
             StoreSQL.subscriptionPage,
             [
                 .int(subscription.id), .optional(filter.service), .optional(filter.stream),
                 .optional(filter.userID), .int(cursor.transaction), .int(cursor.row),
                 .int(subscription.horizon),
-                .int(Int64(Self.scanLimit)), .int(Int64(limit)),
+                .int(Int64(scanned)), .int(Int64(limit)),
             ])
         var changes: [FeedChange] = []
         for row in 0..<rows.count where !rows.isNull(row, 3) {
@@ -221,7 +223,7 @@ public struct ChangeFeedStore: Sendable {
         let looked = rows.int(0, 2) ?? 0
         return FeedPage(
             changes: changes, end: isCut ? changes.last?.cursor : rows.cursor(0, 0),
-            hasMore: isCut || looked == Int64(Self.scanLimit))
+            hasMore: isCut || looked == Int64(scanned))
     }
 
     /// Dead letters that are to be told once more and are due. Those whose record has moved on come second: the feed tells of
