@@ -256,7 +256,8 @@ import Testing
             try await cluster.connect("stripe", users: 1)
             _ = try await cluster.control(
                 "faults?kind=slow&milliseconds=400&times=10000&service=stripe&stream=customers")
-            try await cluster.push(#"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#, queue: queue)
+            try await cluster.push(
+                #"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#, queue: queue)
             try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'running'", is: 1)
             let result = try await `The command`.lockstep(
                 "action", "cancel_subscription", "--user", "u_1", "--service", "stripe", "--input",
