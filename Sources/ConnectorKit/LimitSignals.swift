@@ -2,7 +2,8 @@
 
 public import Model
 
-/// What a provider's response says about its limits. It may only tighten what the connector declares.
+/// What a provider's response says about its limits. It may only tighten what the connector declares; a charge gives back
+/// what the request was charged for and did not take.
 public struct LimitSignals: Sendable, Equatable {
     /// What is left of a limit until it is filled up again.
     public struct Quota: Sendable, Equatable {
@@ -29,14 +30,37 @@ public struct LimitSignals: Sendable, Equatable {
         case at(Timestamp)
     }
 
+    /// What a request really took from a limit, where the provider counts after the fact.
+    public struct Charge: Sendable, Equatable {
+        /// The limit.
+        public let limit: String
+        /// The units that the request took; nil when the response does not say, as one that was refused.
+        public let actual: Int?
+        /// The units that the provider says are there now.
+        public let available: Int?
+        /// How many units the provider says come back each second.
+        public let restoredPerSecond: Double?
+
+        /// A charge as one response says it.
+        public init(limit: String, actual: Int?, available: Int? = nil, restoredPerSecond: Double? = nil) {
+            self.limit = limit
+            self.actual = actual
+            self.available = available
+            self.restoredPerSecond = restoredPerSecond
+        }
+    }
+
     /// What is left of which limits.
     public var quotas: [Quota]
+    /// What the request took from limits whose costs only the response knows.
+    public var charges: [Charge]
     /// The limit that a refusal is about, where the provider says so; nil for the narrowest.
     public var refusedLimit: String?
 
     /// Signals; none by default.
-    public init(quotas: [Quota] = [], refusedLimit: String? = nil) {
+    public init(quotas: [Quota] = [], charges: [Charge] = [], refusedLimit: String? = nil) {
         self.quotas = quotas
+        self.charges = charges
         self.refusedLimit = refusedLimit
     }
 }

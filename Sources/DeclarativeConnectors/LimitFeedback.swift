@@ -3,6 +3,7 @@
 import ConnectorKit
 import HTTPTransport
 import Model
+import PageScanner
 import RawStructuredFieldValues
 
 /// Where a provider's responses say what is left of its limits.
@@ -33,8 +34,21 @@ struct LimitFeedback: Sendable {
         let limits: [String: String]
     }
 
+    /// Where a response says what its request took from a limit.
+    struct CostSource: Sendable, Equatable {
+        let limit: String
+        let actual: ValueSource
+        /// The units that are there now, and how many come back each second.
+        let available: ValueSource?
+        let restoreRate: ValueSource?
+
+        /// All places, in a fixed order.
+        var sources: [ValueSource?] { [actual, available, restoreRate] }
+    }
+
     var headers: [Headers] = []
     var reason: Reason?
+    var costs: [CostSource] = []
 
     /// The manifest's headers where it names some; else those of the IETF draft and the common `X-RateLimit-*`.
     func signals(of response: HTTPResponse) -> LimitSignals {
@@ -47,7 +61,34 @@ struct LimitFeedback: Sendable {
         if let reason, let value = response.headers.first(reason.header) {
             signals.refusedLimit = reason.limits[value]
         }
+        signals.charges = costs.compactMap { charge($0, response) }
         return signals
+    }
+
+    /// What one request took. A value that is missing, or no number, says nothing.
+    private func charge(_ rule: CostSource, _ response: HTTPResponse) -> LimitSignals.Charge? {
+        let pointers = rule.sources.compactMap { $0?.pointer }
+        // Read only where the manifest says that there is something.
+        let found = pointers.isEmpty ? [] : JSONValueReader.scalars(at: pointers, in: response.body)
+        let values = Dictionary(zip(pointers, found), uniquingKeysWith: { first, _ in first })
+        func number(_ source: ValueSource?) -> Double? {
+            switch source {
+            case nil: return nil
+            case .header(let name): return response.headers.first(name).flatMap { Double(plain: $0) }
+            case .body(let pointer):
+                guard let value = values[pointer] ?? nil else { return nil }
+                return value.text.flatMap { Double(plain: $0) }
+            }
+        }
+        func units(_ value: Double?, _ rounding: FloatingPointRoundingRule) -> Int? {
+            value.map { Int(min($0.rounded(rounding), Double(LimitQuantity.maximum))) }
+        }
+        let actual = units(number(rule.actual), .up)
+        let available = units(number(rule.available), .down)
+        guard actual != nil || available != nil else { return nil }
+        return LimitSignals.Charge(
+            limit: rule.limit, actual: actual, available: available,
+            restoredPerSecond: number(rule.restoreRate))
     }
 
     private func quota(_ rule: Headers, _ headers: HTTPHeaders) -> LimitSignals.Quota? {

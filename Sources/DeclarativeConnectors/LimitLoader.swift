@@ -10,6 +10,8 @@ struct ManifestLimit: Sendable {
     let concerned: Set<String>?
     /// What a request of a stream, or of a part of it, costs; 1 for one that is not named.
     let costs: [String: Int]
+    /// Where responses say what their requests really took; nil when `costs` are what counts.
+    var actual: LimitFeedback.CostSource?
 
     /// The requests of a stream that may have costs of their own, as in `messages.hydrate`.
     static let parts = ["list", "feed", "deleted", "hydrate", "watch"]
@@ -33,7 +35,9 @@ struct LimitLoader {
     /// The names of its actions, which are not those of streams.
     var actions: [String] = []
 
-    static let keys = ["per", "each_endpoint", "rate", "burst", "concurrency", "streams", "actions", "costs"]
+    static let keys = [
+        "per", "each_endpoint", "rate", "burst", "concurrency", "streams", "actions", "costs", "cost_from",
+    ]
     /// More limits would make each request's script long.
     private static let maximumLimits = 16
 
@@ -63,12 +67,13 @@ struct LimitLoader {
         let quantity = quantity(reader)
         let concerned = names(reader)
         let costs = costs(reader, quantity, concerned)
+        let actual = actualCost(name, reader)
         guard let scope, let quantity else { return nil }
         return ManifestLimit(
             rule: LimitRule(
                 name: name, scope: scope, isPerEndpoint: reader.bool("each_endpoint") ?? false,
                 quantity: quantity),
-            concerned: concerned, costs: costs)
+            concerned: concerned, costs: costs, actual: actual)
     }
 
     private func quantity(_ reader: MappingReader) -> LimitQuantity? {
@@ -77,7 +82,7 @@ struct LimitLoader {
             return nil
         }
         if reader.has("concurrency") {
-            for key in ["burst", "costs"] where reader.has(key) {
+            for key in ["burst", "costs", "cost_from"] where reader.has(key) {
                 reader.complain(key, "means nothing for a concurrency; it counts requests")
             }
             return reader.integer("concurrency", in: 1...100_000).map { .concurrency($0) }
@@ -132,9 +137,35 @@ struct LimitLoader {
         return result
     }
 
+    /// Where a response says what its request took.
+    private func actualCost(_ name: String, _ reader: MappingReader) -> LimitFeedback.CostSource? {
+        guard reader.has("cost_from"), reader.has("rate") else { return nil }
+        if !reader.has("costs") {
+            reader.complain("cost_from", "needs costs: what is charged before the response is there")
+        }
+        guard
+            let from = reader.mapping("cost_from", keys: ["actual", "available", "restore_rate"])
+        else { return nil }
+        if from.has("restore_rate"), !from.has("available") {
+            from.complain("restore_rate", "means nothing without available")
+        }
+        let actual = from.source("actual", required: true)
+        let available = from.source("available")
+        let restoreRate = from.source("restore_rate")
+        return actual.map {
+            LimitFeedback.CostSource(limit: name, actual: $0, available: available, restoreRate: restoreRate)
+        }
+    }
+
     // MARK: - Feedback
 
     func feedback(_ limits: [ManifestLimit]) -> LimitFeedback {
+        var feedback = declaredFeedback(limits)
+        feedback.costs = limits.compactMap(\.actual)
+        return feedback
+    }
+
+    private func declaredFeedback(_ limits: [ManifestLimit]) -> LimitFeedback {
         guard let node = root.node("limit_feedback") else { return LimitFeedback() }
         guard
             let reader = MappingReader(

@@ -51,17 +51,42 @@ public struct LimitOutcome: Sendable, Equatable {
         case at(Timestamp)
     }
 
+    /// What a request really took from a limit.
+    public struct Charge: Sendable, Equatable {
+        /// The limit.
+        public let limit: String
+        /// The units that the request took; nil when nobody knows.
+        public let actual: Int?
+        /// The units that the provider says are there.
+        public let available: Int?
+        /// How many units it says come back each second.
+        public let restoredPerSecond: Double?
+
+        /// What a response says that its request took.
+        public init(limit: String, actual: Int?, available: Int? = nil, restoredPerSecond: Double? = nil) {
+            self.limit = limit
+            self.actual = actual
+            self.available = available
+            self.restoredPerSecond = restoredPerSecond
+        }
+    }
+
     /// What the circuit breaker hears.
     public var health: Health
     /// Set when the provider refused the request because of a limit.
     public var refusal: Refusal?
     /// What the response said is left.
     public var quotas: [Quota]
+    /// What the response said the request took.
+    public var charges: [Charge]
 
     /// An outcome; by default a plain success.
-    public init(health: Health = .answered, refusal: Refusal? = nil, quotas: [Quota] = []) {
+    public init(
+        health: Health = .answered, refusal: Refusal? = nil, quotas: [Quota] = [], charges: [Charge] = []
+    ) {
         self.health = health
         self.refusal = refusal
         self.quotas = quotas
+        self.charges = charges
     }
 }

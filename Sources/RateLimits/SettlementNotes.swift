@@ -2,11 +2,11 @@
 
 import Model
 
-/// What the settle script is told: one word for the breaker, and one for the gate and each limit of the request.
+/// What the settle script is told: one word for the breaker, and one note for the gate and each limit of the request.
 struct SettlementNotes: Equatable {
     /// `ok`, `failed` or `-`.
     let breaker: String
-    /// The gate's word, then those of the limits in their order.
+    /// The gate's note, then those of the limits in their order: words with spaces between them.
     private(set) var words: [String]
 
     /// Whether there is anything to tell.
@@ -31,9 +31,54 @@ struct SettlementNotes: Equatable {
             words[position] = "left:\(quota.remaining):\(reset)"
         }
         // A refusal weighs more than what a header says is left.
-        guard let refusal = outcome.refusal else { return }
-        let position = refusal.limit.flatMap { Self.position(named: $0, uses) } ?? Self.narrowest(uses)
-        words[position] = refusal.wait.map { "block:\(max(0, $0.wholeMicroseconds))" } ?? "slow"
+        if let refusal = outcome.refusal {
+            let empty = refusal.limit == nil ? Self.emptied(uses, outcome.charges) : nil
+            let position =
+                refusal.limit.flatMap { Self.position(named: $0, uses) } ?? empty?.position
+                ?? Self.narrowest(uses)
+            let wait = refusal.wait ?? empty?.wait
+            words[position] = wait.map { "block:\(max(0, $0.wholeMicroseconds))" } ?? "slow"
+        }
+        for charge in outcome.charges {
+            guard let position = Self.position(named: charge.limit, uses),
+                let word = Self.word(charge, uses[position - 1])
+            else { continue }
+            words[position] = words[position] == "-" ? word : "\(word) \(words[position])"
+        }
+    }
+
+    /// The word of a charge; nil for one that changes nothing. What was charged at admission is made what the request
+    /// took, and the bucket is never fuller than the provider says.
+    private static func word(_ charge: LimitOutcome.Charge, _ use: LimitUse) -> String? {
+        guard case .rate(let units, let period, let burst) = use.rule.quantity else { return nil }
+        let step = period.seconds * 1e6 / Double(units)
+        let more = charge.actual.map { $0 - use.cost } ?? 0
+        var missing = 0.0
+        if let available = charge.available, available < burst {
+            let restored = charge.restoredPerSecond.map { $0 > 0 ? 1e6 / $0 : step } ?? step
+            missing = Double(burst - available) * max(step, restored)
+        }
+        guard more != 0 || missing > 0 else { return nil }
+        // What Lua's numbers hold exactly, whatever a response says: thirty years.
+        let furthest = 1e15
+        return "cost:\(more):\(Int((Double(more) * step).clamped(to: -furthest...furthest))):"
+            + "\(Int(min(missing, furthest)))"
+    }
+
+    /// The limit whose units the refused request was short of, where the response says so, and when they are back.
+    private static func emptied(
+        _ uses: [LimitUse], _ charges: [LimitOutcome.Charge]
+    ) -> (position: Int, wait: Duration)? {
+        for charge in charges {
+            guard let position = position(named: charge.limit, uses), let available = charge.available,
+                let restored = charge.restoredPerSecond, restored > 0
+            else { continue }
+            let missing = uses[position - 1].cost - available
+            guard missing > 0 else { continue }
+            let seconds = min(Double(missing) / restored, 3_600)
+            return (position, .microseconds(Int64(seconds * 1e6)))
+        }
+        return nil
     }
 
     /// The position of a rate by its limit's name; the gate is position 0.
@@ -57,5 +102,38 @@ struct SettlementNotes: Equatable {
 extension LimitQuantity {
     var isConcurrency: Bool {
         if case .concurrency = self { true } else { false }
+    }
+}
+
+extension Double {
+    fileprivate func clamped(to range: ClosedRange<Double>) -> Double {
+        min(max(self, range.lowerBound), range.upperBound)
+    }
+}
+
+extension LimitOutcome {
+    /// The same outcome without what it gives back. Told a second time, when nobody knows whether the first was heard: twice
+    /// charged costs time, twice given back breaks the limit.
+    public func withoutRefunds(of grant: LimitGrant) -> LimitOutcome {
+        var outcome = self
+        outcome.charges = charges.map { charge in
+            let use = grant.demand.uses.first { $0.rule.name == charge.limit }
+            let isRefund = (charge.actual ?? 0) < (use?.cost ?? 0)
+            return isRefund
+                ? Charge(
+                    limit: charge.limit, actual: nil, available: charge.available,
+                    restoredPerSecond: charge.restoredPerSecond) : charge
+        }
+        return outcome
+    }
+
+    /// Whether the cluster would ask too much if it did not hear of this: a refusal, or a request that took more than it
+    /// was charged for.
+    public func isUrgent(for grant: LimitGrant) -> Bool {
+        if refusal != nil { return true }
+        return charges.contains { charge in
+            let use = grant.demand.uses.first { $0.rule.name == charge.limit }
+            return (charge.actual ?? 0) > (use?.cost ?? 0)
+        }
     }
 }

@@ -180,9 +180,10 @@ struct LimitedClient: ProviderClient {
 
     // MARK: - Telling
 
-    /// Tells the cluster what a request taught. A refusal is told until somebody hears it: else another worker would ask
-    /// the provider too early.
+    /// Tells the cluster what a request taught. A refusal, or that a request took more than it was charged for, is told until
+    /// somebody hears it: else another worker would ask the provider too early.
     private func settle(_ grant: LimitGrant, _ outcome: LimitOutcome) async {
+        var outcome = outcome
         let deadline = ContinuousClock.now.advanced(by: Self.settlementLimit)
         while true {
             do throws(LimitError) {
@@ -194,12 +195,15 @@ struct LimitedClient: ProviderClient {
                 }
                 return
             } catch {
-                let isTellable = outcome.refusal != nil && !Task.isCancelled && ContinuousClock.now < deadline
+                let isTellable =
+                    outcome.isUrgent(for: grant) && !Task.isCancelled && ContinuousClock.now < deadline
                 guard isTellable else {
                     logger.warning(
                         "the limiter was not told of a request", metadata: ["error": "\(error)"])
                     return
                 }
+                // It may have been heard nevertheless.
+                outcome = outcome.withoutRefunds(of: grant)
             }
             do { try await ContinuousClock().sleep(for: .milliseconds(200)) } catch { return }
         }
@@ -227,6 +231,11 @@ extension LimitOutcome {
                         case .at(let instant): .at(instant)
                         }
                     }())
+            },
+            charges: signals.charges.map {
+                Charge(
+                    limit: $0.limit, actual: $0.actual, available: $0.available,
+                    restoredPerSecond: $0.restoredPerSecond)
             })
     }
 

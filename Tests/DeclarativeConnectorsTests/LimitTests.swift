@@ -79,6 +79,22 @@ private func manifest(_ limits: String) -> String {
         ),
         ("limits: { A: { per: app, rate: 5/s } }", "'A' is not allowed; small letters, digits and '_'"),
         (
+            "limits: { a: { per: app, rate: 5/s, cost_from: { actual: /cost } } }",
+            "limits.a.cost_from: needs costs: what is charged before the response is there"
+        ),
+        (
+            "limits: { a: { per: app, rate: 5/s, burst: 9, costs: { items: 5 }, cost_from: { available: /left } } }",
+            "limits.a.cost_from.actual: is missing"
+        ),
+        (
+            "limits: { a: { per: app, rate: 5/s, burst: 9, costs: { items: 5 }, cost_from: { actual: /cost, restore_rate: /rate } } }",
+            "means nothing without available"
+        ),
+        (
+            "limits: { a: { per: app, concurrency: 3, cost_from: { actual: /cost } } }",
+            "limits.a.cost_from: means nothing for a concurrency"
+        ),
+        (
             "limit_feedback: { reason: { header: X, limits: { y: none } } }",
             "each value has to name a limit of this manifest"
         ),
@@ -159,6 +175,59 @@ private func manifest(_ limits: String) -> String {
         #expect(signals.quotas == [.init(limit: "daily", remaining: 5, reset: .after(.seconds(5)))])
         #expect(signals.refusedLimit == "app")
         #expect(Self.signals([("X-Reason", "other")], feedback).refusedLimit == nil)
+    }
+
+    /// The cost as Shopify's GraphQL answers show it.
+    private static func points() throws -> LimitFeedback {
+        try ManifestLoader.load(
+            manifest(
+                """
+                limits:
+                  points:
+                    per: integration
+                    rate: 100/s
+                    burst: 1000
+                    costs: { items: 500 }
+                    cost_from:
+                      actual: /extensions/cost/actualQueryCost
+                      available: /extensions/cost/throttleStatus/currentlyAvailable
+                      restore_rate: /extensions/cost/throttleStatus/restoreRate
+                """), file: "demo.yaml"
+        ).manifest.feedback
+    }
+
+    @Test(arguments: [
+        (
+            #"{"data":{},"extensions":{"cost":{"requestedQueryCost":101,"actualQueryCost":46,"throttleStatus":{"maximumAvailable":1000.0,"currentlyAvailable":954,"restoreRate":50.0}}}}"#,
+            LimitSignals.Charge(limit: "points", actual: 46, available: 954, restoredPerSecond: 50)
+        ),
+        (
+            #"{"errors":[{"message":"Throttled"}],"extensions":{"cost":{"requestedQueryCost":101,"actualQueryCost":null,"throttleStatus":{"currentlyAvailable":12.7,"restoreRate":50}}}}"#,
+            LimitSignals.Charge(limit: "points", actual: nil, available: 12, restoredPerSecond: 50)
+        ),
+        (
+            #"{"extensions":{"cost":{"actualQueryCost":45.2}}}"#,
+            LimitSignals.Charge(limit: "points", actual: 46)
+        ),
+        (#"{"extensions":{"cost":{"actualQueryCost":-5}}}"#, nil),
+        (#"{"extensions":{"cost":{"actualQueryCost":"NaN"}}}"#, nil),
+        (#"{"extensions":{"cost":{"actualQueryCost":true}}}"#, nil),
+        ("<html>", nil),
+    ])
+    func `says what a request took`(body: String, expected: LimitSignals.Charge?) throws {
+        let response = HTTPResponse(
+            status: 200, headers: HTTPHeaders([]), body: Array(body.utf8), url: "https://a")
+
+        #expect(try Self.points().signals(of: response).charges == (expected.map { [$0] } ?? []))
+    }
+
+    @Test func `says in a header what a request took`() throws {
+        let feedback = LimitFeedback(costs: [
+            .init(limit: "c", actual: .header("X-Complexity"), available: nil, restoreRate: nil)
+        ])
+
+        #expect(Self.signals([("X-Complexity", "310")], feedback).charges == [.init(limit: "c", actual: 310)])
+        #expect(Self.signals([], feedback).charges.isEmpty)
     }
 
     @Test func `asks to wait by seconds, or by a date beside the provider's own`() {

@@ -1,15 +1,20 @@
 #!lua
 -- Purpose: takes note of what a request taught: gives permits back, blocks what the provider refused, tightens what it
 --          said is left, and counts outcomes for the circuit breaker.
--- ARGV:    permit; what the breaker hears: ok, failed or -; then for each key from the second on, one word:
---            -                    nothing
+--          Makes what a request was charged what it really took.
+-- ARGV:    permit; what the breaker hears: ok, failed or -; then for each key from the second on, one note: words with
+--          spaces between them, or - for nothing.
 --            release              gives the permit of a concurrency back
 --            block:µs             the provider asks to wait
 --            slow                 the provider refused and said nothing
 --            left:units:µs        that much is left until then
 --            left:units:@µs       the same, with the reset by the provider's own clock
+--            cost:units:µs:µs     the request took so many units more (or less) than it was charged for, and what those
+--                                 are in time at full speed; the last is how far the bucket is from full, by what the
+--                                 provider says is there
 -- Reply:   µs for which the breaker is open now, 0 when it is closed
--- Invariants: nothing here ever loosens a limit before its time. An open breaker closes only by a probe that succeeded.
+-- Invariants: nothing here ever loosens a limit before its time; what is given back was charged for this very request, at
+--          this speed or a lower one. An open breaker closes only by a probe that succeeded.
 
 local permit, outcome = ARGV[1], ARGV[2]
 local now = now_us()
@@ -89,6 +94,29 @@ local function tighten(state, units, at)
     end
 end
 
+local function charge(state, units, time, missing)
+    -- What is missing costs the time that it takes at the speed of now; what is too much was paid for at that speed or a
+    -- lower one.
+    if units > 0 then time = time / share(state, now) end
+    state.tat = math.max(math.ceil(math.max(state.tat, now) + time), now, now + missing)
+    if state.reset > now and state.left >= 0 then state.left = math.max(0, state.left - units) end
+end
+
+local function take_note(state, note)
+    local word, first, second = note:match('^(%a+):?([^:]*):?(.*)$')
+    if word == 'block' then
+        state.blocked = math.max(state.blocked, now + tonumber(first))
+    elseif word == 'slow' then
+        slow(state)
+    elseif word == 'left' then
+        local at = second:sub(1, 1) == '@' and tonumber(second:sub(2)) or now + tonumber(second)
+        tighten(state, tonumber(first), at)
+    elseif word == 'cost' then
+        local time, missing = second:match('^(%-?%d+):(%d+)$')
+        charge(state, tonumber(first), tonumber(time), tonumber(missing))
+    end
+end
+
 local pause = hear()
 for position = 2, #KEYS do
     local note, key = notes[position], KEYS[position]
@@ -96,15 +124,7 @@ for position = 2, #KEYS do
         redis.call('ZREM', key, permit)
     elseif note ~= '-' then
         local state = read_state(key)
-        local word, first, second = note:match('^(%a+):?([^:]*):?(.*)$')
-        if word == 'block' then
-            state.blocked = math.max(state.blocked, now + tonumber(first))
-        elseif word == 'slow' then
-            slow(state)
-        elseif word == 'left' then
-            local at = second:sub(1, 1) == '@' and tonumber(second:sub(2)) or now + tonumber(second)
-            tighten(state, tonumber(first), at)
-        end
+        for word in note:gmatch('[^ ]+') do take_note(state, word) end
         write_state(key, state, now)
     end
 end
