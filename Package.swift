@@ -51,6 +51,7 @@ let cModules: [Target] = [
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CCurl"),
     .systemLibrary(name: "CHiredis"),
+    .systemLibrary(name: "CZlib"),
     .target(
         name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
 ]
@@ -58,7 +59,7 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
-    "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0022_runs",
+    "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0021_window_sweeps", "0022_runs",
 ]
 
 let foundations: [Target] = [
@@ -71,7 +72,7 @@ let foundations: [Target] = [
 
 let drivers: [Target] = [
     library("PostgresClient", ["CLibPQ", "Model"]),
-    library("HTTPTransport", ["CCurl", "Model", log, lifecycle]),
+    library("HTTPTransport", ["CCurl", "CZlib", "Model", log, lifecycle]),
     library("RedisClient", ["CHiredis", "Model", log, lifecycle, nioCore, nioPosix, nioSSL]),
 ]
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Model
 public import PageScanner
 
 /// A provider's own mark of how far a stream has been read.
@@ -63,6 +64,9 @@ public struct Page: Sendable {
     /// The provider's own page, where the records were fetched one by one: what tells whether a list goes in circles. Nil
     /// where it is `scanned`, or came with a page before.
     public let listed: ScannedPage?
+    /// On the last page of an enumeration that was narrowed to a stretch of time: that stretch, if the same reader has shown
+    /// all of it. Nil for everything else.
+    public var covered: TimeStretch?
 
     /// A page that a strategy has read and judged.
     public init(
@@ -74,6 +78,19 @@ public struct Page: Sendable {
         self.continuation = continuation
         self.cursor = cursor
         self.cost = cost
+    }
+}
+
+/// A stretch of time, by the provider's clock.
+public struct TimeStretch: Sendable, Hashable {
+    /// The bounds as the provider was asked for them.
+    public let since: Timestamp
+    public let until: Timestamp
+
+    /// From one instant to another.
+    public init(since: Timestamp, until: Timestamp) {
+        self.since = since
+        self.until = until
     }
 }
 

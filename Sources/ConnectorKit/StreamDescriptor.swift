@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Model
 public import PageScanner
 
 /// What the engine has to know of a stream before it reads a page.
@@ -14,6 +15,8 @@ public struct StreamDescriptor: Sendable {
     public let cursorOrder: CursorOrder
     /// The most pages one enumeration may have before it counts as a pagination loop.
     public let maxPages: Int
+    /// What a stretch of time says that was listed completely; nil for nothing.
+    public var windowAbsence: WindowAbsence?
     /// Typed fields of the records, for the views of people who write SQL.
     public let fields: [StreamField]
 
@@ -110,6 +113,36 @@ public enum AbsencePolicy: String, Sendable {
     case fullRun = "full_run"
     /// After two complete enumerations in a row that agree, for lists that drift while they are read.
     case twoRuns = "two_runs"
+}
+
+/// A record whose time lies in a stretch that was listed completely, and that the list did not show, is deleted. The time of a
+/// record never changes: one that moved out of the stretch would be taken for deleted.
+public struct WindowAbsence: Sendable, Hashable {
+    /// Where a record has its time.
+    public let pointer: JSONPointer
+    /// How it is written.
+    public let format: TimeNotation
+    /// Whether the provider's list shows a record of exactly the time that it is asked from.
+    public let includesSince: Bool
+    /// Whether it shows one of exactly the time that it is asked until.
+    public let includesUntil: Bool
+    /// How late the list may show a record; one that was stored so shortly before is left alone.
+    public let lag: Duration
+    /// Whether reading changes lists stretches of time too, and not backfills alone.
+    public let countsForChanges: Bool
+
+    /// A rule of one stream.
+    public init(
+        pointer: JSONPointer, format: TimeNotation, includesSince: Bool, includesUntil: Bool,
+        lag: Duration = .zero, countsForChanges: Bool = false
+    ) {
+        self.lag = lag
+        self.countsForChanges = countsForChanges
+        self.pointer = pointer
+        self.format = format
+        self.includesSince = includesSince
+        self.includesUntil = includesUntil
+    }
 }
 
 /// How the cursors that the pages of one enumeration show relate to each other.

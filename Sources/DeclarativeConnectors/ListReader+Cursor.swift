@@ -58,7 +58,7 @@ extension ListReader {
             additions.add(parameter, .string(cursor.text))
         case (.changes(let cursor), .etag) where position.place == nil:
             additions.add(RequestParameter(name: "If-None-Match", place: .header), .string(cursor.text))
-        case (.range(let range), _): additions.parameters += range
+        case (.range(let range, _), _): additions.parameters += range
         default: break
         }
     }
@@ -196,6 +196,23 @@ extension ListReader {
             let end = position.startedAt, window.end < end
         else { return nil }
         return self.window(from: window.end, rule, end: end)
+    }
+
+    /// The stretch of time that has been shown when the list is over at this position.
+    func covered(until position: ListPosition, _ continuation: PageContinuation) -> TimeStretch? {
+        guard isWhole, case .end = continuation, stream.stream.windowAbsence != nil else { return nil }
+        if case .range(_, let stretch) = purpose { return stretch }
+        guard case .changes = purpose, case .window(let rule) = stream.stream.incremental,
+            let window = position.window, let begunAt
+        else { return nil }
+        // A bound may have been rounded when it was written.
+        let format = rule.request.format
+        let sent = [begunAt, window.end].compactMap {
+            format.order(of: TimeText.scalar(TimeText.text($0, format), format))
+        }
+        guard sent.count == 2 else { return nil }
+        return TimeStretch(
+            since: max(begunAt, Timestamp(microseconds: sent[0])), until: Timestamp(microseconds: sent[1]))
     }
 
     private func window(

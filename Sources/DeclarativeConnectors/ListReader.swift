@@ -11,7 +11,9 @@ final class ListReader: PageReader {
     enum Purpose: Sendable {
         case everything
         case changes(since: Cursor)
-        case range(parameters: [(parameter: RequestParameter, value: JSONScalar)])
+        /// `stretch` is what the parameters ask for, where they have both bounds.
+        case range(
+            parameters: [(parameter: RequestParameter, value: JSONScalar)], stretch: TimeStretch? = nil)
     }
 
     /// A page whose objects are being fetched.
@@ -27,12 +29,16 @@ final class ListReader: PageReader {
         /// Whether the last request failed, so that the next one repeats it.
         var hasFailed = false
         var held: Held?
+        /// Where the first stretch of time begins; nil for a reader that goes on where another one stopped.
+        var begunAt: Timestamp?
     }
 
     let stream: ReadableStream
     let slice: StreamSlice
     let purpose: Purpose
     private let state: LockedBox<State>
+    /// Whether this reader reads the enumeration from its first page on.
+    let isWhole: Bool
 
     init(
         _ stream: ReadableStream, _ slice: StreamSlice, _ purpose: Purpose, resumingAt position: PagePosition?
@@ -40,6 +46,7 @@ final class ListReader: PageReader {
         self.stream = stream
         self.slice = slice
         self.purpose = purpose
+        isWhole = position == nil
         state = LockedBox(State(position: position.map(ListPosition.init) ?? ListPosition()))
     }
 
@@ -84,13 +91,18 @@ final class ListReader: PageReader {
         let continuation = continuation(outcome, current)
         guard let entries = entries(scanned, current) else {
             move(to: continuation)
-            return Page(scanned: scanned, continuation: continuation, cursor: cursor, cost: cost)
+            var page = Page(scanned: scanned, continuation: continuation, cursor: cursor, cost: cost)
+            page.covered = covered(until: current, continuation)
+            return page
         }
         let held = Held(entries: entries, position: current, continuation: continuation)
         // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
         return try await fetch(
             held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
     }
+
+    /// Where the first stretch of time began.
+    var begunAt: Timestamp? { state.withLock { $0.begunAt } }
 
     private func skippedID(_ template: Template) -> [UInt8] {
         Array(template.filled { slice.values[$0.name] ?? "" }.utf8)
@@ -102,6 +114,8 @@ final class ListReader: PageReader {
             position.since = cursor.text
         }
         position.window = firstWindow()
+        let start = position.window?.start
+        state.withLock { $0.begunAt = start }
         return position
     }
 
@@ -249,8 +263,10 @@ final class ListReader: PageReader {
                 state.held = rest
             }
         }
-        return Page(
+        var page = Page(
             scanned: batch.page, continuation: continuation, cursor: cursor, cost: cost, listed: listed)
+        page.covered = covered(until: held.position, continuation)
+        return page
     }
 
     /// The cursor of a full sync that a request of its own gives, before the first page is asked for.

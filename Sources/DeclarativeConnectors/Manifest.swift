@@ -53,13 +53,17 @@ struct StreamManifest: Sendable {
     let absence: AbsencePolicy
     let maxPages: Int
     let fields: [StreamField]
+    /// What a stretch of time says that was listed completely.
+    var windowAbsence: WindowAbsence?
 
     var descriptor: StreamDescriptor {
         // What was deleted is read last: until then no cursor may move.
         let order = deletedList == nil || incremental.isNone ? incremental.cursorOrder : .atEnd
-        return StreamDescriptor(
+        var descriptor = StreamDescriptor(
             name: name, parent: parent, absence: absence, cursorOrder: order, maxPages: maxPages,
             fields: fields)
+        descriptor.windowAbsence = windowAbsence
+        return descriptor
     }
 }
 

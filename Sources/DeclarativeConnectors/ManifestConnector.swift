@@ -206,6 +206,20 @@ struct ManifestStrategy: SyncStrategy {
         if let name = range.until, let until {
             parameters.append((name, TimeText.scalar(TimeText.text(until, range.format), range.format)))
         }
-        return ListReader(stream, slice, .range(parameters: parameters), resumingAt: position)
+        return ListReader(
+            stream, slice, .range(parameters: parameters, stretch: stretch(parameters, range)),
+            resumingAt: position)
+    }
+
+    /// The stretch that the parameters ask for: a bound may have been rounded when it was written.
+    private func stretch(
+        _ parameters: [(RequestParameter, JSONScalar)], _ range: IncrementalRule.RangeParameters
+    ) -> TimeStretch? {
+        // Stretches of a step ask by parameters of their own.
+        if case .window = stream.stream.incremental { return nil }
+        let bounds = parameters.compactMap { range.format.order(of: $0.1) }
+        guard bounds.count == 2 else { return nil }
+        return TimeStretch(
+            since: Timestamp(microseconds: bounds[0]), until: Timestamp(microseconds: bounds[1]))
     }
 }

@@ -11,9 +11,11 @@ struct StreamLoader {
 
     static let keys =
         RequestLoader.keys + [
-            "initial_query", "records", "records_optional", "layout", "keys_as_field", "id", "version",
+            "initial_query", "records", "records_optional", "layout", "delimiter", "keys_as_field", "id",
+            "version",
             "tombstone", "page",
             "hydrate", "fetch", "incremental", "backfill", "deleted_list", "parent", "skip_id", "absence",
+            "window_absence",
             "max_pages",
             "parameters", "fields",
         ]
@@ -62,7 +64,7 @@ struct StreamLoader {
         let maxPages = reader.integer("max_pages", in: 1...10_000_000) ?? Self.defaultMaxPages
         let deleted = DeletedListLoader(reader, requests).load(idOf: plan, incremental.rule)
         guard let shape, let plan, let absence else { return nil }
-        let stream = StreamManifest(
+        var stream = StreamManifest(
             name: name, list: PagedList(request: shape, plan: plan, page: page),
             initialQuery: initial.map { IncrementalRule.QueryItem(name: $0.name, value: $0.value) },
             hydration: hydration, single: single,
@@ -70,6 +72,7 @@ struct StreamLoader {
             range: range(reader), parent: parent, parentGone: loadedParent?.gone ?? [],
             skippedID: skippedID(reader, requests), absence: absence, maxPages: maxPages,
             fields: FieldLoader(reader).load())
+        stream.windowAbsence = WindowAbsenceLoader(reader).load(for: stream)
         StreamLints(reader: reader, stream: stream).check()
         return stream
     }
@@ -85,10 +88,12 @@ struct StreamLoader {
         _ reader: MappingReader, _ page: PageRule, _ incremental: IncrementalLoader.Result
     ) -> ScanPlan? {
         let layout = layout(reader)
+        let isBare = layout?.isBare ?? false
         let records =
-            layout == .lines ? reader.pointer(text: "", "records") : reader.pointer("records", required: true)
-        if layout == .lines, reader.has("records") {
-            reader.complain("records", "means nothing for layout 'ndjson', where each line is a record")
+            isBare ? reader.pointer(text: "", "records") : reader.pointer("records", required: true)
+        if isBare, reader.has("records") {
+            reader.complain(
+                "records", "means nothing for layout \(Self.word(layout)), where each line is a record")
         }
         let id = reader.pointers("id")
         let version = scalarRule(reader, "version")
@@ -102,10 +107,13 @@ struct StreamLoader {
         if case .syncToken(let source, _) = incremental.rule, let pointer = source.pointer {
             plan.envelope.append(pointer)
         }
-        if layout == .lines, let place = plan.envelope.first {
+        if isBare, let place = plan.envelope.first {
             reader.complain(
-                "layout", "'ndjson' has nothing beside its records, so that there is no \(place.text)")
+                "layout",
+                "\(Self.word(layout)) has nothing beside its records, so that there is no \(place.text)"
+            )
         }
+        if case .csv = layout { checkColumns(plan, reader) }
         return plan
     }
 
@@ -123,10 +131,42 @@ struct StreamLoader {
         case array
         case single
         case ndjson
+        case csv
+    }
+
+    private static func word(_ layout: ScanPlan.Layout?) -> String {
+        if case .csv = layout { "'csv'" } else { "'ndjson'" }
+    }
+
+    /// A row has texts by the names of columns, and nothing within them.
+    private func checkColumns(_ plan: ScanPlan, _ reader: MappingReader) {
+        let pointers =
+            plan.id + plan.tombstones.map(\.pointer)
+            + [plan.version?.pointer, plan.cursor?.pointer].compactMap(\.self)
+        for pointer in pointers where pointer.tokens.count != 1 {
+            reader.complain("layout", "'csv' has columns alone: \(pointer.text) has to be /NAME")
+        }
+        for rule in plan.tombstones {
+            if case .string = rule.equals { continue }
+            reader.complain("tombstone", "has to be equal to quoted text, as all values of 'csv' are")
+        }
+    }
+
+    /// What stands between two fields: one character that is part of no name.
+    private func delimiter(_ reader: MappingReader) -> UInt8 {
+        guard let text = reader.text("delimiter") else { return UInt8(ascii: ",") }
+        guard let byte = [",", ";", "|", "\t"].first(where: { $0 == text })?.utf8.first else {
+            reader.complain("delimiter", "'\(text)' is not allowed; one of , ; | or \"\\t\"")
+            return UInt8(ascii: ",")
+        }
+        return byte
     }
 
     private func layout(_ reader: MappingReader) -> ScanPlan.Layout? {
         let word = reader.has("layout") ? reader.word("layout", LayoutWord.self) : .array
+        if word != .csv, reader.has("delimiter") {
+            reader.complain("delimiter", "means nothing without layout 'csv'")
+        }
         if let member = reader.text("keys_as_field") {
             if reader.has("layout") {
                 reader.complain("layout", "means nothing beside keys_as_field, whose records are an object")
@@ -140,6 +180,7 @@ struct StreamLoader {
         case .array: return .array
         case .single: return .single
         case .ndjson: return .lines
+        case .csv: return .csv(delimiter: delimiter(reader))
         case nil: return nil
         }
     }

@@ -12,12 +12,24 @@ struct ResponseReader {
         case body
     }
 
+    /// What the body is made of. Its first bytes say so: files are served as gzip under any content type, and no JSON, CSV or
+    /// markup begins like that.
+    private enum Encoding {
+        /// Too few bytes have come to tell.
+        case undecided([UInt8])
+        case plain
+        case gzip(GzipStream)
+    }
+
     let maxWireBytes: Int
     let maxBodyBytes: Int
 
     private(set) var headers = HTTPHeaders()
     private(set) var body = BodyBuffer()
     private(set) var violation: HTTPError.Code?
+    /// What is wrong with a body that begins like gzip.
+    private(set) var reason: String?
+    private var encoding = Encoding.undecided([])
     private var phase = Phase.statusLine
     private var fieldCount = 0
     private var headerByteCount = 0
@@ -70,9 +82,66 @@ struct ResponseReader {
             phase = .body
             guard expect(wireBytes: announcedWireBytes()) else { return refuse(.bodyTooLarge) }
         }
+        switch encoding {
+        case .plain: return append(chunk)
+        case .gzip(let stream): return decode(chunk, by: stream)
+        case .undecided(let first):
+            let known = first + chunk.prefix(GzipStream.mark.count - first.count)
+            guard known.elementsEqual(GzipStream.mark.prefix(known.count)) else {
+                encoding = .plain
+                return first.withUnsafeBytes { append($0) } && append(chunk)
+            }
+            guard known.count == GzipStream.mark.count else {
+                encoding = .undecided(known)
+                return true
+            }
+            return begin(gzip: first, chunk)
+        }
+    }
+
+    /// Notes that nothing more comes. Refuses a body that ends before its encoding does.
+    mutating func end() -> Bool {
+        switch encoding {
+        case .plain: return true
+        case .undecided(let begin):
+            encoding = .plain
+            return begin.withUnsafeBytes { append($0) }
+        case .gzip(let stream) where stream.isComplete: return true
+        case .gzip: return refuse(.truncated, "its gzip ends in the middle")
+        }
+    }
+
+    private mutating func append(_ chunk: UnsafeRawBufferPointer) -> Bool {
         guard chunk.count <= maxBodyBytes - body.count else { return refuse(.bodyTooLarge) }
         body.append(chunk)
         return true
+    }
+
+    private mutating func begin(gzip first: [UInt8], _ chunk: UnsafeRawBufferPointer) -> Bool {
+        do throws(GzipStream.Fault) {
+            let stream = try GzipStream()
+            encoding = .gzip(stream)
+            return first.withUnsafeBytes { decode($0, by: stream) } && decode(chunk, by: stream)
+        } catch {
+            return refuse(error)
+        }
+    }
+
+    private mutating func decode(_ chunk: UnsafeRawBufferPointer, by stream: GzipStream) -> Bool {
+        do throws(GzipStream.Fault) {
+            try stream.receive(chunk, into: &body, atMost: maxBodyBytes)
+            return true
+        } catch {
+            return refuse(error)
+        }
+    }
+
+    private mutating func refuse(_ fault: GzipStream.Fault) -> Bool {
+        switch fault {
+        case .tooLarge: refuse(.bodyTooLarge)
+        case .broken: refuse(.protocolViolation, "it begins like gzip and is not whole gzip")
+        case .outOfMemory: refuse(.unavailable, "there is no memory for decoding it")
+        }
     }
 
     /// Judges how many bytes of the body have come over the wire, whatever they decode to.
@@ -93,7 +162,8 @@ struct ResponseReader {
         return true
     }
 
-    private mutating func refuse(_ code: HTTPError.Code) -> Bool {
+    private mutating func refuse(_ code: HTTPError.Code, _ reason: String? = nil) -> Bool {
+        if violation == nil { self.reason = reason.map { "the body cannot be decoded: \($0)" } }
         violation = violation ?? code
         return false
     }

@@ -79,7 +79,7 @@ final class Transfer {
         guard let request else {
             return .failure(HTTPError(.unavailable, "a transfer ended that had no request"))
         }
-        guard result == CURLE_OK, response.violation == nil else {
+        guard result == CURLE_OK, response.end(), response.violation == nil else {
             return .failure(error(for: result, of: request))
         }
         let status = lockstep_curl_get_long(easy, CURLINFO_RESPONSE_CODE)
@@ -117,6 +117,7 @@ final class Transfer {
                 "the body exceeds \(request.maxWireBytes) bytes on the wire or \(request.maxBodyBytes) decoded"
             case .headersTooLarge:
                 "there are over \(HTTPHeaders.maxCount) headers or \(HTTPHeaders.maxByteCount) bytes of them"
+            case _ where response.reason != nil: response.reason ?? ""
             // The certificate's fault in words; it quotes nothing of the request.
             case .tls where errorText[0] != 0: String(cString: errorText)
             default: String(cString: curl_easy_strerror(result))

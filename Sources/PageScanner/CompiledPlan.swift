@@ -34,7 +34,7 @@ struct CompiledPlan: ~Copyable {
         switch source.layout {
         case .array: break
         case .single: plan.is_single = true
-        case .lines: plan.is_lines = true
+        case .lines, .csv: plan.is_lines = true
         case .keyed(let member): plan.key_member = string(member)
         }
     }

@@ -12,6 +12,10 @@ public struct PageScanError: Error, Sendable, Equatable {
         case recordsMissing = "records_missing"
         case recordsNotArray = "records_not_array"
         case tooManyRecords = "too_many_records"
+        /// A table whose header or quotes make no sense.
+        case malformedCSV = "malformed_csv"
+        /// A table that would be too large as records.
+        case pageTooLarge = "page_too_large"
         case invalidPointer = "invalid_pointer"
         case outOfMemory = "out_of_memory"
     }

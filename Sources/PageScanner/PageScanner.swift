@@ -32,6 +32,11 @@ public final class PageScanner: Sendable {
             throw PageScanError(.notJSON, "the page is empty")
         }
         if first == UInt8(ascii: "<") { throw PageScanError(.html, "the page is markup, not JSON") }
+        if case .csv(let delimiter) = plan.layout {
+            body = try CSVTable(body, delimiter: delimiter, needed: Set(plan.id.compactMap(\.tokens.first)))
+                .lines()
+            body.reserveCapacity(body.count + Self.padding)
+        }
         let plan = plan
         return try state.withLock { state throws(PageScanError) in try state.scan(body, plan: plan) }
     }
@@ -85,7 +90,8 @@ private final class ScannerState {
             if index == found.count - 1, !identifier.isEmpty {
                 lastIdentifier = Array(arena[identifier])
             }
-            if let reason = RejectedRecord.Reason(record.reject) {
+            if var reason = RejectedRecord.Reason(record.reject) {
+                if case .csv = plan.layout, reason == .notAnObject { reason = .raggedRow }
                 rejected.append(
                     RejectedRecord(
                         reason: reason, externalID: identifier.isEmpty ? nil : Array(arena[identifier]),
@@ -190,7 +196,7 @@ private final class ScannerState {
         case LOCKSTEP_SCAN_RECORDS_NOT_ARRAY:
             switch plan.layout {
             case .keyed, .single: PageScanError(.recordsNotArray, "\(place) is not an object")
-            case .array, .lines: PageScanError(.recordsNotArray, "\(place) is not an array")
+            case .array, .lines, .csv: PageScanError(.recordsNotArray, "\(place) is not an array")
             }
         case LOCKSTEP_SCAN_TOO_MANY_RECORDS:
             PageScanError(.tooManyRecords, "the page has more than \(plan.maxRecords) records")

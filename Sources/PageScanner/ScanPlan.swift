@@ -54,6 +54,17 @@ extension ScanPlan {
         case single
         /// Each line is a record (NDJSON). There is nothing outside the records.
         case lines
+        /// Each row behind the first is a record, whose members have the names in the first row and texts as values (CSV).
+        /// There is nothing outside the records.
+        case csv(delimiter: UInt8)
+
+        /// Whether the page is nothing but its records.
+        public var isBare: Bool {
+            switch self {
+            case .lines, .csv: true
+            case .array, .keyed, .single: false
+            }
+        }
     }
 }
 

@@ -94,6 +94,8 @@ public struct RejectedRecord: Sendable, Equatable {
         case tooLarge = "too_large"
         case invalidUTF8 = "invalid_utf8"
         case notAnObject = "not_an_object"
+        /// A row of another length than the header. Its fields are kept as an array.
+        case raggedRow = "ragged_row"
         /// Postgres cannot hold a value of it, such as a number out of range.
         case refusedByStore = "refused_by_store"
     }

@@ -25,17 +25,21 @@ extension RunLoop {
             _ = state.begin(full: false, order: stream.cursorOrder)
         }
         var resyncs = 0
-        while try await enumerate(stream, slice, strategy, &state, resyncs: resyncs, &lane) == .resync {
+        var end = try await enumerate(stream, slice, strategy, &state, resyncs: resyncs, &lane)
+        while end == .resync {
             resyncs += 1
             // Records of two generations are never in one batch.
             try await flush(&lane)
             state.resync()
+            end = try await enumerate(stream, slice, strategy, &state, resyncs: resyncs, &lane)
         }
         if state.phase == .sweep { try await sweep(stream, &state, &lane) }
+        if case .complete(let covered?) = end { try await sweep(stream, state, covered, &lane) }
     }
 
-    private enum EnumerationEnd {
-        case complete
+    private enum EnumerationEnd: Equatable {
+        /// The stretch of time that was listed, where the list was narrowed to one.
+        case complete(TimeStretch?)
         case left
         case resync
     }
@@ -56,7 +60,7 @@ extension RunLoop {
             case .page(let page):
                 history = FailurePolicy.History(resyncs: resyncs)
                 let ended = try await take(page, of: stream, &state, &watch, isFull: isFull, &lane)
-                if ended { return .complete }
+                if ended { return .complete(page.covered) }
             }
         }
     }
@@ -82,7 +86,7 @@ extension RunLoop {
         } catch {
             throw Interruption.failed(RunFailure(error, stream: stream.name))
         }
-        let generation = isFull ? state.generation : nil
+        let generation = isFull ? state.generation : windowGeneration(stream, isBackfill: false)
         if !pending.accepts(state, generation: generation) { try await flush(&lane) }
         let pageNumber = state.page
         state.advance(past: page, of: stream)
@@ -144,11 +148,13 @@ extension RunLoop {
         }
     }
 
-    /// Reads a range for a backfill, or named objects: cursors, generations and absences stay as they are.
+    /// Reads a range for a backfill, or named objects: cursors and generations stay as they are, and so do absences but for
+    /// those in a stretch of time that was listed from its beginning to its end.
     mutating func readRange(
         _ stream: StreamDescriptor, _ reader: any PageReader, _ state: SliceState, _ lane: inout Lane
     ) async throws {
         var watch = PageGuard(maxPages: stream.maxPages)
+        let isBackfill = if case .backfill = job.kind { true } else { false }
         var history = FailurePolicy.History()
         var pageNumber: Int64 = 0
         while true {
@@ -160,15 +166,19 @@ extension RunLoop {
             } catch {
                 throw Interruption.failed(RunFailure(error, stream: stream.name))
             }
-            if !pending.accepts(state, generation: nil) { try await flush(&lane) }
+            let generation = windowGeneration(stream, isBackfill: isBackfill)
+            if !pending.accepts(state, generation: generation) { try await flush(&lane) }
             pending.add(
-                page.scanned, identifierHashes: hashes, of: state, generation: nil, pageNumber: pageNumber,
-                isFirstLoad: false, hasher: hasher, now: .now)
+                page.scanned, identifierHashes: hashes, of: state, generation: generation,
+                pageNumber: pageNumber, isFirstLoad: false, hasher: hasher, now: .now)
             pageNumber += 1
             pending.note(state, counters: SyncCounters(page))
             if case .changes = job.kind { noteFetched(page, state) }
             if pending.isDue(configuration, now: .now) { try await flush(&lane) }
-            if case .end = page.continuation { return }
+            if case .end = page.continuation {
+                if let covered = page.covered { try await sweep(stream, state, covered, &lane) }
+                return
+            }
         }
     }
 

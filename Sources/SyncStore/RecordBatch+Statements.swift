@@ -28,7 +28,7 @@ extension RecordBatch {
     }
 
     /// In the first generation every row is younger than the generation: nothing has to be remembered as seen.
-    private var seenGeneration: Int64? { generation.flatMap { $0 > 1 ? $0 : nil } }
+    private var seenGeneration: Int64? { generation.flatMap { $0 == 1 ? nil : $0 } }
 
     /// Writes the entries that the verdicts of `diff_batch` name.
     func writeStatement(_ run: OpenRun, _ verdicts: [Int64]) -> PostgresStatement {

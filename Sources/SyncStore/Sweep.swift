@@ -84,7 +84,7 @@ extension SyncStore {
     }
 
     /// Rows of one marking transaction: it holds the integration's row, and a reader must not wait long for that.
-    private static let markLimit: Int64 = 200_000
+    static let markLimit: Int64 = 200_000
     private static let orphanLimit: Int64 = 50_000
-    private static let sweepDeadline: Duration = .seconds(300)
+    static let sweepDeadline: Duration = .seconds(300)
 }

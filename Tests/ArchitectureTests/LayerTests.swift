@@ -5,7 +5,7 @@ import Testing
 
 /// The layer of each target, lowest first. docs/architecture.md shows the same table.
 private let layers: [(name: String, targets: Set<String>)] = [
-    ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON"]),
+    ("C modules", ["CHiredis", "CLibPQ", "CCurl", "COpenSSL", "CSimdJSON", "CZlib"]),
     ("foundations", ["Model", "Settings", "Cryptography", "PageScanner", "MigrationFiles"]),
     ("drivers", ["RedisClient", "PostgresClient", "HTTPTransport"]),
     (

@@ -28,7 +28,66 @@ import Testing
     private static let single = "page: { kind: none }\n"
     private static let time = "kind: time_param, parameter: since, cursor: /u, format: rfc3339"
 
+    private static let windowed =
+        single + "incremental: { \(time), until_parameter: until, compare: inclusive }\n"
+
     @Test(arguments: [
+        (
+            single + "layout: csv\nversion: { pointer: /a/b, format: integer }",
+            "streams.items.layout: 'csv' has columns alone: /a/b has to be /NAME"
+        ),
+        (single + "layout: csv", "streams.items.records: means nothing for layout 'csv'"),
+        (single + "delimiter: \";\"", "streams.items.delimiter: means nothing without layout 'csv'"),
+        (single + "layout: csv\ndelimiter: ab", "streams.items.delimiter: 'ab' is not allowed; one of"),
+        (
+            single + "layout: csv\ntombstone: { pointer: /gone, equals: true }",
+            "streams.items.tombstone: has to be equal to quoted text"
+        ),
+        (
+            "page: { kind: token, token: /t, parameter: p, end: absent }\nlayout: csv",
+            "streams.items.layout: 'csv' has nothing beside its records, so that there is no /t"
+        ),
+        (
+            single + "window_absence: { pointer: /c, format: rfc3339, mutable: false }",
+            "demo.yaml:10: streams.items.window_absence: means nothing for a list without stretches of time"
+        ),
+        (
+            single + "incremental: { \(time), compare: inclusive }\n"
+                + "window_absence: { pointer: /c, format: rfc3339, mutable: false }",
+            "demo.yaml:11: streams.items.window_absence: means nothing for a list without stretches of time"
+        ),
+        (
+            windowed + "window_absence: { pointer: /c, format: rfc3339 }",
+            "demo.yaml:11: streams.items.window_absence.mutable: is missing; 'false' says that the time"
+        ),
+        (
+            windowed + "window_absence: { pointer: /c, format: rfc3339, mutable: true }",
+            "streams.items.window_absence.mutable: 'true' is not allowed: a record whose time is edited"
+        ),
+        (
+            windowed + "window_absence: { pointer: /c, format: integer, mutable: false }",
+            "streams.items.window_absence.format: 'integer' is unknown; allowed: epoch_seconds"
+        ),
+        (
+            windowed + "window_absence: { pointer: /u, format: epoch_seconds, mutable: false }",
+            "streams.items.window_absence.format: 'epoch_seconds' is not how the stream reads /u elsewhere, which is 'rfc3339'"
+        ),
+        (
+            windowed
+                + "fields: { c: text }\nwindow_absence: { pointer: /c, format: rfc3339, mutable: false }",
+            "streams.items.window_absence.format: 'rfc3339' is not how the stream reads /c elsewhere, which is 'text'"
+        ),
+        (
+            windowed
+                + "version: { pointer: /v, format: rfc3339 }\nwindow_absence: { pointer: /v, format: rfc3339, mutable: false }",
+            "streams.items.window_absence.pointer: is what orders versions, and changes with every edit"
+        ),
+        (
+            "page: { kind: offset, parameter: o, size: 10, end: empty_page }\n"
+                + "incremental: { \(time), until_parameter: until, compare: inclusive }\n"
+                + "window_absence: { pointer: /c, format: rfc3339, mutable: false }",
+            "demo.yaml:11: streams.items.window_absence: is not allowed for pages that are counted"
+        ),
         (
             single + "incremental: { \(time), compare: exclusive }",
             "demo.yaml:10: streams.items.incremental.granularity: is missing; compare 'exclusive' would lose"

@@ -40,6 +40,7 @@ import Testing
         #expect(try Self.properties("webhook_event") == Set(WebhookLoader.ruleKeys))
         #expect(try Self.properties("watch") == Set(WebhookLoader.watchKeys))
         #expect(try Self.properties("hmac") == Set(HMACSchemeLoader.keys))
+        #expect(try Self.properties("window_absence") == Set(WindowAbsenceLoader.keys))
         #expect(try Self.properties("limit") == Set(LimitLoader.keys))
         #expect(try Self.properties("action") == Set(ActionLoader.keys))
         #expect(try Self.properties("action_variant") == Set(ActionLoader.variantKeys))

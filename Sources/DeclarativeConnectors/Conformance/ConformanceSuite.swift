@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import PageScanner
 
 /// Checks a manifest against what its provider answers, and against a provider that fails.
 public struct ConformanceSuite: Sendable {
@@ -14,7 +15,7 @@ public struct ConformanceSuite: Sendable {
             case skipped
         }
 
-        /// The stream that was checked.
+        /// The stream, or the action, that was checked.
         public let stream: String
         /// What was checked.
         public let check: String
@@ -35,10 +36,39 @@ public struct ConformanceSuite: Sendable {
         self.fixture = try FixtureLoader.load(fixture, file: fixtureFile)
     }
 
-    /// Runs all checks of all streams.
+    /// Runs all checks of all streams and actions that the fixture is about.
     public func run() async -> [Finding] {
+        await checkStreams() + checkActions()
+    }
+
+    private func checkActions() async -> [Finding] {
+        guard !fixture.actions.isEmpty else { return [] }
+        var findings: [Finding] = []
+        for action in fixture.actions {
+            findings += await ActionCheck(connector: connector, fixture: fixture, action: action).run()
+        }
+        let names = Set(fixture.actions.map(\.action))
+        for action in connector.manifest.actions.map(\.descriptor.name) where !names.contains(action) {
+            findings.append(
+                Finding(
+                    stream: action, check: "as it is", outcome: .broken,
+                    detail: "the fixture has no case of this action (actions)"))
+        }
+        return findings
+    }
+
+    private func checkStreams() async -> [Finding] {
+        guard fixture.streams != nil else {
+            return [
+                Finding(
+                    stream: "-", check: "streams", outcome: .skipped,
+                    detail: "the fixture is of actions alone")
+            ]
+        }
         var findings: [Finding] = []
         for stream in connector.manifest.streams {
+            var fixture = fixture
+            if case .csv(let delimiter) = stream.list.plan.layout { fixture.delimiter = delimiter }
             let check = StreamCheck(connector: connector, fixture: fixture, stream: stream)
             findings += await check.run()
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import Cryptography
 import HTTPTransport
 import PageScanner
 import Yams
@@ -28,7 +29,11 @@ struct Fixture: Sendable {
     var secrets: [String: String] = [:]
     var configuration: [String: String] = [:]
     var exchanges: [Exchange] = []
-    var streams: [String: Expectation] = [:]
+    /// Nil for a fixture of actions alone.
+    var streams: [String: Expectation]? = [:]
+    var actions: [ActionFixture] = []
+    /// What stands between two fields, where the stream that is checked is read from tables.
+    var delimiter: UInt8?
 }
 
 /// A request, in the parts that tell it from others.
@@ -111,18 +116,23 @@ enum FixtureLoader {
         let node = try ManifestLoader.parse(text, problems)
         var fixture = Fixture()
         if let root = MappingReader(
-            node, path: "", keys: ["secrets", "config", "exchanges", "streams"], problems: problems)
-        {
+            node, path: "", keys: ["secrets", "config", "exchanges", "streams", "actions"], problems: problems
+        ) {
             fixture.secrets = texts(root, "secrets")
             fixture.configuration = texts(root, "config")
-            fixture.exchanges = exchanges(root)
-            fixture.streams = streams(root)
+            fixture.actions = ActionFixtureLoader(root: root).load()
+            if root.has("exchanges") || root.has("streams") || !root.has("actions") {
+                fixture.exchanges = exchanges(root)
+                fixture.streams = streams(root)
+            } else {
+                fixture.streams = nil
+            }
         }
         guard problems.problems.isEmpty else { throw ManifestError(problems: problems.problems) }
         return fixture
     }
 
-    private static func texts(_ root: MappingReader, _ key: String) -> [String: String] {
+    static func texts(_ root: MappingReader, _ key: String) -> [String: String] {
         guard case .mapping(let mapping)? = root.node(key) else { return [:] }
         return Dictionary(
             mapping.compactMap { name, value in
@@ -138,7 +148,8 @@ enum FixtureLoader {
         }
         return list.enumerated().compactMap { index, node in
             let keys = [
-                "request", "with", "headers", "status", "response_headers", "response", "text", "incremental",
+                "request", "with", "headers", "status", "response_headers", "response", "text", "base64",
+                "incremental",
             ]
             guard
                 let reader = MappingReader(
@@ -151,7 +162,7 @@ enum FixtureLoader {
                 return nil
             }
             let body: [UInt8] =
-                reader.text("text", mayBeEmpty: true).map { Array($0.utf8) }
+                reader.text("text", mayBeEmpty: true).map { Array($0.utf8) } ?? bytes(reader, "base64")
                 ?? reader.node("response").map { JSONTree($0).bytes } ?? []
             return Fixture.Exchange(
                 request: FixtureRequest(
@@ -162,6 +173,16 @@ enum FixtureLoader {
                 headers: texts(reader, "response_headers").map { ($0.key, $0.value) }, body: body,
                 isIncremental: reader.bool("incremental") ?? false)
         }
+    }
+
+    /// Bytes that are no text, such as gzip.
+    private static func bytes(_ reader: MappingReader, _ key: String) -> [UInt8]? {
+        guard let text = reader.text(key) else { return nil }
+        guard let bytes = Base64.standard.decode(text) else {
+            reader.complain(key, "has to be base64")
+            return nil
+        }
+        return bytes
     }
 
     private static func streams(_ root: MappingReader) -> [String: Fixture.Expectation] {

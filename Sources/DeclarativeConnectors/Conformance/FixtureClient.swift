@@ -109,8 +109,13 @@ final class FixtureClient: ProviderClient {
             return .success(Self.response(status, Array(#"{"error":"gone"}"#.utf8)))
         }
         var answer = Self.response(exchange.status, headers: exchange.headers, exchange.body)
+        do throws(HTTPError) {
+            if case .truncated(state.count) = fault { answer = try ended(answer) }
+            answer = try answer.decodingGzip(atMost: HTTPRequest(url: Self.baseURL).maxBodyBytes)
+        } catch {
+            return .failure(error)
+        }
         switch fault {
-        case .truncated(state.count): answer = answer.with(Array(answer.body.prefix(answer.body.count / 2)))
         case .markup(state.count): answer = answer.with(Array("<!doctype html><title>Sign in</title>".utf8))
         case .emptied(state.count):
             answer = Self.response(
@@ -119,12 +124,12 @@ final class FixtureClient: ProviderClient {
         case .repeated(state.count) where before.map({ request.continues($0, by: page) }) ?? false:
             answer = state.last ?? answer
         case .refused(let status): answer = Self.response(status, Array("{}".utf8))
-        case .reversed(let records): answer = answer.with(Self.changed(answer.body) { $0.reverse(records) })
+        case .reversed(let records): answer = answer.with(changed(answer.body) { $0.reverse(records) })
         case .stuck(state.count, let kind): answer = FixtureMutation.stuck(answer, state.last, kind)
         case .tied(let records, let place, let value):
-            answer = answer.with(Self.changed(answer.body) { $0.tie(records, place, value) })
+            answer = answer.with(changed(answer.body) { $0.tie(records, place, value) })
         case .deleted(let records, let id, let gone):
-            answer = answer.with(Self.changed(answer.body) { $0.delete(records, id, gone) })
+            answer = answer.with(changed(answer.body) { $0.delete(records, id, gone) })
         default: break
         }
         state.last = answer
@@ -137,7 +142,18 @@ final class FixtureClient: ProviderClient {
         HTTPResponse(status: status, headers: HTTPHeaders(headers), body: body, url: baseURL)
     }
 
-    private static func changed(_ body: [UInt8], _ change: (inout JSONTree) -> Void) -> [UInt8] {
+    /// A response that ends in its middle. Half a table may be a table: what tells is that fewer bytes came than were announced.
+    private func ended(_ answer: HTTPResponse) throws(HTTPError) -> HTTPResponse {
+        if fixture.delimiter != nil {
+            throw HTTPError(.truncated, "the response ended in its middle", requestWasSent: true)
+        }
+        return answer.with(Array(answer.body.prefix(answer.body.count / 2)))
+    }
+
+    private func changed(_ body: [UInt8], _ change: (inout JSONTree) -> Void) -> [UInt8] {
+        if let delimiter = fixture.delimiter {
+            return FixtureTable.changed(body, delimiter: delimiter, change)
+        }
         guard var tree = JSONTree(yaml: String(decoding: body, as: UTF8.self)) else { return body }
         change(&tree)
         return tree.bytes

@@ -40,7 +40,7 @@ struct StreamCheck {
     }
 
     func run() async -> [ConformanceSuite.Finding] {
-        guard let expected = fixture.streams[stream.name] else {
+        guard let expected = fixture.streams?[stream.name] else {
             return [
                 finding(
                     "full sync", .broken,

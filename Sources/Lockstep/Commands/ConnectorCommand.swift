@@ -117,7 +117,7 @@ struct ConnectorCommand: AsyncParsableCommand {
             }
             let findings = await suite.run()
             let broken = findings.filter { $0.outcome == .broken }
-            var table = TextTable(["Stream", "Check", "Outcome", "Detail"])
+            var table = TextTable(["Stream or action", "Check", "Outcome", "Detail"])
             for finding in findings where all || output.json || finding.outcome != .passed {
                 table.add([finding.stream, finding.check, finding.outcome.rawValue, finding.detail])
             }
