@@ -16,8 +16,10 @@ public struct WebhookProfile: Sendable {
     public var scheme: WebhookScheme
     /// The name of the secret that it is checked with.
     public var secret: String
-    /// What no other event has; nil for what the scheme names, or else the hash of the body.
-    public var eventID: Value?
+    /// Where the events of one request are, an array; all other places are then in each of them. Nil for one event.
+    public var each: JSONPointer?
+    /// The values that together no other event has; empty for what the scheme names, or else the hash of the body.
+    public var eventID: [Value]
     /// What kind of event it is; nil where there is one kind.
     public var eventType: Value?
     /// The account as the provider names it; nil where the address of the integration is the only way to tell.
@@ -25,9 +27,10 @@ public struct WebhookProfile: Sendable {
 
     /// What a manifest says.
     public init(
-        scheme: WebhookScheme, secret: String, eventID: Value? = nil, eventType: Value? = nil,
-        account: Value? = nil
+        scheme: WebhookScheme, secret: String, eventID: [Value] = [], eventType: Value? = nil,
+        account: Value? = nil, each: JSONPointer? = nil
     ) {
+        self.each = each
         self.scheme = scheme
         self.secret = secret
         self.eventID = eventID

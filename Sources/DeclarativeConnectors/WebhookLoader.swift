@@ -11,7 +11,8 @@ struct WebhookLoader {
     let streams: [StreamManifest]
 
     static let keys = [
-        "scheme", "secret", "keys_url", "hmac", "event_id", "event_type", "account", "events", "watches",
+        "scheme", "secret", "keys_url", "hmac", "each", "event_id", "event_type", "account", "events",
+        "watches",
     ]
     static let watchKeys = RequestLoader.keys + ["stream", "resource", "expires", "renew_before"]
     static let ruleKeys = ["types", "stream", "object", "parent", "grandparent"]
@@ -58,11 +59,12 @@ struct WebhookLoader {
         where reader.has(key) && word != owner {
             reader.complain(key, "means nothing for scheme '\(word.rawValue)'; only for '\(owner.rawValue)'")
         }
-        let eventID = value("event_id", reader, usual: word.eventID)
+        let eventID = eventID(reader, usual: word.eventID)
         let eventType = value("event_type", reader, usual: word.eventType)
         let account = value("account", reader, usual: nil)
         let isChannel = word == .googleChannel
-        for key in ["event_id", "event_type", "account", "events"] where isChannel && reader.has(key) {
+        for key in ["each", "event_id", "event_type", "account", "events"] where isChannel && reader.has(key)
+        {
             reader.complain(key, "means nothing for a channel, which names its stream by itself")
         }
         let rules = rules(reader, isRequired: !isChannel)
@@ -72,7 +74,8 @@ struct WebhookLoader {
         guard let scheme, let secret else { return nil }
         return WebhookManifest(
             profile: WebhookProfile(
-                scheme: scheme, secret: secret, eventID: eventID, eventType: eventType, account: account),
+                scheme: scheme, secret: secret, eventID: eventID, eventType: eventType, account: account,
+                each: each(word, reader)),
             rules: rules, watches: watches(reader))
     }
 
@@ -124,6 +127,30 @@ struct WebhookLoader {
         case .body(let pointer)?: return .body(pointer)
         case nil: return nil
         }
+    }
+
+    /// One place, or several whose values together name an event.
+    private func eventID(_ reader: MappingReader, usual: String?) -> [WebhookProfile.Value] {
+        guard case .sequence(let list)? = reader.node("event_id") else {
+            return value("event_id", reader, usual: usual).map { [$0] } ?? []
+        }
+        if list.isEmpty { reader.complain("event_id", "has to be a place, or a list of places") }
+        return list.compactMap { node in
+            switch reader.source(from: node, "event_id") {
+            case .header(let name)?: .header(name)
+            case .body(let pointer)?: .body(pointer)
+            case nil: nil
+            }
+        }
+    }
+
+    /// Where the events of one request are.
+    private func each(_ word: Scheme, _ reader: MappingReader) -> JSONPointer? {
+        guard reader.has("each") else { return nil }
+        if word == .googlePubSub {
+            reader.complain("each", "means nothing for a message of Pub/Sub, which has one event")
+        }
+        return reader.pointer("each")
     }
 
     private func watches(_ reader: MappingReader) -> [WatchRule] {

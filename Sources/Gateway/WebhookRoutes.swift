@@ -16,7 +16,9 @@ extension Route {
                 let delivery = WebhookDelivery(
                     service: request.parameters["service"] ?? "",
                     integration: request.parameters["integration"],
-                    method: request.method, url: publicURL() + request.path, headers: request.headers,
+                    method: request.method,
+                    url: publicURL() + request.path + (request.rawQuery.map { "?\($0)" } ?? ""),
+                    headers: request.headers,
                     body: request.body)
                 do throws(WebhookProblem) {
                     let answer = try await intake.receive(delivery)

@@ -59,6 +59,8 @@ public struct HMACScheme: Sendable, Hashable {
         case method
         /// The whole address, as the provider knows it.
         case url
+        /// The same with the escapes of `:/?@!$'()*,;` decoded, as HubSpot signs it.
+        case readableURL
         /// The value of a header.
         case header(String)
     }

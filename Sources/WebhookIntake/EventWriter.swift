@@ -8,18 +8,22 @@ import SyncStore
 final class EventWriter: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Void, StoreError>, Never>
 
+    /// The events of one request: kept together, or none of them.
     private struct Waiting {
-        let event: IncomingWebhook
+        let events: [IncomingWebhook]
         let waiter: Waiter
+
+        var bytes: Int { events.reduce(0) { $0 + $1.raw.count } }
     }
 
     private struct State {
         var waiting: [Waiting] = []
+        var count = 0
         var bytes = 0
         var isClosed = false
     }
 
-    /// Events of one transaction.
+    /// Events of one transaction; more only where one request has them.
     private static let batchCount = 256
     private static let batchBytes = 8 << 20
     /// More than this waits only while Postgres is in trouble; the provider sends it again.
@@ -40,15 +44,17 @@ final class EventWriter: Sendable {
         self.accepted = accepted
     }
 
-    /// Returns once the event is durable.
-    func write(_ event: IncomingWebhook) async throws(StoreError) {
+    /// Returns once the events of one request are durable, all of them in one transaction.
+    func write(_ events: [IncomingWebhook]) async throws(StoreError) {
         let result = await withCheckedContinuation { (waiter: Waiter) in
+            let request = Waiting(events: events, waiter: waiter)
             let isTaken = state.withLock { state in
-                guard !state.isClosed, state.waiting.count < Self.waitingCount,
-                    state.bytes + event.raw.count <= Self.waitingBytes
+                guard !state.isClosed, state.count < Self.waitingCount,
+                    state.bytes + request.bytes <= Self.waitingBytes
                 else { return false }
-                state.waiting.append(Waiting(event: event, waiter: waiter))
-                state.bytes += event.raw.count
+                state.waiting.append(request)
+                state.count += events.count
+                state.bytes += request.bytes
                 return true
             }
             if isTaken {
@@ -78,16 +84,21 @@ final class EventWriter: Sendable {
 
     private func next() -> [Waiting]? {
         state.withLock { state in
+            var requests = 0
             var count = 0
             var bytes = 0
             for waiting in state.waiting.prefix(Self.batchCount) {
-                if count > 0, bytes + waiting.event.raw.count > Self.batchBytes { break }
-                count += 1
-                bytes += waiting.event.raw.count
+                let isFull =
+                    count + waiting.events.count > Self.batchCount || bytes + waiting.bytes > Self.batchBytes
+                if requests > 0, isFull { break }
+                requests += 1
+                count += waiting.events.count
+                bytes += waiting.bytes
             }
-            guard count > 0 else { return nil }
-            let batch = Array(state.waiting.prefix(count))
-            state.waiting.removeFirst(count)
+            guard requests > 0 else { return nil }
+            let batch = Array(state.waiting.prefix(requests))
+            state.waiting.removeFirst(requests)
+            state.count -= count
             state.bytes -= bytes
             return batch
         }
@@ -95,14 +106,14 @@ final class EventWriter: Sendable {
 
     private func write(_ batch: [Waiting]) async {
         do throws(StoreError) {
-            accepted(try await accept(batch.map(\.event)))
+            accepted(try await accept(batch.flatMap(\.events)))
             for waiting in batch { waiting.waiter.resume(returning: .success(())) }
         } catch {
             guard batch.count > 1, case .badData = error.code else {
                 for waiting in batch { waiting.waiter.resume(returning: .failure(error)) }
                 return
             }
-            // Something of one event cannot be kept; the others are no worse for it.
+            // Something of one request cannot be kept; the others are no worse for it.
             for waiting in batch { await write([waiting]) }
         }
     }

@@ -14,7 +14,7 @@ extension WebhookIntake {
             method: delivery.method, url: delivery.url, headers: delivery.headers, body: delivery.body)
         switch profile.scheme {
         case .googleChannel:
-            try await writer.write(try await channelEvent(delivery, request))
+            try await writer.write([try await channelEvent(delivery, request)])
             return WebhookAnswer()
         case .googlePubSub(let url):
             let target = try await bearerTarget(
@@ -110,12 +110,24 @@ extension WebhookIntake {
         if let problem = StrictBody.problem(in: delivery.body) {
             throw WebhookProblem.malformed("The body is not JSON as it has to be: \(problem).")
         }
-        let reader = WebhookValues(delivery, profile)
-        try await writer.write(
-            IncomingWebhook(
-                service: delivery.service, integrationID: target?.id,
-                account: target?.account ?? reader.text(profile.account) ?? "", eventID: reader.eventID,
-                eventType: reader.text(profile.eventType) ?? "", raw: delivery.body))
+        guard let each = profile.each else {
+            try await writer.write([event(WebhookValues(delivery, profile), delivery, delivery.body, target)])
+            return WebhookAnswer()
+        }
+        let events = try EventList.events(of: delivery.body, at: each).map { content in
+            event(WebhookValues(delivery, profile, event: content), delivery, content, target)
+        }
+        if !events.isEmpty { try await writer.write(events) }
         return WebhookAnswer()
+    }
+
+    private func event(
+        _ values: WebhookValues, _ delivery: WebhookDelivery, _ content: [UInt8],
+        _ target: SigningSecrets.Target?
+    ) -> IncomingWebhook {
+        IncomingWebhook(
+            service: delivery.service, integrationID: target?.id,
+            account: target?.account ?? values.account ?? "", eventID: values.eventID,
+            eventType: values.eventType ?? "", raw: content)
     }
 }

@@ -14,7 +14,8 @@ extension HMACScheme {
     public static let shopify = HMACScheme(header: "X-Shopify-Hmac-Sha256", encoding: .base64)
     /// HubSpot's version 3.
     public static let hubspot = HMACScheme(
-        header: "X-HubSpot-Signature-v3", encoding: .base64, signed: [.method, .url, .body, .timestamp],
+        header: "X-HubSpot-Signature-v3", encoding: .base64,
+        signed: [.method, .readableURL, .body, .timestamp],
         time: Time(header: "X-HubSpot-Request-Timestamp", unit: .milliseconds))
 
     /// Throws unless one of the secrets makes the request's code, and its time is near `now`.
@@ -36,6 +37,7 @@ extension HMACScheme {
             case .timestamp: message += stamp.utf8
             case .method: message += request.method.utf8
             case .url: message += request.url.utf8
+            case .readableURL: message += Self.readable(request.url).utf8
             case .header(let name): message += try request.header(name).utf8
             }
         }
@@ -47,6 +49,19 @@ extension HMACScheme {
         }
         guard isProved else {
             throw WebhookRefusal(.wrongSignature, "the code in \(header) is of another content or secret")
+        }
+    }
+
+    /// https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation
+    private static func readable(_ url: String) -> String {
+        let escapes = [
+            "3A": ":", "2F": "/", "3F": "?", "40": "@", "21": "!", "24": "$", "27": "'", "28": "(", "29": ")",
+            "2A": "*", "2C": ",", "3B": ";",
+        ]
+        let parts = url.split(separator: "%", omittingEmptySubsequences: false)
+        return parts.dropFirst().reduce(String(parts[0])) { text, part in
+            guard let plain = escapes[part.prefix(2).uppercased()] else { return text + "%" + part }
+            return text + plain + part.dropFirst(2)
         }
     }
 

@@ -50,6 +50,39 @@ import Testing
     private static let secret = "secret: \"${secret.webhook_secret}\"\n"
     private static let hmac = "scheme: hmac\n" + secret + "events: [{ stream: plain }]\n"
 
+    @Test func `may have several events, each named by several values`() throws {
+        let connector = try ManifestLoader.load(
+            Self.text(
+                "scheme: hubspot\n" + Self.secret
+                    + "each: /batch\nevent_id: [/a, /b/c, header:X-D]\nevents: [{ stream: items, object: /o/id }]"
+            ), file: "demo.yaml")
+
+        let profile = try #require(connector.webhook)
+        #expect(profile.each == (try .init("/batch")))
+        #expect(
+            profile.eventID == [.body(try .init("/a")), .body(try .init("/b/c")), .header("X-D")])
+    }
+
+    @Test func `of HubSpot names the object of each event`() throws {
+        let manifest = try #require(BuiltinManifests.all.first { $0.file == "hubspot.yaml" })
+        let connector = try ManifestLoader.load(manifest.text, file: manifest.file)
+        func changes(_ type: String, _ body: String) -> [WebhookChange] {
+            connector.changes(in: WebhookEvent(type: type, body: Array(body.utf8)))
+        }
+
+        #expect(connector.webhook?.each == (try .init("")))
+        #expect(
+            changes("contact.deletion", #"{"objectId":12,"portalId":7}"#)
+                == [.object(stream: "contacts", partition: "", id: "12")])
+        #expect(
+            changes("company.merge", #"{"primaryObjectId":1,"mergedObjectIds":[2],"newObjectId":3}"#)
+                == [
+                    .object(stream: "companies", partition: "", id: "1"),
+                    .object(stream: "companies", partition: "", id: "2"),
+                ])
+        #expect(changes("ticket.creation", #"{"objectId":12}"#) == [])
+    }
+
     @Test func `is read with what is usual for the scheme`() throws {
         let connector = try ManifestLoader.load(
             Self.text(
@@ -59,7 +92,7 @@ import Testing
         let profile = try #require(connector.webhook)
         #expect(profile.scheme == .stripe)
         #expect(profile.secret == "webhook_secret")
-        #expect(profile.eventID == .body(try .init("/id")))
+        #expect(profile.eventID == [.body(try .init("/id"))])
         #expect(profile.eventType == .body(try .init("/type")))
         #expect(
             connector.changes(in: WebhookEvent(type: "a.b", body: Array(#"{"o":{"id":"x"}}"#.utf8)))
@@ -148,6 +181,15 @@ import Testing
         (
             "scheme: hubspot\nSECRET\nevents: [{ stream: plain, types: [a] }]",
             "webhook.event_type: is missing"
+        ),
+        (
+            "scheme: hubspot\nSECRET\nevent_id: []\nevents: [{ stream: plain }]",
+            "webhook.event_id: has to be a place, or a list of places"
+        ),
+        ("scheme: google_channel\neach: /a", "webhook.each: means nothing for a channel"),
+        (
+            "scheme: google_pubsub\nkeys_url: https://a.example\nSECRET\neach: ''\nevents: [{ stream: plain }]",
+            "webhook.each: means nothing for a message of Pub/Sub"
         ),
         ("scheme: google_channel\nSECRET", "webhook.secret: means nothing for a channel"),
         ("scheme: google_channel\naccount: /a", "webhook.account: means nothing for a channel"),

@@ -54,7 +54,14 @@ struct IntakeFixture {
             store: store, queue: queue, vault: vault, http: http,
             connector: { registry.connector(for: $0) },
             configuration: WebhookIntake.Configuration(
-                publicURL: publicURL, secrets: { $0 == "slack" ? [SecretString(slackSecret)] : [] }),
+                publicURL: publicURL,
+                secrets: { service in
+                    switch service {
+                    case "slack": [SecretString(slackSecret)]
+                    case "hubspot", "github", "shopify": [SecretString("hush")]
+                    default: []
+                    }
+                }),
             logger: logger, now: { Self.now })
         // All end with the test.
         let running = [
@@ -90,6 +97,32 @@ struct IntakeFixture {
             url: "https://example.com/webhooks/slack" + (integration.map { "/\($0)" } ?? ""),
             headers: HTTPHeaders([
                 ("X-Slack-Request-Timestamp", stamp), ("X-Slack-Signature", "v0=" + Hex.encode(code)),
+            ]), body: Array(body.utf8))
+    }
+
+    /// Events of HubSpot as HubSpot would send them now.
+    func hubspot(_ body: String, query: String = "", signing signed: String? = nil) throws -> WebhookDelivery
+    {
+        let url = "https://example.com/webhooks/hubspot" + query
+        let stamp = "\(Self.now.milliseconds)"
+        let code = try HMAC.sha256(
+            key: Array("hush".utf8), message: Array("POST\(signed ?? url)\(body)\(stamp)".utf8))
+        return WebhookDelivery(
+            service: "hubspot", url: url,
+            headers: HTTPHeaders([
+                ("X-HubSpot-Request-Timestamp", stamp),
+                ("X-HubSpot-Signature-v3", Base64.standard.encode(code)),
+            ]), body: Array(body.utf8))
+    }
+
+    /// An event of GitHub.
+    func github(_ body: String, delivery: String, type: String = "issues") throws -> WebhookDelivery {
+        let code = try HMAC.sha256(key: Array("hush".utf8), message: Array(body.utf8))
+        return WebhookDelivery(
+            service: "github", url: "https://example.com/webhooks/github",
+            headers: HTTPHeaders([
+                ("X-Hub-Signature-256", "sha256=" + Hex.encode(code)), ("X-GitHub-Delivery", delivery),
+                ("X-GitHub-Event", type),
             ]), body: Array(body.utf8))
     }
 

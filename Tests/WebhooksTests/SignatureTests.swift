@@ -71,6 +71,20 @@ import Testing
 }
 
 @Suite struct `A header with several signatures` {
+    @Test func `vouches for a header that is signed, or that comes with a signed time`() {
+        #expect(!WebhookScheme.github.vouches(forHeader: "X-GitHub-Delivery"))
+        #expect(!WebhookScheme.shopify.vouches(forHeader: "X-Shopify-Webhook-Id"))
+        #expect(WebhookScheme.standardWebhooks.vouches(forHeader: "webhook-id"))
+        #expect(WebhookScheme.hubspot.vouches(forHeader: "X-Any"))
+        #expect(!WebhookScheme.hmac(HMACScheme(header: "X-Sig")).vouches(forHeader: "X-Id"))
+        let signed = HMACScheme(header: "X-Sig", signed: [.header("x-id"), .body])
+        #expect(WebhookScheme.hmac(signed).vouches(forHeader: "X-Id"))
+        #expect(!WebhookScheme.hmac(signed).vouches(forHeader: "X-Type"))
+        let timed = HMACScheme(
+            header: "X-Sig", signed: [.timestamp, .body], time: HMACScheme.Time(header: "X-Time"))
+        #expect(WebhookScheme.hmac(timed).vouches(forHeader: "X-Id"))
+    }
+
     @Test func `of Stripe holds under either secret while it is rolled`() {
         let both = Vectors.stripe.value("Stripe-Signature") + ",v1=" + Vectors.stripeOldCode
         var form = Vectors.stripe.with("Stripe-Signature", both)

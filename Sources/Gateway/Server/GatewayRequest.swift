@@ -12,6 +12,8 @@ public struct GatewayRequest: Sendable {
     public let parameters: [String: String]
     /// The query, decoded.
     public let query: FormFields
+    /// The query as it was sent, without the question mark; nil without one. Some providers sign it.
+    public let rawQuery: String?
     /// All header fields. `Authorization` and `Cookie` are secrets.
     public let headers: HTTPHeaders
     /// The bytes of the body as they were sent: what a signature was made of.
@@ -22,12 +24,14 @@ public struct GatewayRequest: Sendable {
     /// A request, for a test or a listener.
     public init(
         method: String, path: String, parameters: [String: String] = [:], query: FormFields = FormFields(),
+        rawQuery: String? = nil,
         headers: HTTPHeaders = HTTPHeaders(), body: [UInt8] = [], id: String
     ) {
         self.method = method
         self.path = path
         self.parameters = parameters
         self.query = query
+        self.rawQuery = rawQuery
         self.headers = headers
         self.body = body
         self.id = id

@@ -66,6 +66,7 @@ struct Responder: HTTPResponder {
                     return try await route.handler(
                         GatewayRequest(
                             method: route.method, path: path, parameters: parameters, query: query,
+                            rawQuery: request.uri.query,
                             headers: HTTPTransport.HTTPHeaders(fields), body: body, id: id))
                 } catch let problem as Problem {
                     throw problem
