@@ -83,8 +83,9 @@ public struct Page: Sendable {
 
 /// A stretch of time, by the provider's clock.
 public struct TimeStretch: Sendable, Hashable {
-    /// The bounds as the provider was asked for them.
+    /// From when, as the provider was asked.
     public let since: Timestamp
+    /// Until when, as it was asked.
     public let until: Timestamp
 
     /// From one instant to another.

@@ -9,8 +9,9 @@ public struct ListedWindow: Sendable, Equatable {
     public var since: Timestamp
     /// Until when.
     public var until: Timestamp
-    /// Whether a record of exactly that time was in the list.
+    /// Whether a record of exactly the first time was in the list.
     public var includesSince: Bool
+    /// Whether one of exactly the last time was.
     public var includesUntil: Bool
     /// The member of a record, from its outside to its inside.
     public var path: [String]

@@ -15,7 +15,11 @@ private struct Broken: Error {
 
 private let echo = Route("POST", "/echo") { request in
     GatewayResponse(
-        status: 200, headers: [("X-Signature", request.headers.first("x-signature") ?? "")],
+        status: 200,
+        headers: [
+            ("X-Signature", request.headers.first("x-signature") ?? ""),
+            ("X-Query", request.rawQuery ?? "none"),
+        ],
         body: request.body)
 }
 
@@ -35,6 +39,10 @@ private let echo = Route("POST", "/echo") { request in
                 "POST", "/echo", headers: [("X-Signature", "v0=1")], body: bytes)
             #expect(echoed.status == 200 && echoed.body == bytes)
             #expect(echoed.headers.first("x-signature") == "v0=1")
+            #expect(echoed.headers.first("x-query") == "none")
+            // Some providers sign it as it is.
+            let asked = try await served.send("POST", "/echo?a=%2f+b&c", body: bytes)
+            #expect(asked.headers.first("x-query") == "a=%2f+b&c")
             #expect(echoed.headers.first("x-content-type-options") == "nosniff")
             #expect(echoed.headers.first("cache-control") == "no-store")
 

@@ -9,14 +9,7 @@ enum FixtureTable {
     static func changed(
         _ body: [UInt8], delimiter: UInt8, _ change: (inout JSONTree) -> Void
     ) -> [UInt8] {
-        let lines: [UInt8]
-        do throws(PageScanError) {
-            lines = try CSVTable(body, delimiter: delimiter, needed: []).lines()
-        } catch {
-            return body
-        }
-        let rows = lines.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
-        guard var tree = JSONTree(yaml: "[\(rows.joined(separator: ","))]"), case .array(let before) = tree,
+        guard var tree = records(of: body, delimiter: delimiter), case .array(let before) = tree,
             case .object(let columns)? = before.first
         else { return body }
         change(&tree)
@@ -25,6 +18,18 @@ enum FixtureTable {
         let table = [names] + records.map { fields($0, names) }
         let separator = String(decoding: [delimiter], as: UTF8.self)
         return Array(table.map { $0.map(quoted).joined(separator: separator) + "\n" }.joined().utf8)
+    }
+
+    /// The array of a table's records; nil for what is no table.
+    static func records(of body: [UInt8], delimiter: UInt8) -> JSONTree? {
+        let lines: [UInt8]
+        do throws(PageScanError) {
+            lines = try CSVTable(body, delimiter: delimiter, needed: []).lines()
+        } catch {
+            return nil
+        }
+        let rows = lines.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+        return JSONTree(yaml: "[\(rows.joined(separator: ","))]")
     }
 
     private static func fields(_ record: JSONTree, _ names: [String]) -> [String] {

@@ -82,7 +82,8 @@ extension StreamCheck {
         if case .offset = stream.list.page.kind {
             return finding(name, .skipped, "its pages are counted by records")
         }
-        guard stream.list.plan.layout == .array, let victim = full.copy.ids.sorted().first(where: isRemovable)
+        let isList = stream.list.plan.layout == .array || fixture.delimiter != nil
+        guard isList, let victim = full.copy.ids.sorted().first(where: isRemovable)
         else { return finding(name, .skipped, "no page has two records") }
         let fault = FixtureClient.Fault.deleted(
             stream.list.plan.records, id: stream.list.plan.id, own(victim))
@@ -97,11 +98,16 @@ extension StreamCheck {
         stream.parent == nil ? id : String(id.split(separator: "/").last ?? "")
     }
 
+    private func tree(of body: [UInt8]) -> JSONTree? {
+        if let delimiter = fixture.delimiter { return FixtureTable.records(of: body, delimiter: delimiter) }
+        return JSONTree(yaml: String(decoding: body, as: UTF8.self))
+    }
+
     /// Whether a page shows the object before others: without the last one some lists have no way on.
     private func isRemovable(_ id: String) -> Bool {
         return fixture.exchanges.contains { exchange in
             guard !exchange.isIncremental,
-                let tree = JSONTree(yaml: String(decoding: exchange.body, as: UTF8.self)),
+                let tree = tree(of: exchange.body),
                 case .array(let elements)? = tree.value(at: stream.list.plan.records.tokens[...])
             else { return false }
             return elements.dropLast().contains { element in
