@@ -135,7 +135,8 @@ let runtimes: [Target] = [
     library(
         "Gateway",
         [
-            "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue", "Model",
+            "Actions", "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue",
+            "Model",
             "OAuth", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
@@ -210,7 +211,8 @@ let testTargets: [Target] = [
     tests(
         "GatewayTests",
         [
-            "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography", "DeclarativeConnectors",
+            "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography",
+            "DeclarativeConnectors",
             "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RedisClient",
             "Sandbox", "Settings", "SyncStore", "Vault", log, lifecycle, nioCore, nioPosix,
         ]),

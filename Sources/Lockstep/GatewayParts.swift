@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Actions
 import Credentials
 import DeclarativeConnectors
 import Foundation
@@ -77,9 +78,13 @@ struct GatewayParts {
             disconnection: Disconnection(
                 vault: vault, credentials: credentials, integrations: integrations, http: http),
             sweeps: SweepDecisions(pool: pool), directory: directory)
+        let desk = ActionDesk(
+            store: ActionStore(pool: pool), integrations: integrations, queue: queue,
+            connector: { registry.connector(for: $0) })
         let api = ApiRoutes(
             token: settings.adminToken, reader: LedgerReader(pool: pool), operations: operations,
-            queue: queue, links: links, idempotency: IdempotencyStore(pool: pool), directory: directory,
+            desk: desk, queue: queue, links: links, idempotency: IdempotencyStore(pool: pool),
+            directory: directory,
             keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
 
         let pages = StatusRoutes(

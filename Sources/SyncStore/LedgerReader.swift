@@ -108,6 +108,22 @@ public struct LedgerReader: Sendable {
         try await changes(StoreSQL.readDeletions, id, stream, position, limit)
     }
 
+    /// Actions before an id, the newest first, without what they take and gave; what is nil does not matter.
+    public func actions(
+        of integration: Int64? = nil, status: String? = nil, name: String? = nil, before id: Int64, limit: Int
+    ) async throws(StoreError) -> [Item] {
+        try await items(
+            StoreSQL.readActions,
+            [
+                .optional(integration), .optional(status), .optional(name), .int(id), .int(Int64(limit)),
+            ])
+    }
+
+    /// One action, with what it takes and gave; nil when there is none.
+    public func action(_ id: Int64) async throws(StoreError) -> Item? {
+        try await items(StoreSQL.readAction, [.int(id)]).first
+    }
+
     /// A JSON array of the services with their health.
     public func health() async throws(StoreError) -> [UInt8] { try await array(StoreSQL.readHealth, []) }
 

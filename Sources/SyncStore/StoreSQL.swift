@@ -108,6 +108,8 @@ enum StoreSQL {
     static let readRunStreams = text(PackageResources.read_run_streams_sql)
     static let readRecords = text(PackageResources.read_records_sql)
     static let readDeletions = text(PackageResources.read_deletions_sql)
+    static let readAction = text(PackageResources.read_action_sql)
+    static let readActions = text(PackageResources.read_actions_sql)
     static let readHealth = text(PackageResources.read_health_sql)
     static let readActivity = text(PackageResources.read_activity_sql)
     static let readAlerts = text(PackageResources.read_alerts_sql)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Actions
 import BuiltinConnectors
 import Credentials
 import Cryptography
@@ -60,9 +61,13 @@ struct ApiFixture: Sendable {
                 integrations: integrations,
                 http: HTTPClient(configuration: HTTPClientConfiguration(), logger: logger)),
             sweeps: SweepDecisions(pool: pool), directory: directory)
+        let desk = ActionDesk(
+            store: ActionStore(pool: pool), integrations: integrations, queue: queue,
+            connector: { registry.connector(for: $0) })
         let api = ApiRoutes(
             token: token.map { SecretString($0) }, reader: LedgerReader(pool: pool), operations: operations,
-            queue: queue, links: ConnectLinkStore(pool: pool), idempotency: IdempotencyStore(pool: pool),
+            desk: desk, queue: queue, links: ConnectLinkStore(pool: pool),
+            idempotency: IdempotencyStore(pool: pool),
             directory: directory, keys: try GatewayKeys(entries), publicURL: { "https://sync.example" },
             ratePerSecond: ratePerSecond, logger: logger)
         let pages = StatusRoutes(

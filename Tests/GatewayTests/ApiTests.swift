@@ -66,6 +66,11 @@ import Testing
             try await fixture.call("GET", "/integrations/{id}/deletions", id: "1")
             try await fixture.call("GET", "/runs")
             try await fixture.call("GET", "/runs/{id}", id: "5")
+            try await fixture.call(
+                "POST", "/actions",
+                body: #"{"integration_id":5,"name":"post_message","input":{"channel":"C1","text":"Hi"}}"#)
+            try await fixture.call("GET", "/actions")
+            try await fixture.call("GET", "/actions/{id}", id: "1")
             try await fixture.call("GET", "/dead-letters")
             try await fixture.call("POST", "/dead-letters/{id}/replay", id: "dead-1")
             try await fixture.call("GET", "/sweeps")

@@ -3,6 +3,7 @@
 import Cryptography
 import Foundation
 import HTTPTransport
+import JobQueue
 import SyncStore
 
 /// What routes of the API read of a request.
@@ -37,6 +38,35 @@ extension GatewayRequest {
         return numbers
     }
 
+    /// The longest idempotency key.
+    private static let maximumKeyBytes = 255
+
+    /// The key that tells the request from others; nil for none.
+    var idempotencyKey: String? {
+        get throws {
+            guard let key = headers.first("idempotency-key") else { return nil }
+            guard (1...Self.maximumKeyBytes).contains(key.utf8.count),
+                key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+            else {
+                throw Problem(
+                    400, "bad_idempotency_key",
+                    "Idempotency-Key: 1 to \(Self.maximumKeyBytes) visible ASCII characters.")
+            }
+            return key
+        }
+    }
+
+    /// The number of an integration that a list is filtered by; nil for all.
+    var integrationFilter: Int64? {
+        get throws {
+            guard let text = query["integration_id"] else { return nil }
+            guard let id = Int64(text) else {
+                throw Problem(400, "bad_parameter", "integration_id: a whole number.")
+            }
+            return id
+        }
+    }
+
     /// Refuses parameters of the query that the route does not know: a filter with a typing mistake must not give everything.
     func allow(_ names: Set<String>) throws {
         if let unknown = query.names.first(where: { !names.contains($0) }) {
@@ -50,26 +80,51 @@ extension GatewayRequest {
     /// The members of a JSON object in the body, which may be left out when nothing is required. Refuses other names.
     func object(_ names: Set<String>) throws -> [String: Any] {
         guard !body.isEmpty else { return [:] }
-        let type = headers.first("content-type")?.lowercased() ?? ""
-        guard type.hasPrefix("application/json") else {
-            throw Problem(415, "not_json", "A body is sent with Content-Type: application/json.")
-        }
+        try requireJSON()
         let parsed: Any
         do {
             parsed = try JSONSerialization.jsonObject(with: Data(body))
         } catch {
             throw Problem(400, "bad_json", "The body is not JSON.")
         }
-        guard let members = parsed as? [String: Any] else {
-            throw Problem(422, "not_an_object", "The body is a JSON object.")
+        guard let members = parsed as? [String: Any] else { throw Self.notAnObject }
+        try Self.refuseUnknown(members.keys.sorted(), names)
+        return members
+    }
+
+    /// The members of a JSON object in the body, each as the text that was sent: what is kept must not be read and written anew.
+    /// Refuses other names, and what two readers might understand differently.
+    func texts(_ names: Set<String>) throws -> [String: [UInt8]] {
+        try requireJSON()
+        let node: JSONNode = try body.withUnsafeBufferPointer { bytes in
+            do throws(JSONProblem) {
+                // One level around what a member may have.
+                return try StrictJSON.parse(bytes, maxDepth: StrictJSON.maxDepth + 1, subject: "the body")
+            } catch {
+                throw Problem(400, "bad_json", "\(error.reason), at byte \(error.offset).")
+            }
         }
-        if let unknown = members.keys.sorted().first(where: { !names.contains($0) }) {
+        guard case .object(let members) = node.value else { throw Self.notAnObject }
+        try Self.refuseUnknown(members.map(\.key), names)
+        return members.reduce(into: [:]) { $0[$1.key] = Array(body[$1.node.range]) }
+    }
+
+    private static let notAnObject = Problem(422, "not_an_object", "The body is a JSON object.")
+
+    private func requireJSON() throws {
+        let type = headers.first("content-type")?.lowercased() ?? ""
+        guard type.hasPrefix("application/json") else {
+            throw Problem(415, "not_json", "A body is sent with Content-Type: application/json.")
+        }
+    }
+
+    private static func refuseUnknown(_ found: [String], _ names: Set<String>) throws {
+        if let unknown = found.first(where: { !names.contains($0) }) {
             throw Problem(
                 422, "unknown_member",
                 "'\(unknown.prefix(40))' is no member here; there are: \(names.sorted().joined(separator: ", "))."
             )
         }
-        return members
     }
 }
 
@@ -87,7 +142,7 @@ extension [String: Any] {
 /// Where a list goes on: opaque to its reader, and of one kind of list.
 enum PageCursor {
     enum Kind: String {
-        case integrations, runs, changes, dead, sweeps
+        case integrations, runs, changes, dead, sweeps, actions
     }
 
     static func make(_ kind: Kind, _ numbers: [Int64]) -> String {

@@ -14,13 +14,7 @@ extension ApiRoutes {
             },
             read("/runs") { request in
                 try request.allow(["integration_id", "service", "status", "cursor", "limit"])
-                var integration: Int64?
-                if let text = request.query["integration_id"] {
-                    guard let id = Int64(text) else {
-                        throw Problem(400, "bad_parameter", "integration_id: a whole number.")
-                    }
-                    integration = id
-                }
+                let integration = try request.integrationFilter
                 let limit = try request.limit
                 let items = try await reader.runs(
                     of: integration, service: request.query["service"], status: request.query["status"],

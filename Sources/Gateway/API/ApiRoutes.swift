@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Actions
 import Cryptography
 import HTTPTransport
 public import JobQueue
@@ -11,6 +12,7 @@ public import SyncStore
 public struct ApiRoutes: Sendable {
     let reader: LedgerReader
     let operations: Operations
+    let desk: ActionDesk
     let queue: JobQueue
     let links: ConnectLinkStore
     let directory: ServiceDirectory
@@ -19,12 +21,12 @@ public struct ApiRoutes: Sendable {
     private let idempotency: IdempotencyStore
     private let token: AdminToken
     private let rate: LockedBox<TokenBucket>
-    private let logger: Logger
+    let logger: Logger
 
     /// Without `token` everything is refused. Up to `ratePerSecond` requests a second are answered, and twice as many at
     /// once.
     public init(
-        token: SecretString?, reader: LedgerReader, operations: Operations, queue: JobQueue,
+        token: SecretString?, reader: LedgerReader, operations: Operations, desk: ActionDesk, queue: JobQueue,
         links: ConnectLinkStore, idempotency: IdempotencyStore, directory: ServiceDirectory,
         keys: GatewayKeys, publicURL: @escaping @Sendable () -> String, ratePerSecond: Int = 100,
         logger: Logger
@@ -32,6 +34,7 @@ public struct ApiRoutes: Sendable {
         self.token = AdminToken(token)
         self.reader = reader
         self.operations = operations
+        self.desk = desk
         self.queue = queue
         self.links = links
         self.idempotency = idempotency
@@ -44,7 +47,7 @@ public struct ApiRoutes: Sendable {
     }
 
     /// For the private listener.
-    public var routes: [Route] { integrationRoutes + listRoutes + decisionRoutes }
+    public var routes: [Route] { integrationRoutes + listRoutes + decisionRoutes + actionRoutes }
 
     /// A route that only reads.
     func read(_ path: String, _ handler: @escaping Route.Handler) -> Route {
@@ -54,8 +57,8 @@ public struct ApiRoutes: Sendable {
         }
     }
 
-    /// A route that changes something; with an idempotency key it does so once. An answer that is a secret is not `kept`:
-    /// the key has no effect there.
+    /// A route that changes something; with an idempotency key it does so once, when its answer `isKept`. It is not when it is a
+    /// secret, and when the ledger knows the key by itself.
     func write(_ path: String, isKept: Bool = true, _ handler: @escaping Route.Handler) -> Route {
         Route("POST", "/api/v1\(path)") { request in
             try admit(request)
@@ -98,20 +101,10 @@ public struct ApiRoutes: Sendable {
 
     // MARK: Once
 
-    /// The longest idempotency key.
-    private static let maximumKeyBytes = 255
-
     private func once(
         _ request: GatewayRequest, _ handler: Route.Handler
     ) async throws -> GatewayResponse {
-        guard let key = request.headers.first("idempotency-key") else { return try await handler(request) }
-        guard (1...Self.maximumKeyBytes).contains(key.utf8.count),
-            key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else {
-            throw Problem(
-                400, "bad_idempotency_key",
-                "Idempotency-Key: 1 to \(Self.maximumKeyBytes) visible ASCII characters.")
-        }
+        guard let key = try request.idempotencyKey else { return try await handler(request) }
         let hash = SHA256.digest(of: Array(key.utf8))
         let content = SHA256.digest(of: Array("\(request.method) \(request.path)\n".utf8) + request.body)
         switch try await idempotency.claim(hash, request: content) {
