@@ -7,6 +7,8 @@ public import Model
 public struct ProviderExchange: Sendable {
     /// Whose request it was.
     public let integrationID: Int64
+    /// The run that it was sent for; nil for none, as of a request for a token.
+    public let runID: Int64?
     /// The service's name.
     public let service: String
     /// `GET`, `POST` and so on.
@@ -26,10 +28,12 @@ public struct ProviderExchange: Sendable {
 
     /// What is known when the outcome is there.
     public init(
-        _ outcome: Result<HTTPResponse, HTTPError>, of integrationID: Int64, service: String, method: String,
-        endpoint: String, duration: Duration, requestID: String? = nil, error: ErrorClass?
+        _ outcome: Result<HTTPResponse, HTTPError>, of integrationID: Int64, run runID: Int64? = nil,
+        service: String, method: String, endpoint: String, duration: Duration, requestID: String? = nil,
+        error: ErrorClass?
     ) {
         self.integrationID = integrationID
+        self.runID = runID
         self.service = service
         self.method = method
         self.endpoint = endpoint

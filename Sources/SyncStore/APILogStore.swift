@@ -7,6 +7,8 @@ public import PostgresClient
 public struct APILogRow: Sendable, Equatable {
     /// Whose request it was; nil for one of no integration.
     public var integrationID: Int64?
+    /// The run that it belongs to: `sync_log.id`; nil for one of no run.
+    public var runID: Int64?
     /// The service's name.
     public var service: String
     /// `GET`, `POST` and so on.
@@ -63,6 +65,7 @@ public struct APILogStore: Sendable {
                 .intArray(rows.map { Int64($0.row.bytes) }),
                 .textArray(rows.map { $0.row.requestID.flatMap(Self.requestID) }),
                 .textArray(rows.map { $0.row.error.map { text($0.rawValue) } }),
+                .intArray(rows.map(\.row.runID)),
             ], deadline: Self.deadline, lockLimit: Self.lockLimit)
     }
 

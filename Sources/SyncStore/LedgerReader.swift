@@ -41,7 +41,7 @@ public struct LedgerReader: Sendable {
         public let hasMore: Bool
     }
 
-    private let store: SyncStore
+    let store: SyncStore
 
     /// A reader of that database; nothing is sent yet.
     public init(pool: PostgresPool) {

@@ -42,6 +42,7 @@ public final class APILog: Service, ExchangeRecorder, Sendable {
             service: exchange.service, method: exchange.method, endpoint: exchange.endpoint,
             duration: exchange.duration)
         row.integrationID = exchange.integrationID
+        row.runID = exchange.runID
         row.statusCode = exchange.status
         row.bytes = exchange.bytes
         row.requestID = exchange.requestID

@@ -25,7 +25,8 @@ struct AccessMaker: Sendable {
     let recorder: (any ExchangeRecorder)?
 
     func make(
-        for key: IntegrationKey, id: Int64, configuration: [String: String], credential: StoredCredential?,
+        for key: IntegrationKey, id: Int64, run: Int64, configuration: [String: String],
+        credential: StoredCredential?,
         isUrgent: Bool
     ) -> Result<(connector: any Connector, access: ProviderAccess), RunFailure> {
         guard let connector = connector(key.service) else {
@@ -53,7 +54,7 @@ struct AccessMaker: Sendable {
             limiter: limiter, http: http,
             scope: LimitScope(service: key.service, integrationID: id, isUrgent: isUrgent),
             title: connector.title, overrides: limits, holds: holds, logger: logger,
-            recorder: recorder)
+            runID: run, recorder: recorder)
         return .success(
             (
                 connector,

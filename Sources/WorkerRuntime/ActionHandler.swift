@@ -139,8 +139,8 @@ struct ActionHandler: Sendable {
     ) throws(ConnectorError) -> (connector: any Connector, access: ProviderAccess) {
         do throws(RunFailure) {
             return try access.make(
-                for: action.key, id: action.integrationID, configuration: action.configuration,
-                credential: action.credential, isUrgent: isUrgent
+                for: action.key, id: action.integrationID, run: action.syncID,
+                configuration: action.configuration, credential: action.credential, isUrgent: isUrgent
             ).get()
         } catch {
             throw ConnectorError(

@@ -18,6 +18,8 @@ struct LimitedClient: ProviderClient {
     let overrides: LimitOverrides
     let holds: LimitHolds
     let logger: Logger
+    /// The run that it sends for.
+    var runID: Int64?
     /// Hears of each request that was sent.
     var recorder: (any ExchangeRecorder)?
 
@@ -58,7 +60,8 @@ struct LimitedClient: ProviderClient {
         let isGivenUp = if case .failure(let error) = outcome { error.code == .cancelled } else { false }
         recorder?.record(
             ProviderExchange(
-                outcome, of: scope.integrationID, service: scope.service, method: request.http.method,
+                outcome, of: scope.integrationID, run: runID, service: scope.service,
+                method: request.http.method,
                 endpoint: request.endpoint, duration: duration, requestID: requestID,
                 error: isGivenUp ? .staleWorker : failure?.errorClass))
     }

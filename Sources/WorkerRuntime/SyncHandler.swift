@@ -143,8 +143,8 @@ public struct SyncHandler: JobHandler {
         let verdict: RunVerdict
         let started = ContinuousClock.now
         let preparation = access.make(
-            for: run.key, id: run.integrationID, configuration: run.configuration, credential: run.credential,
-            isUrgent: job.queue == .high)
+            for: run.key, id: run.integrationID, run: run.syncID, configuration: run.configuration,
+            credential: run.credential, isUrgent: job.queue == .high)
         switch preparation {
         case .success(let ready):
             let syncJob: SyncJob

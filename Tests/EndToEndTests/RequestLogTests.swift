@@ -34,6 +34,12 @@ import Testing
             let calls = try await cluster.pool.query("SELECT sum(api_calls)::bigint FROM lockstep.sync_log")
             #expect(calls.int(0, 0) == Int64(lines.count))
             #expect(
+                try await cluster.count(
+                    """
+                    sync_log l WHERE l.api_calls <> (SELECT count(*) FROM lockstep.api_log a
+                        WHERE a.sync_id = l.id AND a.integration_id = l.integration_id)
+                    """) == 0)
+            #expect(
                 try await cluster.count("api_log WHERE status_code = 200 AND error IS NULL")
                     == Int64(lines.count { $0.status == 200 }))
             #expect(

@@ -66,6 +66,18 @@ import Testing
             try await fixture.call("GET", "/integrations/{id}/deletions", id: "1")
             try await fixture.call("GET", "/runs")
             try await fixture.call("GET", "/runs/{id}", id: "5")
+            try await fixture.sql(
+                """
+                INSERT INTO lockstep.api_log (service, method, endpoint, duration_ms, bytes, sync_id)
+                VALUES ('slack', 'GET', '/api/users.list', 7, 0, 5)
+                """)
+            try await fixture.call("GET", "/runs/{id}/requests", id: "5")
+            try await fixture.sql(
+                """
+                INSERT INTO lockstep.quarantine (integration_id, stream, reason, raw, sync_id, raw_hash)
+                VALUES (1, 's', 'missing_id', '{}', 5, 'h')
+                """)
+            try await fixture.call("GET", "/quarantine")
             try await fixture.call(
                 "POST", "/actions",
                 body: #"{"integration_id":5,"name":"post_message","input":{"channel":"C1","text":"Hi"}}"#)

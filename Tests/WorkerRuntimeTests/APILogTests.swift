@@ -32,11 +32,11 @@ import Testing
     private func exchange(
         _ outcome: Result<HTTPResponse, HTTPError> = .success(
             HTTPResponse(status: 200, headers: HTTPHeaders(), body: [1, 2, 3], url: "https://x/?secret=1")),
-        of id: Int64? = nil, requestID: String? = nil, error: ErrorClass? = nil
+        of id: Int64? = nil, run: Int64? = nil, requestID: String? = nil, error: ErrorClass? = nil
     ) -> ProviderExchange {
         ProviderExchange(
-            outcome, of: id ?? integrationID, service: "stripe", method: "GET", endpoint: "/v1/customers",
-            duration: .milliseconds(1_500), requestID: requestID, error: error)
+            outcome, of: id ?? integrationID, run: run, service: "stripe", method: "GET",
+            endpoint: "/v1/customers", duration: .milliseconds(1_500), requestID: requestID, error: error)
     }
 
     private func outcomes() -> [String: Double] {
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func `has a row for each request, with what may be known of it`() async throws {
-        log.record(exchange(requestID: "req_1\u{7}\n2"))
+        log.record(exchange(run: 42, requestID: "req_1\u{7}\n2"))
         log.record(exchange(.failure(HTTPError(.timeout, "too slow")), error: .transient))
         await log.flush()
 
@@ -57,7 +57,7 @@ import Testing
             SELECT integration_id = \(integrationID) AND service = 'stripe' AND method = 'GET'
                        AND endpoint = '/v1/customers' AND duration_ms = 1500,
                    status_code::bigint, bytes, request_id, error,
-                   at BETWEEN now() - interval '1 minute' AND now() - interval '1 second'
+                   at BETWEEN now() - interval '1 minute' AND now() - interval '1 second', sync_id
             FROM lockstep.api_log ORDER BY status_code NULLS LAST
             """)
         #expect(rows.count == 2)
@@ -67,6 +67,7 @@ import Testing
         #expect(rows.text(0, 3) == "req_12" && rows.isNull(1, 3))
         #expect(rows.isNull(0, 4) && rows.text(1, 4) == "transient")
         #expect(rows.bool(0, 5) == true && rows.bool(1, 5) == true)
+        #expect(rows.int(0, 6) == 42 && rows.isNull(1, 6))
         await pool.close()
     }
 

@@ -56,15 +56,13 @@ extension GatewayRequest {
         }
     }
 
-    /// The number of an integration that a list is filtered by; nil for all.
-    var integrationFilter: Int64? {
-        get throws {
-            guard let text = query["integration_id"] else { return nil }
-            guard let id = Int64(text) else {
-                throw Problem(400, "bad_parameter", "integration_id: a whole number.")
-            }
-            return id
+    /// A number that a list is filtered by; nil for all.
+    func number(_ name: String) throws -> Int64? {
+        guard let text = query[name] else { return nil }
+        guard let number = Int64(text) else {
+            throw Problem(400, "bad_parameter", "\(name): a whole number.")
         }
+        return number
     }
 
     /// Refuses parameters of the query that the route does not know: a filter with a typing mistake must not give everything.
@@ -142,7 +140,7 @@ extension [String: Any] {
 /// Where a list goes on: opaque to its reader, and of one kind of list.
 enum PageCursor {
     enum Kind: String {
-        case integrations, runs, changes, dead, sweeps, actions
+        case integrations, runs, changes, dead, sweeps, actions, requests, quarantine
     }
 
     static func make(_ kind: Kind, _ numbers: [Int64]) -> String {

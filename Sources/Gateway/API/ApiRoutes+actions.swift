@@ -39,7 +39,7 @@ extension ApiRoutes {
                 }
                 let limit = try request.limit
                 let items = try await reader.actions(
-                    of: try request.integrationFilter, status: status, name: request.query["name"],
+                    of: try request.number("integration_id"), status: status, name: request.query["name"],
                     before: try request.cursor(.actions)?[0] ?? .max, limit: limit)
                 return Self.list(items, .actions, limit)
             },

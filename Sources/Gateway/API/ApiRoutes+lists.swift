@@ -12,26 +12,6 @@ extension ApiRoutes {
                     status: 200, headers: [("Content-Type", "application/json")],
                     body: ApiDescription.bytes)
             },
-            read("/runs") { request in
-                try request.allow(["integration_id", "service", "status", "cursor", "limit"])
-                let integration = try request.integrationFilter
-                let limit = try request.limit
-                let items = try await reader.runs(
-                    of: integration, service: request.query["service"], status: request.query["status"],
-                    before: try request.cursor(.runs)?[0] ?? .max, limit: limit)
-                return Self.list(items, .runs, limit)
-            },
-            read("/runs/{id}") { request in
-                try request.allow([])
-                let id = try request.id64
-                guard let run = try await reader.run(id) else {
-                    throw Problem(404, "unknown_run", "There is no run \(id).")
-                }
-                let streams = try await reader.streams(ofRun: id)
-                return JSON.text(
-                    run.json.dropLast() + Array(",\"streams\":".utf8) + streams + [UInt8(ascii: "}")]
-                ).response()
-            },
             read("/integrations/{id}/records") { request in
                 try await changes(request) {
                     try await reader.records(of: $0, stream: $1, after: $2, limit: $3)

@@ -47,7 +47,7 @@ public struct ApiRoutes: Sendable {
     }
 
     /// For the private listener.
-    public var routes: [Route] { integrationRoutes + listRoutes + decisionRoutes + actionRoutes }
+    public var routes: [Route] { integrationRoutes + listRoutes + runRoutes + decisionRoutes + actionRoutes }
 
     /// A route that only reads.
     func read(_ path: String, _ handler: @escaping Route.Handler) -> Route {

@@ -56,6 +56,7 @@ enum PageModels {
         let recordsAdded: Int64
         let recordsUpdated: Int64
         let recordsDeleted: Int64
+        let recordsQuarantined: Int64
         let throttledMs: Int64
         let errorCode: String?
         let errorMessage: String?
@@ -71,7 +72,20 @@ enum PageModels {
         let recordsDeleted: Int64
         let recordsUnchanged: Int64
         let recordsQuarantined: Int64
+        let cursorBefore: String?
+        let cursorAfter: String?
         let endedBy: String?
+    }
+
+    struct Request: Decodable {
+        let at: String
+        let method: String
+        let endpoint: String
+        let statusCode: Int64?
+        let durationMs: Int64
+        let bytes: Int64
+        let requestId: String?
+        let error: String?
     }
 
     struct Service: Decodable {

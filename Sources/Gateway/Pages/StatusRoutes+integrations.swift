@@ -70,6 +70,7 @@ extension StatusRoutes {
                 question: "Disconnect this account? Its credential is deleted; its records stay."))
             </div>
             \(Chart.runs(hours))
+            \(try await asideSummary(of: id))
             """)
     }
 
@@ -125,45 +126,5 @@ extension StatusRoutes {
     /// The account's name, where there may be several.
     private func account(_ item: PageModels.Integration) -> HTML {
         item.account == IntegrationKey.defaultAccount ? "" : " (\(.name(item.account)))"
-    }
-
-    /// One run with its streams.
-    func run(_ id: Int64, _ now: Timestamp, _ check: String) async throws -> GatewayResponse {
-        guard let found = try await reader.run(id) else {
-            throw Problem(404, "unknown_run", "There is no run \(id).")
-        }
-        let run: PageModels.Run = try PageModels.read(found.json)
-        let streams: [PageModels.RunStream] = try PageModels.read(try await reader.streams(ofRun: id))
-        let ago = Ago(now: now)
-        let failure: HTML? = run.errorCode.map { code in
-            """
-            <div class="card"><p class="bad">\(run.errorMessage ?? "")</p>
-            <pre>\(code): \(run.errorDetail ?? "")</pre></div>
-            """
-        }
-        return framed(
-            "Run \(id)", check,
-            """
-            <h1>Run \(id): \(run.type)</h1>
-            <div class="card">
-            <p>\(StateWords.run(run.status)), <a href="/integrations/\(run.integrationId)">\(.name(title(of: run.service))) of \(.name(run.userId))</a></p>
-            <p>Began \(ago.text(run.startedAt, none: "")), ended \(ago.text(run.completedAt, none: "not yet")).
-            Attempt \(run.attempt) of job <code>\(run.jobId)</code>, on worker <code>\(run.worker)</code>.</p>
-            <p>\(run.pages) pages with \(run.apiCalls) requests; \(run.recordsRead) records read: \(run.recordsAdded) added,
-            \(run.recordsUpdated) changed, \(run.recordsDeleted) deleted. It waited \(run.throttledMs) ms for limits.</p>
-            </div>
-            \(failure)
-            <h2>Streams</h2>
-            \(table(
-                ["Stream", "Pages", "Read", "Added", "Changed", "Deleted", "Unchanged", "Put aside", "Ended by"],
-                numbers: [1, 2, 3, 4, 5, 6, 7],
-                streams.prefix(200).map {
-                    [
-                        .name($0.stream), "\($0.pages)", "\($0.recordsRead)", "\($0.recordsAdded)",
-                        "\($0.recordsUpdated)", "\($0.recordsDeleted)", "\($0.recordsUnchanged)",
-                        "\($0.recordsQuarantined)", "\($0.endedBy ?? "")",
-                    ]
-                }, none: "No page was committed."))
-            """)
     }
 }

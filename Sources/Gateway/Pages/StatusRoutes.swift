@@ -49,7 +49,10 @@ public struct StatusRoutes: Sendable {
             page("/integrations/{id}") { request, now, check in
                 try await integration(try request.id64, now, check)
             },
-            page("/runs/{id}") { request, now, check in try await run(try request.id64, now, check) },
+            page("/integrations/{id}/quarantine") { request, now, check in
+                try await quarantine(request, now, check)
+            },
+            page("/runs/{id}") { request, now, check in try await run(request, now, check) },
             page("/dead-letters") { request, now, check in try await deadLetters(request, now, check) },
             page("/sweeps") { request, now, check in try await sweeps(request, now, check) },
             page("/schedules") { _, now, check in try await scheduleList(now, check) },
@@ -163,9 +166,21 @@ public struct StatusRoutes: Sendable {
     }
 
     /// The beginning of a text that may be long: a page stays small.
-    static func clipped(_ text: String) -> String {
+    static func clipped(_ text: String, _ length: Int = 300) -> String {
         let scalars = text.unicodeScalars
-        return scalars.count <= 300 ? text : String(String.UnicodeScalarView(scalars.prefix(300))) + "…"
+        return scalars.count <= length ? text : String(String.UnicodeScalarView(scalars.prefix(length))) + "…"
+    }
+
+    /// As many rows as fit, at least one.
+    static func fitting(_ rows: [[HTML]], in bytes: Int) -> [[HTML]] {
+        var (count, sum) = (0, 0)
+        for row in rows {
+            // A cell has tags around it.
+            sum += row.reduce(20) { $0 + $1.text.utf8.count + 32 }
+            guard sum <= bytes || count == 0 else { break }
+            count += 1
+        }
+        return Array(rows.prefix(count))
     }
 
     /// The page around a content.
