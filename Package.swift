@@ -59,7 +59,8 @@ let cModules: [Target] = [
 let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
-    "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0019_requests_of_runs", "0021_window_sweeps", "0022_runs",
+    "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0019_requests_of_runs",
+    "0020_gateway", "0021_window_sweeps", "0022_runs",
 ]
 
 let foundations: [Target] = [

@@ -27,6 +27,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0017_alerts", PackageResources._017_alerts_sql),
         MigrationFile("0018_subscriptions", PackageResources._018_subscriptions_sql),
         MigrationFile("0019_requests_of_runs", PackageResources._019_requests_of_runs_sql),
+        MigrationFile("0020_gateway", PackageResources._020_gateway_sql),
         MigrationFile("0021_window_sweeps", PackageResources._021_window_sweeps_sql),
         MigrationFile("0022_runs", PackageResources._022_runs_sql),
     ]

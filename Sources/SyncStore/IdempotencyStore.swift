@@ -23,9 +23,12 @@ public struct IdempotencyStore: Sendable {
         store = SyncStore(pool: pool)
     }
 
-    /// Claims a key for a request, both by their hashes.
-    public func claim(_ key: [UInt8], request: [UInt8]) async throws(StoreError) -> Claim {
-        let claimed = try await store.query(StoreSQL.idempotencyClaim, [.bytea(key), .bytea(request)])
+    /// Claims a key for a request, both by their hashes. `owner` are bytes that no other claim has.
+    public func claim(
+        _ key: [UInt8], request: [UInt8], owner: [UInt8]
+    ) async throws(StoreError) -> Claim {
+        let claimed = try await store.query(
+            StoreSQL.idempotencyClaim, [.bytea(key), .bytea(request), .bytea(owner)])
         if claimed.count > 0 { return .first }
         let rows = try await store.query(StoreSQL.idempotencyRead, [.bytea(key)])
         // Whoever had it gave it back in this moment; the sender asks again.
@@ -35,14 +38,18 @@ public struct IdempotencyStore: Sendable {
         return .answered(status: Int(status), body: rows.bytes(0, 2) ?? [])
     }
 
-    /// Keeps the answer.
-    public func settle(_ key: [UInt8], status: Int, body: [UInt8]) async throws(StoreError) {
-        _ = try await store.query(
-            StoreSQL.idempotencySettle, [.bytea(key), .int(Int64(status)), .bytea(body)])
+    /// Keeps the answer. False when the claim was too slow and the key is another's: its answer counts.
+    public func settle(
+        _ key: [UInt8], owner: [UInt8], status: Int, body: [UInt8]
+    ) async throws(StoreError) -> Bool {
+        try await store.query(
+            StoreSQL.idempotencySettle,
+            [.bytea(key), .bytea(owner), .int(Int64(status)), .bytea(body)]
+        ).count > 0
     }
 
-    /// Lets the request be sent again with the key.
-    public func release(_ key: [UInt8]) async throws(StoreError) {
-        _ = try await store.query(StoreSQL.idempotencyRelease, [.bytea(key)])
+    /// Lets the request be sent again with the key, unless the key is another's by now.
+    public func release(_ key: [UInt8], owner: [UInt8]) async throws(StoreError) {
+        _ = try await store.query(StoreSQL.idempotencyRelease, [.bytea(key), .bytea(owner)])
     }
 }

@@ -62,6 +62,16 @@ public struct DueWebhook: Sendable, Hashable {
     }
 }
 
+/// A notification that was kept for an integration, or was taken up again after it had failed.
+public struct KeptWebhook: Sendable {
+    /// What a job has to be enqueued for; nil when no integration has its account.
+    public let due: DueWebhook?
+    /// The service that it is of.
+    public let service: String
+    /// Which event it is.
+    public let eventID: String
+}
+
 /// An event that a run works on.
 public struct TakenWebhook: Sendable {
     /// The row.
@@ -113,12 +123,11 @@ public struct WebhookStore: Sendable {
         store = SyncStore(pool: pool)
     }
 
-    /// Keeps notifications, all of them or none, each once. Returns those that a job has to be enqueued for: the new ones,
-    /// and those that had failed.
+    /// Keeps notifications, all of them or none, each once. Returns the new ones, and those that had failed.
     ///
     /// Texts must be without NUL. When the connection is lost it is not known whether they were kept; asking again does no
     /// harm.
-    public func accept(_ events: [IncomingWebhook]) async throws(StoreError) -> [DueWebhook] {
+    public func accept(_ events: [IncomingWebhook]) async throws(StoreError) -> [KeptWebhook] {
         func texts(_ value: (IncomingWebhook) -> String?) -> PostgresParameter {
             .textArray(events.map { value($0).map { Array($0.utf8) } })
         }
@@ -130,7 +139,10 @@ public struct WebhookStore: Sendable {
                 texts { $0.slice?.partition },
             ], deadline: Self.acceptLimit, lockLimit: Self.acceptLimit)
         return (0..<rows.count).map {
-            DueWebhook(id: rows.int($0, 0) ?? 0, integrationID: rows.int($0, 1) ?? 0)
+            let due = DueWebhook(id: rows.int($0, 0) ?? 0, integrationID: rows.int($0, 1) ?? 0)
+            return KeptWebhook(
+                due: rows.bool($0, 2) == true ? due : nil, service: rows.text($0, 3) ?? "",
+                eventID: rows.text($0, 4) ?? "")
         }
     }
 

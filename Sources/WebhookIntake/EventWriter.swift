@@ -6,7 +6,7 @@ import SyncStore
 /// Keeps events, those that come at the same time in one transaction: one commit for all of them costs little more than one
 /// for each.
 final class EventWriter: Sendable {
-    private typealias Waiter = CheckedContinuation<Result<Void, StoreError>, Never>
+    private typealias Waiter = CheckedContinuation<Result<WebhookAnswer.Outcome, StoreError>, Never>
 
     /// The events of one request: kept together, or none of them.
     private struct Waiting {
@@ -32,20 +32,20 @@ final class EventWriter: Sendable {
 
     private let state = LockedBox(State())
     private let signal = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    private let accept: @Sendable ([IncomingWebhook]) async throws(StoreError) -> [DueWebhook]
+    private let accept: @Sendable ([IncomingWebhook]) async throws(StoreError) -> [KeptWebhook]
     private let accepted: @Sendable ([DueWebhook]) -> Void
 
-    /// `accept` keeps events, all or none; `accepted` hears of those that a job has to be enqueued for.
+    /// `accept` keeps events, all or none, and tells which are new; `accepted` hears of those that a job has to be enqueued for.
     init(
-        accept: @escaping @Sendable ([IncomingWebhook]) async throws(StoreError) -> [DueWebhook],
+        accept: @escaping @Sendable ([IncomingWebhook]) async throws(StoreError) -> [KeptWebhook],
         accepted: @escaping @Sendable ([DueWebhook]) -> Void
     ) {
         self.accept = accept
         self.accepted = accepted
     }
 
-    /// Returns once the events of one request are durable, all of them in one transaction.
-    func write(_ events: [IncomingWebhook]) async throws(StoreError) {
+    /// Returns once the events of one request are durable, all of them in one transaction, and says what became of them.
+    func write(_ events: [IncomingWebhook]) async throws(StoreError) -> WebhookAnswer.Outcome {
         let result = await withCheckedContinuation { (waiter: Waiter) in
             let request = Waiting(events: events, waiter: waiter)
             let isTaken = state.withLock { state in
@@ -64,7 +64,7 @@ final class EventWriter: Sendable {
                     returning: .failure(StoreError(.unavailable, "too many events wait to be kept")))
             }
         }
-        try result.get()
+        return try result.get()
     }
 
     /// Writes what waits, until it is cancelled; who waits then is refused.
@@ -106,8 +106,24 @@ final class EventWriter: Sendable {
 
     private func write(_ batch: [Waiting]) async {
         do throws(StoreError) {
-            accepted(try await accept(batch.flatMap(\.events)))
-            for waiting in batch { waiting.waiter.resume(returning: .success(())) }
+            let kept = try await accept(batch.flatMap(\.events))
+            accepted(kept.compactMap(\.due))
+            var outcomes: [[UInt8]: WebhookAnswer.Outcome] = [:]
+            for row in kept {
+                let name = Self.name(row.service, row.eventID)
+                if row.due != nil || outcomes[name] == nil {
+                    outcomes[name] = row.due == nil ? .ignored : .accepted
+                }
+            }
+            for waiting in batch {
+                // The same event may have come twice at the same time: one of them was there before the other.
+                let found = waiting.events.compactMap {
+                    outcomes.removeValue(forKey: Self.name($0.service, $0.eventID))
+                }
+                let outcome: WebhookAnswer.Outcome =
+                    found.contains(.accepted) ? .accepted : found.isEmpty ? .duplicate : .ignored
+                waiting.waiter.resume(returning: .success(outcome))
+            }
         } catch {
             guard batch.count > 1, case .badData = error.code else {
                 for waiting in batch { waiting.waiter.resume(returning: .failure(error)) }
@@ -116,5 +132,10 @@ final class EventWriter: Sendable {
             // Something of one request cannot be kept; the others are no worse for it.
             for waiting in batch { await write([waiting]) }
         }
+    }
+
+    /// Names are bytes: texts that Swift takes for equal are two events.
+    private static func name(_ service: String, _ eventID: String) -> [UInt8] {
+        Array("\(service)\n\(eventID)".utf8)
     }
 }

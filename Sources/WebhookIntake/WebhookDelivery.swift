@@ -34,15 +34,32 @@ public struct WebhookDelivery: Sendable {
 
 /// The answer to a request that was accepted.
 public struct WebhookAnswer: Sendable, Equatable {
+    /// What became of the request, for whoever counts.
+    public enum Outcome: String, Sendable {
+        /// It is kept, and work follows.
+        case accepted
+        /// It was kept before.
+        case duplicate
+        /// It is noted, but no integration has its account; or it holds no event.
+        case ignored
+        /// It was a question whether this address is ours.
+        case challenge
+    }
+
     /// From 200 to 299.
     public var status: Int
     /// What the body is; nil without one.
     public var contentType: String?
     /// Empty, unless the provider asked for something.
     public var body: [UInt8]
+    /// What became of the request.
+    public var outcome: Outcome
 
     /// An answer without a body, unless one is given.
-    public init(status: Int = 200, contentType: String? = nil, body: [UInt8] = []) {
+    public init(
+        status: Int = 200, contentType: String? = nil, body: [UInt8] = [], outcome: Outcome
+    ) {
+        self.outcome = outcome
         self.status = status
         self.contentType = contentType
         self.body = body

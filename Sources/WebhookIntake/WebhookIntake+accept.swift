@@ -14,8 +14,8 @@ extension WebhookIntake {
             method: delivery.method, url: delivery.url, headers: delivery.headers, body: delivery.body)
         switch profile.scheme {
         case .googleChannel:
-            try await writer.write([try await channelEvent(delivery, request)])
-            return WebhookAnswer()
+            let event = try await channelEvent(delivery, request)
+            return WebhookAnswer(outcome: try await writer.write([event]))
         case .googlePubSub(let url):
             let target = try await bearerTarget(
                 delivery, request, profile, keysURL: keysURL(url, of: delivery.service))
@@ -23,7 +23,8 @@ extension WebhookIntake {
         default:
             let target = try await signedTarget(delivery, request, profile)
             if profile.scheme == .slack, let challenge = SlackChallenge(delivery.body) {
-                return WebhookAnswer(contentType: "text/plain", body: Array(challenge.text.utf8))
+                return WebhookAnswer(
+                    contentType: "text/plain", body: Array(challenge.text.utf8), outcome: .challenge)
             }
             return try await keep(delivery, profile, target)
         }
@@ -111,14 +112,13 @@ extension WebhookIntake {
             throw WebhookProblem.malformed("The body is not JSON as it has to be: \(problem).")
         }
         guard let each = profile.each else {
-            try await writer.write([event(WebhookValues(delivery, profile), delivery, delivery.body, target)])
-            return WebhookAnswer()
+            let event = event(WebhookValues(delivery, profile), delivery, delivery.body, target)
+            return WebhookAnswer(outcome: try await writer.write([event]))
         }
         let events = try EventList.events(of: delivery.body, at: each).map { content in
             event(WebhookValues(delivery, profile, event: content), delivery, content, target)
         }
-        if !events.isEmpty { try await writer.write(events) }
-        return WebhookAnswer()
+        return WebhookAnswer(outcome: events.isEmpty ? .ignored : try await writer.write(events))
     }
 
     private func event(

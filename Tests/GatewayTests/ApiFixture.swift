@@ -29,6 +29,7 @@ struct ApiFixture: Sendable {
     let redis: RedisClient
     let prefix: String
     let served: ServedGateway
+    let api: ApiRoutes
     /// Every operation that was called: its method and the path of the description.
     let called = LockedBox<Set<String>>([])
 
@@ -77,7 +78,8 @@ struct ApiFixture: Sendable {
             publicURL: { "https://sync.example" }, logger: logger)
         try await ServedGateway.run(privateRoutes: api.routes + pages.routes) { served in
             try await body(
-                ApiFixture(pool: pool, queue: queue, redis: redis, prefix: place.prefix, served: served))
+                ApiFixture(
+                    pool: pool, queue: queue, redis: redis, prefix: place.prefix, served: served, api: api))
         }
         await pool.close()
     }

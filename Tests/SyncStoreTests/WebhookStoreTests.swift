@@ -21,7 +21,7 @@ import Testing
     @Test func `are given to the newest run, oldest first, and to no other`() async throws {
         let ledger = try await Ledger()
         let store = WebhookStore(pool: ledger.pool)
-        let due = try await store.accept((1...5).map { Self.event("e\($0)", of: ledger) })
+        let due = try await store.accept((1...5).map { Self.event("e\($0)", of: ledger) }).compactMap(\.due)
         let old = try await ledger.open("j1")
         let run = try await ledger.open("j2")
 
@@ -45,7 +45,7 @@ import Testing
     @Test func `that were in a batch that failed are given alone`() async throws {
         let ledger = try await Ledger()
         let store = WebhookStore(pool: ledger.pool)
-        let due = try await store.accept((1...4).map { Self.event("e\($0)", of: ledger) })
+        let due = try await store.accept((1...4).map { Self.event("e\($0)", of: ledger) }).compactMap(\.due)
         let run = try await ledger.open()
         _ = try await store.take(for: run, ref: due[0].id, onlyRef: false, limit: 2)
         try await store.settle(
@@ -74,6 +74,7 @@ import Testing
         let ledger = try await Ledger()
         let store = WebhookStore(pool: ledger.pool)
         let due = try await store.accept((1...6).map { Self.event("e\($0)", of: ledger, size: 1 << 20) })
+            .compactMap(\.due)
         let run = try await ledger.open()
         #expect(try await store.take(for: run, ref: due[0].id, onlyRef: false, limit: 100).count == 4)
     }
@@ -81,7 +82,7 @@ import Testing
     @Test func `are swept when no job can be counted on`() async throws {
         let ledger = try await Ledger()
         let store = WebhookStore(pool: ledger.pool)
-        let due = try await store.accept((1...3).map { Self.event("e\($0)", of: ledger) })
+        let due = try await store.accept((1...3).map { Self.event("e\($0)", of: ledger) }).compactMap(\.due)
         #expect(try await store.sweep(limit: 10) == [])
         func age(_ interval: String) async throws {
             _ = try await ledger.pool.query(

@@ -112,6 +112,26 @@ import Webhooks
         }
     }
 
+    @Test func `is told apart from one that was there before, and from one of nobody`() async throws {
+        try await IntakeFixture.run { fixture in
+            _ = try await fixture.add(IntegrationKey(userID: "u_1", service: "slack", account: "T1"))
+            let delivery = try fixture.slack(IntakeFixture.event("Ev1"))
+            #expect(try await fixture.intake.receive(delivery).outcome == .accepted)
+            #expect(try await fixture.intake.receive(delivery).outcome == .duplicate)
+            let foreign = try fixture.slack(IntakeFixture.event("Ev1", team: "T9"))
+            #expect(try await fixture.intake.receive(foreign).outcome == .ignored)
+
+            // Also of many at once, which are kept together: one of them is first.
+            let many = try fixture.slack(IntakeFixture.event("Ev2"))
+            let outcomes = try await withThrowingTaskGroup(of: WebhookAnswer.Outcome.self) { group in
+                for _ in 0..<50 { group.addTask { try await fixture.intake.receive(many).outcome } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes.count { $0 == .accepted } == 1)
+            #expect(outcomes.count { $0 == .duplicate } == 49)
+        }
+    }
+
     @Test func `without a name is named by its content`() async throws {
         try await IntakeFixture.run { fixture in
             let body = #"{"type":"app_rate_limited","team_id":"T1"}"#
@@ -196,7 +216,10 @@ import Webhooks
 
             let answer = try await fixture.intake.receive(try fixture.slack(body))
 
-            #expect(answer == WebhookAnswer(contentType: "text/plain", body: Array("c4a11enge".utf8)))
+            #expect(
+                answer
+                    == WebhookAnswer(
+                        contentType: "text/plain", body: Array("c4a11enge".utf8), outcome: .challenge))
             #expect(try await fixture.status(fixture.slack(body, secret: "wrong")) == 401)
             #expect(try await fixture.rows().isEmpty)
         }

@@ -107,7 +107,8 @@ public struct ApiRoutes: Sendable {
         guard let key = try request.idempotencyKey else { return try await handler(request) }
         let hash = SHA256.digest(of: Array(key.utf8))
         let content = SHA256.digest(of: Array("\(request.method) \(request.path)\n".utf8) + request.body)
-        switch try await idempotency.claim(hash, request: content) {
+        let owner = try SecureRandom.bytes(16)
+        switch try await idempotency.claim(hash, request: content, owner: owner) {
         case .otherRequest:
             throw Problem(
                 422, "idempotency_key_reused", "This Idempotency-Key was sent with another request.")
@@ -121,16 +122,20 @@ public struct ApiRoutes: Sendable {
                 headers: [("Content-Type", "application/json"), ("Idempotent-Replayed", "true")], body: body)
         case .first: break
         }
+        let response: GatewayResponse
         do {
-            let response = try await handler(request)
-            if case .bytes(let body) = response.body {
-                try await idempotency.settle(hash, status: response.status, body: body)
-            }
-            return response
+            response = try await handler(request)
         } catch {
             // Nothing was done: the sender may try again with the key.
-            try await idempotency.release(hash)
+            try await idempotency.release(hash, owner: owner)
             throw error
         }
+        guard case .bytes(let body) = response.body else { return response }
+        if try await !idempotency.settle(hash, owner: owner, status: response.status, body: body) {
+            logger.warning(
+                "a request took so long that another took its idempotency key over",
+                metadata: ["request": "\(request.id)", "path": "\(request.path)"])
+        }
+        return response
     }
 }
