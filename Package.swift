@@ -139,6 +139,7 @@ let runtimes: [Target] = [
             "Actions", "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue",
             "Model",
             "OAuth", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
+            nioHTTP1,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),

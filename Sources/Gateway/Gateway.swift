@@ -37,15 +37,17 @@ public struct Gateway: Service {
     private let publicRoot: String
     private let health: GatewayHealth
     private let limits: ServerLimits
+    private let metrics: GatewayMetrics
     private let logger: Logger
     private let started: @Sendable (Ports) -> Void
 
     /// `started` is called once, when both listeners accept connections. `publicURL` is how the world reaches the public one;
-    /// a path in it is what a proxy takes away.
+    /// a path in it is what a proxy takes away. `metrics` counts what both do.
     public init(
         publicAddress: Address, publicRoutes: [Route], publicURL: String? = nil, privateAddress: Address,
         privateRoutes: [Route],
-        health: GatewayHealth, limits: ServerLimits = ServerLimits(), logger: Logger,
+        health: GatewayHealth, limits: ServerLimits = ServerLimits(),
+        metrics: GatewayMetrics = GatewayMetrics(), logger: Logger,
         started: @escaping @Sendable (Ports) -> Void = { _ in }
     ) {
         self.publicAddress = publicAddress
@@ -55,6 +57,7 @@ public struct Gateway: Service {
         publicRoot = publicURL.map(ConnectRoutes.path) ?? ""
         self.health = health
         self.limits = limits
+        self.metrics = metrics
         self.logger = logger
         self.started = started
     }
@@ -72,8 +75,8 @@ public struct Gateway: Service {
             if let both { started(both) }
         }
         let listeners = [
-            listener(publicAddress, publicRoutes, root: publicRoot) { notice($0, nil) },
-            listener(privateAddress, privateRoutes, root: "") { notice(nil, $0) },
+            listener(.public, publicAddress, publicRoutes, root: publicRoot) { notice($0, nil) },
+            listener(.private, privateAddress, privateRoutes, root: "") { notice(nil, $0) },
         ]
         var quiet = logger
         quiet.logLevel = .error
@@ -81,10 +84,12 @@ public struct Gateway: Service {
     }
 
     private func listener(
-        _ address: Address, _ routes: [Route], root: String, started: @escaping @Sendable (Int) -> Void
+        _ side: GatewayMetrics.Side, _ address: Address, _ routes: [Route], root: String,
+        started: @escaping @Sendable (Int) -> Void
     ) -> Listener {
         Listener(
             host: address.host, port: address.port, routes: routes + health.routes, limits: limits,
-            logger: logger, page: { PageFrame(root: root).problem($0, $1) }, started: started)
+            side: side, metrics: metrics, logger: logger, page: { PageFrame(root: root).problem($0, $1) },
+            started: started)
     }
 }

@@ -9,7 +9,8 @@ extension Route {
     ///
     /// `publicURL` is how providers reach this listener, without a slash at the end: some sign the address.
     public static func webhooks(
-        _ intake: WebhookIntake, publicURL: @escaping @Sendable () -> String
+        _ intake: WebhookIntake, metrics: GatewayMetrics = GatewayMetrics(),
+        publicURL: @escaping @Sendable () -> String
     ) -> [Route] {
         ["/webhooks/{service}", "/webhooks/{service}/{integration}"].map { path in
             Route("POST", path) { request in
@@ -22,11 +23,17 @@ extension Route {
                     body: request.body)
                 do throws(WebhookProblem) {
                     let answer = try await intake.receive(delivery)
+                    metrics.delivered(delivery.service, outcome: answer.outcome.rawValue)
                     return GatewayResponse(
                         status: answer.status,
                         headers: answer.contentType.map { [("Content-Type", $0)] } ?? [],
                         body: answer.body)
                 } catch {
+                    if error.status == 503 {
+                        metrics.delivered(delivery.service, outcome: "unavailable")
+                    } else {
+                        metrics.delivered(delivery.service, outcome: "refused", reason: error.code)
+                    }
                     throw Problem(error)
                 }
             }

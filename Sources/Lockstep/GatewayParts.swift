@@ -10,6 +10,7 @@ import JobQueue
 import Logging
 import Model
 import OAuth
+import Observability
 import PostgresClient
 import RedisClient
 import ServiceLifecycle
@@ -55,13 +56,14 @@ struct GatewayParts {
         let integrations = IntegrationStore(pool: pool)
         let links = ConnectLinkStore(pool: pool)
         let keys = try GatewayKeys(settings.keys)
+        let metrics = GatewayMetrics(services: registry.services)
         let connect = ConnectRoutes(
             keys: keys, links: links,
             flow: AuthorizationFlow(
                 vault: vault, states: AuthorizationStore(pool: pool), links: links,
                 integrations: integrations, credentials: credentials, http: http),
             integrations: integrations, writer: CredentialWriter(vault: vault, store: credentials),
-            directory: directory, publicURL: { publicURL.withLock { $0 } }, logger: logger
+            directory: directory, publicURL: { publicURL.withLock { $0 } }, metrics: metrics, logger: logger
         ) { id, type in
             try await queue.enqueue(
                 [Array("{\"integration_id\":\(id),\"type\":\"\(type)\"}".utf8)], in: .default)
@@ -99,10 +101,12 @@ struct GatewayParts {
         }
         let gateway = Gateway(
             publicAddress: .init(host: settings.listen.host, port: settings.listen.port),
-            publicRoutes: connect.routes + Route.webhooks(intake) { publicURL.withLock { $0 } },
+            publicRoutes: connect.routes
+                + Route.webhooks(intake, metrics: metrics) { publicURL.withLock { $0 } },
             publicURL: settings.publicURL,
             privateAddress: .init(host: settings.privateListen.host, port: settings.privateListen.port),
-            privateRoutes: api.routes + pages.routes, health: health, logger: logger,
+            privateRoutes: api.routes + pages.routes + [Self.metricsRoute(metrics)], health: health,
+            metrics: metrics, logger: logger,
             started: { ports in
                 publicURL.withLock { if $0.isEmpty { $0 = "http://127.0.0.1:\(ports.publicPort)" } }
                 // Who started this process reads the ports from this line.
@@ -114,6 +118,15 @@ struct GatewayParts {
         services = [redis, http, intake, gateway]
         self.pool = pool
         self.probe = probe
+    }
+
+    /// What the gateway counts, in the text format of Prometheus.
+    private static func metricsRoute(_ metrics: GatewayMetrics) -> Route {
+        Route("GET", "/metrics") { _ in
+            GatewayResponse(
+                status: 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
+                body: Array(MetricsText(metrics.metrics).text.utf8))
+        }
     }
 
     /// Throws the exit code of a schema that is not this program's.

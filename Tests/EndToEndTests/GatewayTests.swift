@@ -37,6 +37,24 @@ import Testing
                         headers: [("Authorization", "Bearer \(token)")]))
                 #expect(answer.status == expected)
             }
+            // A notification that nobody can have sent, and what is counted of it.
+            _ = try await http.send(
+                HTTPRequest(
+                    method: "POST", url: "http://127.0.0.1:\(ports.publicPort)/webhooks/stripe", headers: [],
+                    body: Array("{}".utf8)))
+            let hidden = try await http.send(
+                HTTPRequest(method: "GET", url: "http://127.0.0.1:\(ports.publicPort)/metrics", headers: []))
+            #expect(hidden.status == 404)
+            let metrics = try await http.send(
+                HTTPRequest(method: "GET", url: "http://127.0.0.1:\(ports.privatePort)/metrics", headers: []))
+            let text = String(decoding: metrics.body, as: UTF8.self)
+            for line in [
+                #"lockstep_gateway_webhooks_total{outcome="refused",reason="unauthorized",service="stripe"} 1"#,
+                #"lockstep_gateway_request_seconds_count{method="GET",route="/api/v1/health",side="private",status="4xx"} 1"#,
+                #"lockstep_gateway_connections{side="private"} "#, "lockstep_gateway_live_pages 0\n",
+            ] {
+                #expect(text.contains(line), "\(line) is not in \(text)")
+            }
             #expect(await cluster.processes.stopGateway() == .code(0))
         }
     }

@@ -29,6 +29,7 @@ struct ConnectFixture: Sendable {
     let sandbox: String
     let enqueued: LockedBox<[String]>
     let served: ServedGateway
+    let metrics: GatewayMetrics
 
     /// A service whose name is as hostile as a name can be, and one that names itself in its callbacks.
     private static func manifests(_ port: Int) -> [(file: String, text: String)] {
@@ -106,6 +107,7 @@ struct ConnectFixture: Sendable {
         let integrations = IntegrationStore(pool: pool)
         let publicURL = LockedBox("")
         let enqueued = LockedBox<[String]>([])
+        let metrics = GatewayMetrics(services: registry.services)
         let routes = ConnectRoutes(
             keys: keys, links: links,
             flow: AuthorizationFlow(
@@ -113,7 +115,7 @@ struct ConnectFixture: Sendable {
                 integrations: integrations, credentials: credentials,
                 http: HTTPClient(configuration: client, logger: logger)),
             integrations: integrations, writer: CredentialWriter(vault: vault, store: credentials),
-            directory: directory, publicURL: { publicURL.withLock { $0 } }, logger: logger
+            directory: directory, publicURL: { publicURL.withLock { $0 } }, metrics: metrics, logger: logger
         ) { id, type in
             if enqueueFails { throw CancellationError() }
             enqueued.withLock { $0.append("\(id) \(type)") }
@@ -125,7 +127,8 @@ struct ConnectFixture: Sendable {
             try await body(
                 ConnectFixture(
                     pool: pool, keys: keys, vault: vault, url: url, http: served.http,
-                    sandbox: "http://127.0.0.1:\(port)", enqueued: enqueued, served: served))
+                    sandbox: "http://127.0.0.1:\(port)", enqueued: enqueued, served: served, metrics: metrics)
+            )
         }
         await pool.close()
     }

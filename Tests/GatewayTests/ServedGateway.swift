@@ -17,7 +17,8 @@ struct ServedGateway: Sendable {
     static func run(
         publicRoutes: [Route] = [], privateRoutes: [Route] = [], limits: ServerLimits = ServerLimits(),
         finding: GatewayHealth.Finding = .init(ledger: nil, dispatcher: nil), alsoAllowing: [String] = [],
-        logger: Logger? = nil, _ body: @Sendable (ServedGateway) async throws -> Void
+        metrics: GatewayMetrics = GatewayMetrics(), logger: Logger? = nil,
+        _ body: @Sendable (ServedGateway) async throws -> Void
     ) async throws {
         var quiet = Logger(label: "gateway")
         quiet.logLevel = .critical
@@ -25,7 +26,8 @@ struct ServedGateway: Sendable {
         let gateway = Gateway(
             publicAddress: .init(host: "127.0.0.1", port: 0), publicRoutes: publicRoutes,
             privateAddress: .init(host: "127.0.0.1", port: 0), privateRoutes: privateRoutes,
-            health: GatewayHealth { finding }, limits: limits, logger: logger ?? quiet
+            health: GatewayHealth { finding }, limits: limits, metrics: metrics,
+            logger: logger ?? quiet
         ) { notice.yield($0) }
         let group = ServiceGroup(services: [gateway], logger: quiet)
         try await withThrowingTaskGroup { tasks in

@@ -21,6 +21,7 @@ public struct ConnectRoutes: Sendable {
     private let directory: ServiceDirectory
     private let enqueue: @Sendable (_ id: Int64, _ type: String) async throws -> Void
     private let publicURL: @Sendable () -> String
+    private let metrics: GatewayMetrics
     private let logger: Logger
 
     /// `publicURL` is how browsers reach this gateway, without a slash at the end; `enqueue` enqueues a sync of an
@@ -28,7 +29,8 @@ public struct ConnectRoutes: Sendable {
     public init(
         keys: GatewayKeys, links: ConnectLinkStore, flow: AuthorizationFlow, integrations: IntegrationStore,
         writer: CredentialWriter, directory: ServiceDirectory, publicURL: @escaping @Sendable () -> String,
-        logger: Logger, enqueue: @escaping @Sendable (_ id: Int64, _ type: String) async throws -> Void
+        metrics: GatewayMetrics = GatewayMetrics(), logger: Logger,
+        enqueue: @escaping @Sendable (_ id: Int64, _ type: String) async throws -> Void
     ) {
         self.keys = keys
         self.links = links
@@ -37,6 +39,7 @@ public struct ConnectRoutes: Sendable {
         self.writer = writer
         self.directory = directory
         self.publicURL = publicURL
+        self.metrics = metrics
         self.logger = logger
         self.enqueue = enqueue
     }
@@ -46,13 +49,13 @@ public struct ConnectRoutes: Sendable {
         [
             PageFrame.styleRoute,
             Route("GET", "/connect/{service}", for: .person) { request in
-                try await known { try await begin(request) }
+                try await counted(request) { _ in try await begin(request) }
             },
             Route("POST", "/connect/{service}", for: .person) { request in
-                try await known { try await submit(request) }
+                try await counted(request) { _ in try await submit(request) }
             },
             Route("GET", "/oauth/callback", for: .person) { request in
-                try await known { try await finish(request) }
+                try await counted(request) { try await finish(request, naming: $0) }
             },
         ]
     }
@@ -181,7 +184,10 @@ public struct ConnectRoutes: Sendable {
 
     // MARK: The way back
 
-    private func finish(_ request: GatewayRequest) async throws -> GatewayResponse {
+    /// `name` gets the service, which only the state knows.
+    private func finish(
+        _ request: GatewayRequest, naming name: LockedBox<String>
+    ) async throws -> GatewayResponse {
         guard let session = cookie.value(in: request) else {
             throw Problem(
                 400, "foreign_callback",
@@ -193,6 +199,7 @@ public struct ConnectRoutes: Sendable {
             error: request.query["error"])
         let connected = try await mapping {
             try await flow.finishAuthorization(callback, session: session) { service in
+                name.withLock { $0 = service }
                 guard let connector = directory.connector(service),
                     case .consent(let profile, let client) = directory.way(to: connector)
                 else { return nil }
@@ -222,6 +229,29 @@ public struct ConnectRoutes: Sendable {
     }
 
     // MARK: What all share
+
+    /// Counts what comes of a step, by the service that the path names, or that `body` finds.
+    private func counted(
+        _ request: GatewayRequest, _ body: (LockedBox<String>) async throws -> GatewayResponse
+    ) async throws -> GatewayResponse {
+        let service = LockedBox(request.parameters["service"] ?? "")
+        func count(_ outcome: GatewayMetrics.Connection) {
+            metrics.connecting(service.withLock { $0 }, outcome)
+        }
+        do {
+            let response = try await known { try await body(service) }
+            let isBegin = request.method == "GET" && request.path != "/oauth/callback"
+            count(response.status >= 400 ? .refused : isBegin ? .begun : .connected)
+            return response
+        } catch {
+            switch error as? Problem {
+            case let problem? where problem.code == "denied": count(.denied)
+            case let problem? where problem.status < 500: count(.refused)
+            default: count(.failed)
+            }
+            throw error
+        }
+    }
 
     private var pages: ConnectPages { ConnectPages(frame: PageFrame(root: Self.path(of: publicURL()))) }
 

@@ -13,6 +13,9 @@ enum LiveFeed {
     private static let interval: Duration = .seconds(1)
     private static let open = LockedBox(0)
 
+    /// Feeds that are open in this process.
+    static var openCount: Int { open.withLock { $0 } }
+
     static func response(_ render: @escaping @Sendable () async throws -> HTML) -> GatewayResponse {
         GatewayResponse(
             status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")]

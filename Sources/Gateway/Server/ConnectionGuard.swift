@@ -2,9 +2,10 @@
 
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 
-/// Ends connections whose request does not arrive in time, and those whose answer says that they end.
+/// Ends connections whose request does not arrive in time, and those whose answer says that they end. Counts them all.
 ///
 /// The time runs from the head of a request to its end, however many pieces come in between: a sender that trickles a
 /// body keeps its connection no longer than one that is silent. The time for the head itself is the idle time of the channel.
@@ -18,18 +19,28 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private static let linger: TimeAmount = .seconds(1)
 
     private let bodyTime: TimeAmount
+    private let side: GatewayMetrics.Side
+    private let metrics: GatewayMetrics
     private var timer: Scheduled<Void>?
     private var ends = false
+    private var isBroken = false
 
-    init(bodyTime: Duration) {
+    init(bodyTime: Duration, side: GatewayMetrics.Side, metrics: GatewayMetrics) {
         self.bodyTime = TimeAmount(bodyTime)
+        self.side = side
+        self.metrics = metrics
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        metrics.connections(side, changedBy: 1)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
             timer?.cancel()
-            timer = context.eventLoop.assumeIsolated().scheduleTask(in: bodyTime) {
+            timer = context.eventLoop.assumeIsolated().scheduleTask(in: bodyTime) { [metrics] in
+                metrics.refused(for: "slow_body")
                 context.close(promise: nil)
             }
         case .end:
@@ -63,8 +74,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
+    /// A head that is no HTTP, or is over a limit: the server answers it by itself.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A peer that ends early was not refused. Of one that was, the parser complains again when it goes on.
+        if let error = error as? HTTPParserError, error != .invalidEOFState, !isBroken {
+            isBroken = true
+            metrics.refused(for: "bad_head")
+        }
+        context.fireErrorCaught(error)
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
         timer = nil
+        metrics.connections(side, changedBy: -1)
     }
 }

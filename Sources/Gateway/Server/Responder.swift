@@ -12,16 +12,21 @@ struct Responder: HTTPResponder {
 
     private let routes: RouteTable
     private let bodies: BodyReader
+    private let side: GatewayMetrics.Side
+    private let metrics: GatewayMetrics
     private let logger: Logger
     /// How a refusal looks to a person.
     private let page: @Sendable (Problem, String) -> GatewayResponse
 
     init(
-        routes: RouteTable, limits: ServerLimits, logger: Logger,
+        routes: RouteTable, limits: ServerLimits, side: GatewayMetrics.Side, metrics: GatewayMetrics,
+        logger: Logger,
         page: @escaping @Sendable (Problem, String) -> GatewayResponse
     ) {
         self.routes = routes
         bodies = BodyReader(limits: limits)
+        self.side = side
+        self.metrics = metrics
         self.logger = logger
         self.page = page
     }
@@ -40,8 +45,12 @@ struct Responder: HTTPResponder {
                 match.reader == .person ? page(problem, id) : problem.response(to: id)
             if problem.closesConnection { refusal.headers.append(("Connection", "close")) }
             answer = refusal
+            metrics.refused(problem)
         }
-        log(request, path: path, status: answer.status, since: start, id: id)
+        let duration = start.duration(to: .now)
+        metrics.answered(
+            side, route: match.path, method: request.method.rawValue, status: answer.status, in: duration)
+        log(request, path: path, status: answer.status, took: duration, id: id)
         return Self.response(answer, id: id, isHead: isHead)
     }
 
@@ -82,9 +91,8 @@ struct Responder: HTTPResponder {
 
     /// One line for each request. The query and the headers are not in it: they hold tokens and codes.
     private func log(
-        _ request: Request, path: String, status: Int, since start: ContinuousClock.Instant, id: String
+        _ request: Request, path: String, status: Int, took duration: Duration, id: String
     ) {
-        let duration = start.duration(to: .now)
         let milliseconds =
             duration.components.seconds * 1_000 + duration.components.attoseconds / 1_000_000_000_000_000
         logger.log(
@@ -128,6 +136,14 @@ struct Responder: HTTPResponder {
 }
 
 extension RouteTable.Match {
+    /// The path as it was declared; nil for what is nowhere.
+    fileprivate var path: String? {
+        switch self {
+        case .route(let route, _): route.path
+        case .otherMethods, .nothing: nil
+        }
+    }
+
     /// Who reads the answer; what is nowhere is asked for by programs as often as by people.
     fileprivate var reader: Route.Reader {
         switch self {
