@@ -114,7 +114,8 @@ do {
     let housekeeper = Housekeeper(
         store: RetentionStore(pool: pool), lifetimes: lifetimes(settings.retention), logger: logger)
     let sweeper = WebhookSweeper(
-        store: WebhookStore(pool: pool), watches: WatchStore(pool: pool), queue: queue, logger: logger)
+        store: WebhookStore(pool: pool), watches: WatchStore(pool: pool), queue: queue, logger: logger,
+        isReady: { scheduler.problem == nil })
     let actions = ActionSweeper(
         store: ActionStore(pool: pool), queue: queue, logger: logger, isReady: { scheduler.problem == nil })
     var client = HTTPClientConfiguration()

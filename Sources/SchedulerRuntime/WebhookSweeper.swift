@@ -16,29 +16,34 @@ public struct WebhookSweeper: Service {
     private let queue: JobQueue
     private let logger: Logger
     private let interval: Duration
+    private let isReady: @Sendable () -> Bool
 
-    /// A sweeper that looks every `interval`.
+    /// A sweeper that looks every `interval`. Nothing is swept while `isReady` says no: what is enqueued then may be lost, and would
+    /// be taken for enqueued.
     public init(
         store: WebhookStore, watches: WatchStore, queue: JobQueue, logger: Logger,
-        interval: Duration = .seconds(2)
+        interval: Duration = .seconds(2), isReady: @escaping @Sendable () -> Bool
     ) {
         self.store = store
         self.watches = watches
         self.queue = queue
         self.logger = logger
         self.interval = interval
+        self.isReady = isReady
     }
 
     /// Sweeps until graceful shutdown.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                do {
-                    try await sweep()
-                    try await nudge()
-                } catch {
-                    if !Task.isCancelled {
-                        logger.warning("webhooks were not swept", metadata: ["error": "\(error)"])
+                if isReady() {
+                    do {
+                        try await sweep()
+                        try await nudge()
+                    } catch {
+                        if !Task.isCancelled {
+                            logger.warning("webhooks were not swept", metadata: ["error": "\(error)"])
+                        }
                     }
                 }
                 do { try await ContinuousClock().sleep(for: interval) } catch { return }

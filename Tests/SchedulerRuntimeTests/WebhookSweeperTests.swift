@@ -11,11 +11,14 @@ import Testing
 @testable import SchedulerRuntime
 
 @Suite struct `A sweeper of webhooks` {
-    private static func sweeper(_ fixture: SchedulerFixture) -> WebhookSweeper {
+    private static func sweeper(
+        _ fixture: SchedulerFixture, isReady: @escaping @Sendable () -> Bool = { true }
+    ) -> WebhookSweeper {
         WebhookSweeper(
             store: WebhookStore(pool: fixture.pool), watches: WatchStore(pool: fixture.pool),
             queue: fixture.queue,
-            logger: Logger(label: "sweeper") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "sweeper") { _ in SwiftLogNoOpLogHandler() }, interval: .milliseconds(5),
+            isReady: isReady)
     }
 
     private static func accept(_ fixture: SchedulerFixture, integration: Int64, _ event: String) async throws
@@ -54,6 +57,33 @@ import Testing
             let jobs = try await fixture.queue.claim(limit: 10).jobs
             #expect(Set(jobs.map(\.payload.type)) == [.webhook])
             #expect(jobs.count == 3)
+        }
+    }
+
+    @Test func `waits until the scheduler is well`() async throws {
+        try await SchedulerFixture.run { fixture in
+            try await fixture.integrations(1)
+            try await Self.accept(fixture, integration: 1, "e1")
+            _ = try await fixture.pool.query(
+                "UPDATE lockstep.webhook_events SET dispatched_at = now() - interval '1 minute'")
+            let (isReady, asked) = (LockedBox(false), LockedBox(0))
+            let sweeper = Self.sweeper(fixture) {
+                asked.withLock { $0 += 1 }
+                return isReady.withLock { $0 }
+            }
+            let running = Task { try await sweeper.run() }
+            let deadline = ContinuousClock.now + .seconds(20)
+            while asked.withLock({ $0 }) < 10, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(try await fixture.queue.statistics().ready[.high] == 0)
+            isReady.withLock { $0 = true }
+            while try await fixture.queue.statistics().ready[.high] == 0, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(try await fixture.queue.statistics().ready[.high] == 1)
+            running.cancel()
+            try await running.value
         }
     }
 
