@@ -5,6 +5,7 @@ import HTTPTransport
 import Logging
 import Model
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Gateway
@@ -165,7 +166,9 @@ private let echo = Route("POST", "/echo") { request in
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         limit.rlim_cur = min(limit.rlim_max, 8_192)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        try await ServedGateway.run(publicRoutes: [echo]) { served in
+        // What the machine does to any answer at that time: a server that does next to nothing, on threads of its own.
+        let control = try ScriptedServer { _ in [.reply()] }
+        try await ServedGateway.run(publicRoutes: [echo], alsoAllowing: [control.origin]) { served in
             var slow: [RawConnection] = []
             for index in 0..<1_000 {
                 let connection = try await RawConnection.open(port: served.ports.publicPort)
@@ -176,15 +179,25 @@ private let echo = Route("POST", "/echo") { request in
                 slow.append(connection)
             }
             _ = try await served.send("POST", "/echo", body: [1])
-            var times: [Duration] = []
-            for _ in 0..<100 {
+            var (times, others): ([Duration], [Duration]) = ([], [])
+            for _ in 0..<300 {
                 let start = ContinuousClock.now
                 #expect(try await served.send("POST", "/echo", body: [1, 2, 3]).status == 200)
-                times.append(start.duration(to: .now))
+                let middle = ContinuousClock.now
+                let answer = try await served.http.send(HTTPRequest(method: "GET", url: control.url()))
+                #expect(answer.status == 200)
+                times.append(start.duration(to: middle))
+                others.append(middle.duration(to: .now))
             }
-            times.sort()
-            // The median, since a busy machine delays any single one.
-            #expect(times[50] < .milliseconds(50), "median \(times[50]), slowest \(times[99])")
+            // At most one in a hundred may take longer than 50 ms. A busy machine delays some of any server's answers, and it
+            // delays the control's as well, which are asked for in turn: as many again, and as chance has it twice as many, are not
+            // the slow senders' doing. On a quiet machine the control has none, and the promise is what is left.
+            let promise: Duration = .milliseconds(50)
+            let (late, usual) = (times.count { $0 > promise }, others.count { $0 > promise })
+            #expect(
+                late <= times.count / 100 + 2 * usual,
+                "\(late) late ones of \(times.count), \(usual) at the control; the slowest took \(times.max() ?? .zero)"
+            )
             #expect(slow.count { $0.isOpen } == 1_000)
             for connection in slow { try await connection.close() }
         }
