@@ -57,19 +57,17 @@ public struct AuthorizationFlow: Sendable {
     private let vault: CredentialVault
     private let states: AuthorizationStore
     private let links: ConnectLinkStore
-    private let integrations: IntegrationStore
     private let credentials: CredentialStore
     private let http: HTTPClient
 
     /// What connecting needs.
     public init(
         vault: CredentialVault, states: AuthorizationStore, links: ConnectLinkStore,
-        integrations: IntegrationStore, credentials: CredentialStore, http: HTTPClient
+        credentials: CredentialStore, http: HTTPClient
     ) {
         self.vault = vault
         self.states = states
         self.links = links
-        self.integrations = integrations
         self.credentials = credentials
         self.http = http
     }
@@ -106,9 +104,12 @@ public struct AuthorizationFlow: Sendable {
     /// connected.
     ///
     /// `profile` and `client` are asked for by the service that the state names. Throws `invalidCallback` for a state that is
-    /// unknown, of another session, used or too old.
+    /// unknown, of another session, used or too old. Of a credential that is replaced the secrets that `keeping` names for the
+    /// service stay; when it cannot be opened, `unreadable` hears why.
     public func finishAuthorization(
         _ callback: Authorization.Callback, session: SecretString,
+        keeping: (String) -> Set<String> = { _ in [] },
+        unreadable: @Sendable (_ id: Int64, _ reason: String) -> Void = { _, _ in },
         service: (String) -> (profile: OAuthProfile, client: OAuthClient)?
     ) async throws(CredentialError) -> Connected {
         guard let state = callback.state else {
@@ -133,27 +134,21 @@ public struct AuthorizationFlow: Sendable {
                 profile: profile, client: client, secrets: [:], configuration: [:]
             )
             .exchange(code: code, redirectURI: pending.redirectURI, verifier: verifier)
-            return try await using(Self.ticket(secrets)) {
-                try await store(try await redeem(request, profile), pending)
-            }
+            let ticket = Self.ticket(secrets)
+            // Before the code is redeemed, so that of two browsers with one link mostly the first alone gets tokens. The transaction
+            // that keeps them decides.
+            if let ticket, try await links.state(of: ticket) != .open { throw CredentialWriter.linkOver }
+            let grant = try await redeem(request, profile)
+            let names = keeping(pending.key.service)
+            var tokens = ["access_token": grant.accessToken]
+            if let token = grant.refreshToken { tokens["refresh_token"] = token }
+            let (id, isNew) = try await CredentialWriter(vault: vault, store: credentials).connect(
+                pending.key, configuration: pending.configuration, ticket: ticket, secrets: tokens,
+                kind: .oauth2, lifetime: grant.lifetime, scopes: grant.scopes,
+                keeping: { name, _ in names.contains(name) }, unreadable: unreadable)
+            return Connected(id: id, key: pending.key, isNew: isNew)
         } catch {
             throw Self.mapped(error)
-        }
-    }
-
-    /// Runs `body` with a link used up; when it fails the link works again.
-    private func using(
-        _ ticket: ConnectTicket?, _ body: () async throws -> Connected
-    ) async throws -> Connected {
-        guard let ticket else { return try await body() }
-        guard try await links.use(ticket) else {
-            throw CredentialError(.invalidCallback, "the link was used before, or its time is over")
-        }
-        do {
-            return try await body()
-        } catch {
-            try await links.release(ticket)
-            throw error
         }
     }
 
@@ -184,17 +179,6 @@ public struct AuthorizationFlow: Sendable {
                 }
             throw CredentialError(code, "the code was not redeemed: \(failure.detail)")
         }
-    }
-
-    private func store(
-        _ grant: TokenGrant, _ pending: PendingAuthorization
-    ) async throws -> Connected {
-        var secrets = ["access_token": grant.accessToken]
-        if let token = grant.refreshToken { secrets["refresh_token"] = token }
-        let (id, isNew) = try await integrations.add(pending.key, configuration: pending.configuration)
-        try await CredentialWriter(vault: vault, store: credentials).write(
-            secrets, kind: .oauth2, lifetime: grant.lifetime, scopes: grant.scopes, to: id)
-        return Connected(id: id, key: pending.key, isNew: isNew)
     }
 
     /// Binds the sealed verifier to its state.

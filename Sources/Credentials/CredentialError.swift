@@ -16,6 +16,8 @@ public struct CredentialError: Error, Sendable, CustomStringConvertible {
         case invalid
         /// The callback does not belong to what was begun, or comes too late.
         case invalidCallback = "invalid_callback"
+        /// The link was used before, or its time is over.
+        case linkOver = "link_over"
         /// The user or the provider said no.
         case denied
     }

@@ -48,6 +48,50 @@ public struct CredentialWriter: Sendable {
             .unavailable, "the credential of integration \(id) is changed all the time; try again")
     }
 
+    /// Connects an account with these secrets in one transaction, which uses the link up. Of the credential that is replaced those
+    /// secrets stay that `keeping` names and that are not given anew; it gets their kind.
+    ///
+    /// When the old credential cannot be opened nothing of it stays, and `unreadable` hears why.
+    public func connect(
+        _ key: IntegrationKey, configuration: [UInt8], ticket: ConnectTicket?,
+        secrets: [String: SecretString],
+        kind: CredentialKind = .fixed, lifetime: TokenLifetime? = nil, scopes: [String]? = nil,
+        keeping: @Sendable (_ name: String, _ kind: CredentialKind?) -> Bool,
+        unreadable: @Sendable (_ id: Int64, _ reason: String) -> Void
+    ) async throws(CredentialError) -> (id: Int64, isNew: Bool) {
+        let outcome: ConnectOutcome
+        do {
+            outcome = try await store.connect(key, configuration: configuration, ticket: ticket) { id, old in
+                var all = secrets
+                if let old {
+                    do throws(VaultError) {
+                        let kept = try vault.open(
+                            old.ciphertext, for: id, kind: old.kind, version: old.version)
+                        let oldKind = CredentialKind(rawValue: old.kind)
+                        for (name, value) in kept where all[name] == nil && keeping(name, oldKind) {
+                            all[name] = value
+                        }
+                    } catch {
+                        unreadable(id, error.message)
+                    }
+                }
+                return try seal(all, kind, lifetime, scopes, version: (old?.version ?? 0) + 1, id)
+            }
+        } catch let error as StoreError {
+            throw CredentialError(error)
+        } catch let error as VaultError {
+            throw CredentialError(error)
+        } catch {
+            throw CredentialError(.unavailable, "unexpected error: \(error)")
+        }
+        switch outcome {
+        case .connected(let id, let isNew): return (id, isNew)
+        case .linkOver: throw Self.linkOver
+        }
+    }
+
+    static let linkOver = CredentialError(.linkOver, "the link was used before, or its time is over")
+
     /// Seals secrets for one version of one row.
     func seal(
         _ secrets: [String: SecretString], _ kind: CredentialKind, _ lifetime: TokenLifetime?,

@@ -61,8 +61,8 @@ struct GatewayParts {
             keys: keys, links: links,
             flow: AuthorizationFlow(
                 vault: vault, states: AuthorizationStore(pool: pool), links: links,
-                integrations: integrations, credentials: credentials, http: http),
-            integrations: integrations, writer: CredentialWriter(vault: vault, store: credentials),
+                credentials: credentials, http: http),
+            writer: CredentialWriter(vault: vault, store: credentials),
             directory: directory, publicURL: { publicURL.withLock { $0 } }, metrics: metrics, logger: logger
         ) { id, type in
             try await queue.enqueue(

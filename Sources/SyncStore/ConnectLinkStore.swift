@@ -48,16 +48,4 @@ public struct ConnectLinkStore: Sendable {
         if rows.bool(0, 1) == true { return .used }
         return rows.bool(0, 0) == false ? .open : .expired
     }
-
-    /// Uses a link up. False when its time is over, or it was used before.
-    public func use(_ ticket: ConnectTicket) async throws(StoreError) -> Bool {
-        let rows = try await store.query(
-            StoreSQL.linkUse, [.bytea(ticket.hash), .int(ticket.expiresAt.microseconds)])
-        return rows.count > 0
-    }
-
-    /// Makes a link work again whose use came to nothing.
-    public func release(_ ticket: ConnectTicket) async throws(StoreError) {
-        _ = try await store.query(StoreSQL.linkRelease, [.bytea(ticket.hash)])
-    }
 }

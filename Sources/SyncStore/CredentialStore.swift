@@ -71,7 +71,7 @@ public struct RefreshClaim: Sendable {
 
 /// The credentials of the ledger.
 public struct CredentialStore: Sendable {
-    private let store: SyncStore
+    let store: SyncStore
 
     /// A store on that database; nothing is sent yet.
     public init(pool: PostgresPool) {
@@ -86,12 +86,14 @@ public struct CredentialStore: Sendable {
 
     /// Stores a sealed credential in place of the one before. False, with nothing changed, when a version as new is there.
     public func put(_ secrets: SealedSecrets, of id: Int64) async throws(StoreError) -> Bool {
-        let parameters: [PostgresParameter] =
-            [
-                .int(id), .text(secrets.kind), .text(secrets.keyID), .int(secrets.version),
-                .bytea(secrets.ciphertext),
-            ] + secrets.times + [.textArray((secrets.scopes ?? []).map { Array($0.utf8) })]
-        return try await store.query(StoreSQL.credentialPut, parameters).count > 0
+        try await store.query(StoreSQL.credentialPut, Self.parameters(secrets, of: id)).count > 0
+    }
+
+    static func parameters(_ secrets: SealedSecrets, of id: Int64) -> [PostgresParameter] {
+        [
+            .int(id), .text(secrets.kind), .text(secrets.keyID), .int(secrets.version),
+            .bytea(secrets.ciphertext),
+        ] + secrets.times + [.textArray((secrets.scopes ?? []).map { Array($0.utf8) })]
     }
 
     /// Nil when there is no such integration.

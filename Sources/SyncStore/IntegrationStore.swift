@@ -82,9 +82,18 @@ public struct IntegrationStore: Sendable {
     public func add(
         _ key: IntegrationKey, configuration: [UInt8]
     ) async throws(StoreError) -> (id: Int64, isNew: Bool) {
-        let rows = try await store.query(
-            StoreSQL.integrationAdd,
-            [.text(key.userID), .text(key.service), .text(key.account), .textBytes(configuration)])
+        try Self.added(
+            try await store.query(StoreSQL.integrationAdd, Self.parameters(key, configuration)), key)
+    }
+
+    static func parameters(_ key: IntegrationKey, _ configuration: [UInt8]) -> [PostgresParameter] {
+        [.text(key.userID), .text(key.service), .text(key.account), .textBytes(configuration)]
+    }
+
+    /// Reads the reply of the statement that adds.
+    static func added(
+        _ rows: PostgresRows, _ key: IntegrationKey
+    ) throws(StoreError) -> (id: Int64, isNew: Bool) {
         guard rows.count > 0 else {
             throw StoreError(.duplicate, "\(key) is being erased; add it again when that is done")
         }

@@ -15,7 +15,7 @@ import Vault
     private func flow(_ fixture: Fixture) -> AuthorizationFlow {
         AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
-            links: ConnectLinkStore(pool: fixture.pool), integrations: fixture.integrations,
+            links: ConnectLinkStore(pool: fixture.pool),
             credentials: fixture.store, http: fixture.http)
     }
 

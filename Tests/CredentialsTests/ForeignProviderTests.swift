@@ -67,7 +67,7 @@ private let foreignProvider = ProcessInfo.processInfo.environment["OIDC_PROVIDER
         let flow = AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
             links: ConnectLinkStore(pool: fixture.pool),
-            integrations: fixture.integrations, credentials: fixture.store, http: http)
+            credentials: fixture.store, http: http)
         let url = try await flow.beginAuthorization(
             .init(
                 key: IntegrationKey(userID: "u_7", service: "foreign"), redirectURI: redirect,

@@ -87,7 +87,7 @@ import Vault
         let flow = AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
             links: ConnectLinkStore(pool: fixture.pool),
-            integrations: fixture.integrations, credentials: fixture.store, http: http)
+            credentials: fixture.store, http: http)
         let url = try await flow.beginAuthorization(
             .init(
                 key: IntegrationKey(userID: "u_1", service: service), redirectURI: redirect,

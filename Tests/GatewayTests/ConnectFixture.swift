@@ -104,7 +104,6 @@ struct ConnectFixture: Sendable {
         client.addressPolicy = .allowing(hosts: ["127.0.0.1:\(port)"])
         let links = ConnectLinkStore(pool: pool)
         let credentials = CredentialStore(pool: pool)
-        let integrations = IntegrationStore(pool: pool)
         let publicURL = LockedBox("")
         let enqueued = LockedBox<[String]>([])
         let metrics = GatewayMetrics(services: registry.services)
@@ -112,9 +111,9 @@ struct ConnectFixture: Sendable {
             keys: keys, links: links,
             flow: AuthorizationFlow(
                 vault: vault, states: AuthorizationStore(pool: pool), links: links,
-                integrations: integrations, credentials: credentials,
+                credentials: credentials,
                 http: HTTPClient(configuration: client, logger: logger)),
-            integrations: integrations, writer: CredentialWriter(vault: vault, store: credentials),
+            writer: CredentialWriter(vault: vault, store: credentials),
             directory: directory, publicURL: { publicURL.withLock { $0 } }, metrics: metrics, logger: logger
         ) { id, type in
             if enqueueFails { throw CancellationError() }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Credentials
 import Foundation
 import HTTPTransport
 import Model
@@ -45,7 +46,7 @@ import Testing
             #expect(try await first.get(ways[0]).status == 200)
             let token = try await fixture.secrets()
 
-            #expect(try await second.get(ways[1]).status == 400)
+            #expect(try await second.get(ways[1]).status == 410)
             #expect(try await fixture.secrets() == token)
             let again = try await Browser(fixture.http).get(link)
             #expect(again.status == 410 && again.text.contains("used already"))
@@ -155,6 +156,84 @@ import Testing
             #expect(config.text(0, 0) == #"{"shop": "one", "region": "eu"}"#)
             #expect(fixture.enqueued.withLock { $0 } == ["1 full"])
             #expect(try await browser.submit(target, hidden + values).status == 410)
+        }
+    }
+
+    @Test(arguments: ["odd", "acme"])
+    func `keeps a link whose use came to nothing, also when nobody can give it back`(
+        _ service: String
+    ) async throws {
+        try await ConnectFixture.run { fixture in
+            let link = try await fixture.link(service)
+            let browser = Browser(fixture.http)
+            func connect() async throws -> HTTPResponse {
+                let begun = try await browser.get(link)
+                if service == "acme" {
+                    return try await browser.get(try await fixture.consent(try #require(begun.location)))
+                }
+                let hidden = ["link", "check"].map { ($0, begun.field($0) ?? "") }
+                return try await browser.submit(
+                    "\(fixture.url)/connect/odd", hidden + [("field.api_key", "k"), ("field.shop", "one")])
+            }
+            // The database goes away when the credential is about to be stored, and whatever would be mended later is not.
+            for statement in [
+                """
+                CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$
+                """,
+                "CREATE TRIGGER die BEFORE INSERT ON lockstep.credentials FOR EACH ROW EXECUTE FUNCTION die()",
+                "CREATE TRIGGER die BEFORE DELETE ON lockstep.connect_links FOR EACH ROW EXECUTE FUNCTION die()",
+            ] { _ = try await fixture.pool.query(statement) }
+            let failed = try await connect()
+            #expect(failed.status == 503, "\(failed.text)")
+            #expect(try await fixture.count("connect_links") == 0)
+            #expect(try await fixture.count("integrations") == 0)
+            for table in ["credentials", "connect_links"] {
+                _ = try await fixture.pool.query("DROP TRIGGER die ON lockstep.\(table)")
+            }
+            #expect(try await connect().status == 200)
+            #expect(try await fixture.count("connect_links") == 1)
+            #expect(try await browser.get(link).status == 410)
+        }
+    }
+
+    @Test func `replaces a credential but for what the user was not asked for`() async throws {
+        try await ConnectFixture.run { fixture in
+            let writer = CredentialWriter(vault: fixture.vault, store: CredentialStore(pool: fixture.pool))
+            func store(_ service: String, _ secrets: [String: SecretString]) async throws {
+                let added = try await IntegrationStore(pool: fixture.pool).add(
+                    IntegrationKey(userID: "u_7", service: service), configuration: Array("{}".utf8))
+                try await writer.write(secrets, to: added.id)
+            }
+            try await store(
+                "odd", ["api_key": SecretString("old"), "webhook_secret": SecretString("whsec")])
+            let browser = Browser(fixture.http)
+            let form = try await browser.get(try await fixture.link("odd"))
+            let hidden = ["link", "check"].map { ($0, form.field($0) ?? "") }
+            let done = try await browser.submit(
+                "\(fixture.url)/connect/odd", hidden + [("field.api_key", "new"), ("field.shop", "one")])
+            #expect(done.status == 200)
+            #expect(try await fixture.secrets() == ["api_key": "new", "webhook_secret": "whsec"])
+
+            // Of what tokens are read with, nothing old stays.
+            _ = try await fixture.pool.query("DELETE FROM lockstep.integrations")
+            try await store(
+                "slack",
+                [
+                    "token": SecretString("xoxp-old"), "client_id": SecretString("own"),
+                    "webhook_secret": SecretString("whsec"),
+                ])
+            let page = try #require(try await browser.get(try await fixture.link("slack")).location)
+            #expect(try await browser.get(try await fixture.consent(page)).status == 200)
+            let secrets = try await fixture.secrets()
+            #expect(secrets["webhook_secret"] == "whsec" && secrets["access_token"] != nil)
+            #expect(secrets["token"] == nil && secrets["client_id"] == nil)
+
+            // What cannot be opened is no reason not to connect.
+            _ = try await fixture.pool.query("UPDATE lockstep.credentials SET ciphertext = 'x'")
+            let again = try #require(try await browser.get(try await fixture.link("slack")).location)
+            #expect(try await browser.get(try await fixture.consent(again)).status == 200)
+            #expect(try await fixture.secrets()["webhook_secret"] == nil)
         }
     }
 

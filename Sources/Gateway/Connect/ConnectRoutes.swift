@@ -16,7 +16,6 @@ public struct ConnectRoutes: Sendable {
     private let keys: GatewayKeys
     private let links: ConnectLinkStore
     private let flow: AuthorizationFlow
-    private let integrations: IntegrationStore
     private let writer: CredentialWriter
     private let directory: ServiceDirectory
     private let enqueue: @Sendable (_ id: Int64, _ type: String) async throws -> Void
@@ -27,7 +26,7 @@ public struct ConnectRoutes: Sendable {
     /// `publicURL` is how browsers reach this gateway, without a slash at the end; `enqueue` enqueues a sync of an
     /// integration.
     public init(
-        keys: GatewayKeys, links: ConnectLinkStore, flow: AuthorizationFlow, integrations: IntegrationStore,
+        keys: GatewayKeys, links: ConnectLinkStore, flow: AuthorizationFlow,
         writer: CredentialWriter, directory: ServiceDirectory, publicURL: @escaping @Sendable () -> String,
         metrics: GatewayMetrics = GatewayMetrics(), logger: Logger,
         enqueue: @escaping @Sendable (_ id: Int64, _ type: String) async throws -> Void
@@ -35,7 +34,6 @@ public struct ConnectRoutes: Sendable {
         self.keys = keys
         self.links = links
         self.flow = flow
-        self.integrations = integrations
         self.writer = writer
         self.directory = directory
         self.publicURL = publicURL
@@ -147,18 +145,15 @@ public struct ConnectRoutes: Sendable {
                 configuration[field.name] = value
             }
         }
-        guard try await links.use(link.ticket) else { throw Self.usedLink }
-        let added: (id: Int64, isNew: Bool)
-        do {
-            added = try await integrations.add(
-                link.key,
-                configuration: Array(
-                    try JSONSerialization.data(withJSONObject: configuration, options: .sortedKeys)))
-            let values = secrets
-            try await mapping { try await writer.write(values, to: added.id) }
-        } catch {
-            try await links.release(link.ticket)
-            throw error
+        let values = secrets
+        let settings = try JSONSerialization.data(withJSONObject: configuration, options: .sortedKeys)
+        let notifying = Self.notifying(connector)
+        // What the form does not ask for stays, such as the secret of notifications; of tokens nothing else does.
+        let added = try await mapping {
+            try await writer.connect(
+                link.key, configuration: Array(settings), ticket: link.ticket, secrets: values,
+                keeping: { name, kind in kind == .fixed || notifying.contains(name) },
+                unreadable: unreadable)
         }
         return await welcome(added.id, isNew: added.isNew, key: link.key, title: connector.title)
     }
@@ -198,7 +193,10 @@ public struct ConnectRoutes: Sendable {
             code: request.query["code"].map { SecretString($0) }, issuer: request.query["iss"],
             error: request.query["error"])
         let connected = try await mapping {
-            try await flow.finishAuthorization(callback, session: session) { service in
+            try await flow.finishAuthorization(
+                callback, session: session,
+                keeping: { directory.connector($0).map(Self.notifying) ?? [] }, unreadable: unreadable
+            ) { service in
                 name.withLock { $0 = service }
                 guard let connector = directory.connector(service),
                     case .consent(let profile, let client) = directory.way(to: connector)
@@ -229,6 +227,20 @@ public struct ConnectRoutes: Sendable {
     }
 
     // MARK: What all share
+
+    /// The secret that proves a connector's notifications: it outlives the credential that its account is read with.
+    private static func notifying(_ connector: any Connector) -> Set<String> {
+        connector.webhook.map { [$0.secret] } ?? []
+    }
+
+    private var unreadable: @Sendable (Int64, String) -> Void {
+        let logger = logger
+        return { id, reason in
+            logger.warning(
+                "the credential that is replaced cannot be opened; nothing of it stays",
+                metadata: ["integration": "\(id)", "reason": "\(reason)"])
+        }
+    }
 
     /// Counts what comes of a step, by the service that the path names, or that `body` finds.
     private func counted(
@@ -292,6 +304,7 @@ public struct ConnectRoutes: Sendable {
                     400, "foreign_callback",
                     "This was not begun in this browser, was finished already, or took too long. Open your link again."
                 )
+            case .linkOver: throw Self.usedLink
             case .denied:
                 throw Problem(
                     422, "denied",
