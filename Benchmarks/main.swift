@@ -5,18 +5,19 @@ import Foundation
 import Logging
 import Observability
 
-// Usage: lockstep-bench [a] [b] [c] [d] [e] [f] [cron] [--records N] [--integrations N] [--jobs N]. Prints each figure beside the limit measured in the same run.
+// Usage: lockstep-bench [a] [b] [c] [d] [e] [f] [g] [cron] [--records N] [--integrations N] [--jobs N] [--accounts N]. Prints each figure beside the limit measured in the same run.
 
 LineLogHandler.bootstrap(format: .text, level: .error)
 var parts: Set<String> = []
 var records = 1_000_000
 var integrations = 1_000_000
 var jobs = 1_000_000
+var accounts = 100_000
 var arguments = Array(CommandLine.arguments.dropFirst())
 while !arguments.isEmpty {
     let argument = arguments.removeFirst()
     switch argument {
-    case "a", "b", "c", "d", "e", "f", "cron": parts.insert(argument)
+    case "a", "b", "c", "d", "e", "f", "g", "cron": parts.insert(argument)
     case "--records":
         guard let text = arguments.first, let number = Int(text), number >= 5_000, number % 5_000 == 0 else {
             print("--records: a multiple of 5,000")
@@ -39,15 +40,22 @@ while !arguments.isEmpty {
         }
         arguments.removeFirst()
         jobs = number
+    case "--accounts":
+        guard let text = arguments.first, let number = Int(text), number >= 10_000, number % 1_000 == 0 else {
+            print("--accounts: a multiple of 1,000, at least 10,000")
+            exit(64)
+        }
+        arguments.removeFirst()
+        accounts = number
     default:
         print(
-            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [e] [f] [cron] [--records N] "
-                + "[--integrations N] [--jobs N]"
+            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [e] [f] [g] [cron] [--records N] "
+                + "[--integrations N] [--jobs N] [--accounts N]"
         )
         exit(64)
     }
 }
-if parts.isEmpty { parts = ["a", "b", "c", "d", "e", "f", "cron"] }
+if parts.isEmpty { parts = ["a", "b", "c", "d", "e", "f", "g", "cron"] }
 
 if parts.contains("cron") {
     do { try CronBench.run() } catch {
@@ -69,6 +77,7 @@ do {
     if parts.contains("f") {
         try await BacklogBench(url: environment.cluster.servers.redisURL, jobs: jobs).run()
     }
+    if parts.contains("g") { try await PageBench(environment: environment, integrations: accounts).run() }
 } catch {
     print("benchmark failed: \(error)")
     await environment.stop()

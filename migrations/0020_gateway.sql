@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who holds an idempotency key, and what became of each notification.
+-- Who holds an idempotency key, what became of each notification, and the health of one integration.
 
 -- Made anew by each request that claims the key: one that was overtaken can neither answer for the key nor give it back.
 ALTER TABLE lockstep.idempotency_keys ADD COLUMN owner bytea;
@@ -53,5 +53,13 @@ BEGIN
         RETURNING e.id, e.integration_id, e.status, e.service, e.event_id
     )
     SELECT * FROM kept ORDER BY 1;
+END
+$$;
+
+-- The health of an integration by the rules of the view, null when there is none. A statement that asks the view about several
+-- looks at the runs of all integrations; here the one is known when it is planned.
+CREATE FUNCTION lockstep.health_of(p_integration_id bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT h.status FROM lockstep.integration_health h WHERE h.integration_id = p_integration_id);
 END
 $$;

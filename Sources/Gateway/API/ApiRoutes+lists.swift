@@ -24,8 +24,9 @@ extension ApiRoutes {
             },
             read("/health") { request in
                 try request.allow([])
+                let fleet = try await figures.value().0
                 return JSON.object([
-                    ("services", .text(try await reader.health())),
+                    ("services", .text(fleet.services)), ("counted_at", .string(fleet.at.rfc3339)),
                     ("alerts", .text(try await reader.alerts())),
                 ]).response()
             },

@@ -21,6 +21,7 @@ public struct ApiRoutes: Sendable {
     private let idempotency: IdempotencyStore
     private let token: AdminToken
     private let rate: LockedBox<TokenBucket>
+    let figures: Refreshed<FleetFigures>
     let logger: Logger
 
     /// Without `token` everything is refused. Up to `ratePerSecond` requests a second are answered, and twice as many at
@@ -42,6 +43,7 @@ public struct ApiRoutes: Sendable {
         self.keys = keys
         self.publicURL = publicURL
         self.logger = logger
+        figures = FleetFigures.refreshed(reader, logger: logger)
         rate = LockedBox(
             TokenBucket(rate: Double(ratePerSecond), burst: Double(2 * ratePerSecond), at: .now))
     }

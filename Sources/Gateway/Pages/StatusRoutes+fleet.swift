@@ -8,7 +8,7 @@ import SyncStore
 
 extension StatusRoutes {
     func fleet(_ check: String) async throws -> GatewayResponse {
-        let hours: [PageModels.Hour] = try PageModels.read(try await reader.activity())
+        let hours: [PageModels.Hour] = try PageModels.read(try await figures.value().0.hours)
         return framed(
             "Fleet", check,
             """
@@ -23,8 +23,14 @@ extension StatusRoutes {
     /// Figures, services and alerts.
     func liveFleet() async throws -> HTML {
         let now = try await reader.now()
-        let services: [PageModels.Service] = try PageModels.read(try await reader.health())
+        let (fleet, isNew) = try await figures.value()
+        let services: [PageModels.Service] = try PageModels.read(fleet.services)
         let alerts: [PageModels.Alert] = try PageModels.read(try await reader.alerts())
+        // Always the same words of the same figures: a page that is kept fresh is sent only what has changed.
+        let age: HTML? =
+            isNew
+            ? nil
+            : "<p class=\"muted\">Counted at \(String(fleet.at.rfc3339.dropFirst(11).prefix(8))) UTC, anew every few seconds.</p>"
         return """
             \(await figures(services))
             <h2>Services</h2>
@@ -32,6 +38,7 @@ extension StatusRoutes {
                 ["Service", "Health", "Accounts", "Last success", "Runs in 24 hours", "Failed"],
                 numbers: [2, 4, 5],
                 services.map { row(of: $0, Ago(now: now)) }, none: "No account is connected yet."))
+            \(age)
             <h2>Alerts</h2>
             \(table(
                 ["Since", "What", "Where", "Detail"],

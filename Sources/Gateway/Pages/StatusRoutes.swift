@@ -18,6 +18,7 @@ public struct StatusRoutes: Sendable {
     let publicURL: @Sendable () -> String
     let session: PageSession
     let frame = PageFrame(root: "")
+    let figures: Refreshed<FleetFigures>
     private let logger: Logger
 
     /// How many rows a page shows.
@@ -38,6 +39,7 @@ public struct StatusRoutes: Sendable {
         self.keys = keys
         self.publicURL = publicURL
         self.logger = logger
+        figures = FleetFigures.refreshed(reader, logger: logger)
         session = PageSession(keys: keys, token: token)
     }
 

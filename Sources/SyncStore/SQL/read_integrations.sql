@@ -2,7 +2,7 @@
 -- after id, limit. Reply: id, JSON.
 SELECT i.id, jsonb_build_object(
     'id', i.id, 'user_id', i.user_id, 'service', i.service, 'account', i.account, 'status', i.status,
-    'health', h.status, 'created_at', i.created_at, 'last_success_at', s.last_success_at,
+    'health', lockstep.health_of(i.id), 'created_at', i.created_at, 'last_success_at', s.last_success_at,
     'running', r.run, 'last_error', e.error)::text
 FROM (
     SELECT * FROM lockstep.integrations
@@ -10,9 +10,6 @@ FROM (
         AND ($3::text IS NULL OR status = $3) AND id > $4
     ORDER BY id LIMIT $5
 ) i
-LEFT JOIN LATERAL (
-    SELECT status FROM lockstep.integration_health WHERE integration_id = i.id
-) h ON true
 LEFT JOIN LATERAL (
     SELECT max(last_success_at) AS last_success_at FROM lockstep.sync_state WHERE integration_id = i.id
 ) s ON true
