@@ -125,13 +125,18 @@ public struct LedgerReader: Sendable {
     }
 
     /// A JSON array of the services with their health.
-    public func health() async throws(StoreError) -> [UInt8] { try await array(StoreSQL.readHealth, []) }
+    public func health() async throws(StoreError) -> [UInt8] {
+        try await array(StoreSQL.readHealth, [], deadline: Self.countLimit)
+    }
 
     /// A JSON array of the last 24 hours: runs that succeeded and failed, and records that changed; of one integration, or
     /// of all.
     public func activity(of id: Int64? = nil) async throws(StoreError) -> [UInt8] {
-        try await array(StoreSQL.readActivity, [id.map { .int($0) } ?? .null])
+        try await array(StoreSQL.readActivity, [id.map { .int($0) } ?? .null], deadline: Self.countLimit)
     }
+
+    /// What looks at all runs of a day may take long when there are many millions.
+    private static let countLimit: Duration = .seconds(60)
 
     /// The time by which all that is stored is dated.
     public func now() async throws(StoreError) -> Timestamp {
@@ -154,9 +159,9 @@ public struct LedgerReader: Sendable {
     }
 
     private func array(
-        _ sql: String, _ parameters: [PostgresParameter]
+        _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil
     ) async throws(StoreError) -> [UInt8] {
-        Array((try await store.query(sql, parameters).text(0, 0) ?? "[]").utf8)
+        Array((try await store.query(sql, parameters, deadline: deadline).text(0, 0) ?? "[]").utf8)
     }
 
     private func changes(

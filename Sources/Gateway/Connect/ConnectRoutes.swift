@@ -20,8 +20,8 @@ public struct ConnectRoutes: Sendable {
     private let directory: ServiceDirectory
     private let enqueue: @Sendable (_ id: Int64, _ type: String) async throws -> Void
     private let publicURL: @Sendable () -> String
-    private let metrics: GatewayMetrics
-    private let logger: Logger
+    let metrics: GatewayMetrics
+    let logger: Logger
 
     /// `publicURL` is how browsers reach this gateway, without a slash at the end; `enqueue` enqueues a sync of an
     /// integration.
@@ -103,7 +103,7 @@ public struct ConnectRoutes: Sendable {
         }
     }
 
-    private static let usedLink = Problem(
+    static let usedLink = Problem(
         410, "used_link", "This link was used already. Ask for a new one to connect again.")
 
     // MARK: The form
@@ -228,43 +228,6 @@ public struct ConnectRoutes: Sendable {
 
     // MARK: What all share
 
-    /// The secret that proves a connector's notifications: it outlives the credential that its account is read with.
-    private static func notifying(_ connector: any Connector) -> Set<String> {
-        connector.webhook.map { [$0.secret] } ?? []
-    }
-
-    private var unreadable: @Sendable (Int64, String) -> Void {
-        let logger = logger
-        return { id, reason in
-            logger.warning(
-                "the credential that is replaced cannot be opened; nothing of it stays",
-                metadata: ["integration": "\(id)", "reason": "\(reason)"])
-        }
-    }
-
-    /// Counts what comes of a step, by the service that the path names, or that `body` finds.
-    private func counted(
-        _ request: GatewayRequest, _ body: (LockedBox<String>) async throws -> GatewayResponse
-    ) async throws -> GatewayResponse {
-        let service = LockedBox(request.parameters["service"] ?? "")
-        func count(_ outcome: GatewayMetrics.Connection) {
-            metrics.connecting(service.withLock { $0 }, outcome)
-        }
-        do {
-            let response = try await known { try await body(service) }
-            let isBegin = request.method == "GET" && request.path != "/oauth/callback"
-            count(response.status >= 400 ? .refused : isBegin ? .begun : .connected)
-            return response
-        } catch {
-            switch error as? Problem {
-            case let problem? where problem.code == "denied": count(.denied)
-            case let problem? where problem.status < 500: count(.refused)
-            default: count(.failed)
-            }
-            throw error
-        }
-    }
-
     private var pages: ConnectPages { ConnectPages(frame: PageFrame(root: Self.path(of: publicURL()))) }
 
     private var cookie: SessionCookie {
@@ -278,48 +241,5 @@ public struct ConnectRoutes: Sendable {
             let slash = url[scheme.upperBound...].firstIndex(of: "/")
         else { return "" }
         return String(url[slash...])
-    }
-
-    /// An outage of the ledger, or of the queue, is no fault of ours: it says when to try again.
-    private func known<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do {
-            return try await body()
-        } catch {
-            if let problem = Problem(error) { throw problem }
-            throw error
-        }
-    }
-
-    /// A failure in words for the user; the operator's are logged.
-    private func mapping<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do {
-            return try await body()
-        } catch let error as CredentialError {
-            logger.warning(
-                "an account was not connected",
-                metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
-            switch error.code {
-            case .invalidCallback:
-                throw Problem(
-                    400, "foreign_callback",
-                    "This was not begun in this browser, was finished already, or took too long. Open your link again."
-                )
-            case .linkOver: throw Self.usedLink
-            case .denied:
-                throw Problem(
-                    422, "denied",
-                    "The access was not granted. To connect, open your link again and allow it.")
-            case .invalid:
-                throw Problem(422, "invalid_values", "These values cannot be stored. Open your link again.")
-            case .config:
-                throw Problem(
-                    500, "not_set_up",
-                    "This service is not set up completely. Those who sent you the link can mend it.")
-            case .unavailable:
-                throw Problem(
-                    503, "unavailable", "That did not work just now. Open your link again in a minute.",
-                    headers: [("Retry-After", "60")])
-            }
-        }
     }
 }
