@@ -174,6 +174,42 @@ import Testing
         }
     }
 
+    @Test func `tells the health of accounts as the view does, and looks at no other account for it`()
+        async throws
+    {
+        try await ApiFixture.run { fixture in
+            try await fixture.sql(
+                """
+                INSERT INTO lockstep.integrations (user_id, service, status)
+                SELECT 'u_' || n, 'slack', CASE WHEN n % 7 = 0 THEN 'paused' WHEN n % 11 = 0 THEN 'reauth_required' ELSE 'active' END
+                FROM generate_series(1, 60) n
+                """)
+            try await fixture.sql(
+                """
+                INSERT INTO lockstep.sync_log (job_id, attempt, integration_id, user_id, service, account, type, status, worker, fence,
+                    started_at, completed_at)
+                SELECT 'j', 1, i, 'u', 'slack', 'default', CASE WHEN n % 5 = 4 THEN 'action' ELSE 'full' END,
+                    CASE WHEN (i * 7 + n * 3) % (2 + i % 9) = 0 THEN 'failed' ELSE 'succeeded' END, 'w', n,
+                    now() - n * interval '5 hours', now()
+                FROM generate_series(1, 55) i, generate_series(0, i % 8) n
+                """)
+            let answer = try await fixture.call("GET", "/integrations", query: "?limit=100")
+            let told = try ApiFixture.items(answer).map { "\($0["id"] ?? "") \($0["health"] ?? "")" }
+            let rows = try await fixture.pool.query(
+                """
+                SELECT integration_id || ' ' || status FROM lockstep.integration_health WHERE scope = 'integration'
+                ORDER BY integration_id
+                """)
+            #expect(told == (0..<rows.count).compactMap { rows.text($0, 0) })
+            #expect(Set(told.compactMap { $0.split(separator: " ").last }).count >= 5)
+
+            let plan = try await fixture.pool.query(
+                "EXPLAIN SELECT status FROM lockstep.integration_health WHERE integration_id = 7")
+            let text = (0..<plan.count).compactMap { plan.text($0, 0) }.joined(separator: "\n")
+            #expect(text.contains("integration_id = 7") && !text.contains("CTE Scan"), "\(text)")
+        }
+    }
+
     @Test func `says what is wrong with a request`() async throws {
         try await ApiFixture.run { fixture in
             try await fixture.sql(Self.seed)
