@@ -80,4 +80,23 @@ import Testing
         #expect(maker.failures.withLock { $0 } == 1)
         #expect(try await value.value().0 == 1)
     }
+
+    @Test func `is waited for when nobody has asked for it in a while`() async throws {
+        let count = LockedBox(0)
+        let value = Refreshed(moment: .zero, oldest: .zero) { _ in
+        } make: {
+            count.withLock { count in
+                count += 1
+                return count
+            }
+        }
+        #expect(try await value.value().0 == 1)
+        let deadline = ContinuousClock.now + .seconds(20)
+        var isNew = false
+        while !isNew, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(10))
+            isNew = try await value.value().isNew
+        }
+        #expect(isNew)
+    }
 }

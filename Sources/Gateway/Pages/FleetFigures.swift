@@ -26,10 +26,44 @@ struct FleetFigures: Sendable {
     }
 }
 
+/// The streams of accounts, with the number of their records: of a large account it takes long to count them.
+final class StreamFigures: Sendable {
+    /// Accounts that are remembered.
+    private static let limit = 500
+
+    private let known = LockedBox<[Int64: Refreshed<[UInt8]>]>([:])
+    private let reader: LedgerReader
+    private let logger: Logger
+
+    init(_ reader: LedgerReader, logger: Logger) {
+        self.reader = reader
+        self.logger = logger
+    }
+
+    /// JSON, as the reader gives it.
+    func streams(of id: Int64) async throws -> [UInt8] {
+        let (reader, logger) = (reader, logger)
+        let streams = known.withLock { known in
+            if let found = known[id] { return found }
+            if known.count >= Self.limit { known.removeAll() }
+            let made = Refreshed {
+                logger.warning(
+                    "records were not counted", metadata: ["integration": "\(id)", "error": "\($0)"])
+            } make: {
+                try await reader.streams(of: id)
+            }
+            known[id] = made
+            return made
+        }
+        return try await streams.value().0
+    }
+}
+
 /// A value that takes the longer to make the more there is to look at.
 ///
 /// While that is a moment, whoever asks gets a new one. Later they get the last one at once, and a new one is made beside it, which
-/// takes at most a tenth of the time: many readers ask no more of the database than one.
+/// takes at most a tenth of the time: many readers ask no more of the database than one. One that nobody has asked for in a while is
+/// too old for that, and is waited for.
 final class Refreshed<Value: Sendable>: Sendable {
     private struct Made {
         let value: Value
@@ -44,16 +78,20 @@ final class Refreshed<Value: Sendable>: Sendable {
 
     /// What takes longer is made beside.
     private let moment: Duration
+    /// What is older is not given any more, unless making it takes so long that nothing newer can be had.
+    private let oldest: Duration
     private let state = LockedBox(State())
     private let make: @Sendable () async throws -> Value
     private let failed: @Sendable (any Error) -> Void
 
     /// `failed` hears when a new value could not be made and the old one stands.
     init(
-        moment: Duration = .milliseconds(25), failed: @escaping @Sendable (any Error) -> Void,
+        moment: Duration = .milliseconds(25), oldest: Duration = .seconds(60),
+        failed: @escaping @Sendable (any Error) -> Void,
         make: @escaping @Sendable () async throws -> Value
     ) {
         self.moment = moment
+        self.oldest = oldest
         self.failed = failed
         self.make = make
     }
@@ -62,18 +100,21 @@ final class Refreshed<Value: Sendable>: Sendable {
     func value() async throws -> (Value, isNew: Bool) {
         let old = state.withLock { state -> Value? in
             guard let made = state.made, made.took >= moment else { return nil }
-            if state.making == nil, made.ended.duration(to: .now) >= made.took * 9 {
+            let age = made.ended.duration(to: .now)
+            guard age < max(oldest, made.took * 20) else { return nil }
+            if state.making == nil, age >= made.took * 9 {
                 state.making = start(insteadOf: made)
             }
             return made.value
         }
         if let old { return (old, false) }
         let (making, isNew) = state.withLock { state -> (Task<Value, any Error>, Bool) in
-            // Of the first value nobody knows how long it takes: it is made once for all. Later one that is made in a moment is
-            // made for each, as it may have been begun before what its reader has just done.
-            if state.made == nil, let making = state.making { return (making, false) }
+            // What takes long, and the first one, of which nobody knows, is made once for all. One that is made in a moment is made
+            // for each, as it may have been begun before what its reader has just done.
+            let isShared = state.made.map { $0.took >= moment } ?? true
+            if isShared, let making = state.making { return (making, false) }
             let making = start(insteadOf: nil)
-            if state.made == nil { state.making = making }
+            if isShared { state.making = making }
             return (making, true)
         }
         return (try await making.value, isNew)

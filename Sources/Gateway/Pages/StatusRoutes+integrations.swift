@@ -78,7 +78,7 @@ extension StatusRoutes {
     func liveIntegration(_ id: Int64) async throws -> HTML {
         let item = try await find(id)
         let ago = Ago(now: try await reader.now())
-        let streams: [PageModels.Stream] = try PageModels.read(try await reader.streams(of: id))
+        let streams: [PageModels.Stream] = try PageModels.read(try await self.streams.streams(of: id))
         let runs: [PageModels.Run] = try await reader.runs(of: id, before: .max, limit: 10).map {
             try PageModels.read($0.json)
         }

@@ -19,6 +19,7 @@ public struct StatusRoutes: Sendable {
     let session: PageSession
     let frame = PageFrame(root: "")
     let figures: Refreshed<FleetFigures>
+    let streams: StreamFigures
     private let logger: Logger
 
     /// How many rows a page shows.
@@ -40,6 +41,7 @@ public struct StatusRoutes: Sendable {
         self.publicURL = publicURL
         self.logger = logger
         figures = FleetFigures.refreshed(reader, logger: logger)
+        streams = StreamFigures(reader, logger: logger)
         session = PageSession(keys: keys, token: token)
     }
 
