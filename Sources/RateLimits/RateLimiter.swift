@@ -60,8 +60,16 @@ public struct RateLimiter: Sendable {
     public func settle(_ grant: LimitGrant, _ outcome: LimitOutcome) async throws(LimitError) -> Duration? {
         let notes = SettlementNotes(grant, outcome)
         guard notes.isWorthTelling else { return nil }
+        let declared = declared(grant.scope, grant.demand, grant.demand.uses)
+        if notes.areReleases {
+            // Most requests have nothing else to tell, and a script would cost ten times as much.
+            for (word, key) in zip(notes.words, declared.dropFirst()) where word == SettlementNotes.release {
+                try await giveBack(grant.permit, of: key)
+            }
+            return nil
+        }
         let reply = try await eval(
-            LimitScripts.settle, declared(grant.scope, grant.demand, grant.demand.uses),
+            LimitScripts.settle, declared,
             [RedisArgument(grant.permit), RedisArgument(notes.breaker)]
                 + notes.words.map { RedisArgument($0) })
         guard let pause = reply.int else { throw Self.unexpected("settle") }
@@ -75,6 +83,14 @@ public struct RateLimiter: Sendable {
                     use.rule == Self.retryBudget
                         ? keys.retries(scope) : keys.limit(use.rule, scope, endpoint: demand.endpoint))
             }
+    }
+
+    private func giveBack(_ permit: String, of key: RedisArgument) async throws(LimitError) {
+        do {
+            _ = try await redis.command(["ZREM", key, RedisArgument(permit)])
+        } catch {
+            throw LimitError(error)
+        }
     }
 
     private func eval(

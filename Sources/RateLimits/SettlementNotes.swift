@@ -12,6 +12,12 @@ struct SettlementNotes: Equatable {
     /// Whether there is anything to tell.
     var isWorthTelling: Bool { breaker != "-" || words.contains { $0 != "-" } }
 
+    /// Whether permits of concurrencies go back, and there is nothing else to tell.
+    var areReleases: Bool { breaker == "-" && words.allSatisfy { $0 == "-" || $0 == Self.release } }
+
+    /// The note that gives the permit of a concurrency back.
+    static let release = "release"
+
     init(_ grant: LimitGrant, _ outcome: LimitOutcome) {
         let uses = grant.demand.uses
         breaker =
@@ -20,7 +26,7 @@ struct SettlementNotes: Equatable {
             case (.answered, .listening): "ok"
             case (.answered, .closed), (.unknown, _): "-"
             }
-        words = ["-"] + uses.map { $0.rule.quantity.isConcurrency ? "release" : "-" }
+        words = ["-"] + uses.map { $0.rule.quantity.isConcurrency ? Self.release : "-" }
         for quota in outcome.quotas {
             let position = quota.limit.flatMap { Self.position(named: $0, uses) } ?? 0
             let reset =
