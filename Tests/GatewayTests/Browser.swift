@@ -10,6 +10,8 @@ import Model
 final class Browser: Sendable {
     private let http: HTTPClient
     private let jar = LockedBox<[String: [String: String]]>([:])
+    /// The referrer policy of the page that each host showed last.
+    private let policy = LockedBox<[String: String]>([:])
 
     init(_ http: HTTPClient) {
         self.http = http
@@ -23,9 +25,14 @@ final class Browser: Sendable {
     func submit(_ url: String, _ fields: [(String, String)]) async throws -> HTTPResponse {
         let body = fields.map { "\(PercentEncoding.encoded($0))=\(PercentEncoding.encoded($1))" }
             .joined(separator: "&")
+        let host = Self.host(url)
+        let isSilent = policy.withLock { $0[host] == "no-referrer" }
         return try await send(
-            "POST", url, headers: [("Content-Type", "application/x-www-form-urlencoded")],
-            body: Array(body.utf8))
+            "POST", url,
+            headers: [
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Origin", isSilent ? "null" : "http://\(host)"),
+            ], body: Array(body.utf8))
     }
 
     func cookies(of url: String) -> [String: String] { jar.withLock { $0[Self.host(url)] ?? [:] } }
@@ -41,6 +48,9 @@ final class Browser: Sendable {
         }
         let answer = try await http.send(
             HTTPRequest(method: method, url: url, headers: headers, body: body))
+        if answer.headers.first("content-type")?.hasPrefix("text/html") == true {
+            policy.withLock { $0[host] = answer.headers.first("referrer-policy") }
+        }
         for line in answer.headers.all("set-cookie") {
             let pair = line.split(separator: ";")[0].split(
                 separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -32,7 +32,7 @@ struct MarkupCheck {
         "data-live",
         "data-confirm", "datetime", "title", "scope", "tabindex", "viewBox", "x", "y", "x1", "x2", "y1", "y2",
         "width", "height",
-        "text-anchor",
+        "preserveAspectRatio", "aria-current", "data-label", "hidden",
     ]
 
     /// What is in a page that we never write.

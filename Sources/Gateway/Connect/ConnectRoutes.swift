@@ -44,8 +44,7 @@ public struct ConnectRoutes: Sendable {
 
     /// For the public listener.
     public var routes: [Route] {
-        [
-            PageFrame.styleRoute,
+        PageFrame.assetRoutes + [
             Route("GET", "/connect/{service}", for: .person) { request in
                 try await counted(request) { _ in try await begin(request) }
             },

@@ -16,6 +16,11 @@ enum LiveFeed {
     /// Feeds that are open in this process.
     static var openCount: Int { open.withLock { $0 } }
 
+    /// An answer that says nothing, but when to ask again: a browser would give up for good at any other status.
+    static let later = GatewayResponse(
+        status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")],
+        body: Array("retry: 5000\n\n".utf8))
+
     static func response(_ render: @escaping @Sendable () async throws -> HTML) -> GatewayResponse {
         GatewayResponse(
             status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")]
@@ -45,7 +50,18 @@ enum LiveFeed {
         let end = ContinuousClock.now + lifetime
         var (last, sent) = ("", ContinuousClock.now)
         while ContinuousClock.now < end {
-            let text = try await render().text
+            let text: String
+            do {
+                text = try await render().text
+            } catch let problem as Problem where problem.status < 500 {
+                // What the page is about is not there any more.
+                return
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                // A trouble that passes: the page stays as it is.
+                text = last
+            }
             if text != last {
                 let lines = text.split(whereSeparator: \.isNewline).map { "data: \($0)\n" }
                 try await sink.send(Array((lines.joined() + "\n").utf8))

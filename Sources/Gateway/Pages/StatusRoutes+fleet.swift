@@ -80,7 +80,10 @@ extension StatusRoutes {
                 ("Jobs that run", statistics.inFlight ?? 0), ("Jobs that wait", waiting),
                 ("Delayed", statistics.delayed ?? 0), ("Parked", statistics.parked ?? 0),
                 ("Dead letters", statistics.dead ?? 0),
-            ].map { "<div><b>\($0.1)</b>\($0.0)</div>\n" }
+            ].map { name, count in
+                let look: HTML? = name == "Dead letters" && count > 0 ? " class=\"bad\"" : nil
+                return "<div><b\(look)>\(count)</b>\(name)</div>\n"
+            }
             return "<div class=\"figures\">\(figures)</div>"
         } catch {
             return "<p class=\"bad\" role=\"alert\">The queue cannot be reached: \(error.message)</p>"

@@ -38,7 +38,7 @@ extension StatusRoutes {
             "Accounts", check,
             """
             <h1>Accounts</h1>
-            <form class="card" action="/integrations">
+            <form class="card fields" action="/integrations">
             <label>User <input name="user_id" value="\(user ?? "")"></label>
             <label>Service <input name="service" value="\(service ?? "")"></label>
             <button>Show</button>
@@ -53,22 +53,23 @@ extension StatusRoutes {
         let item = try await find(id)
         let hours: [PageModels.Hour] = try PageModels.read(try await reader.activity(of: id))
         let name = title(of: item.service)
+        let isLocked = item.status == "reauth_required" || item.status == "disconnected"
         return framed(
             "\(name) of \(item.userId)", check,
             """
             <h1>\(.name(name)) of \(.name(item.userId))\(account(item))</h1>
-            <div data-live="/live/integrations/\(id)" aria-live="polite">\(try await liveIntegration(id))</div>
-            <div class="card">
-            \(button("Sync now", "/integrations/\(id)/sync", check, look: "main"))
+            <div class="actions">
+            \(button("Sync now", "/integrations/\(id)/sync", check, look: isLocked ? "" : "main"))
             \(button("Read everything again", "/integrations/\(id)/full", check))
             \(item.status == "paused"
                 ? button("Resume", "/integrations/\(id)/resume", check)
                 : button("Pause", "/integrations/\(id)/pause", check))
-            \(button("Reconnect", "/integrations/\(id)/link", check))
+            \(button("Reconnect", "/integrations/\(id)/link", check, look: isLocked ? "main" : ""))
             \(button(
                 "Disconnect", "/integrations/\(id)/disconnect", check, look: "danger",
                 question: "Disconnect this account? Its credential is deleted; its records stay."))
             </div>
+            <div data-live="/live/integrations/\(id)" aria-live="polite">\(try await liveIntegration(id))</div>
             \(Chart.runs(hours))
             \(try await asideSummary(of: id))
             """)
@@ -88,10 +89,12 @@ extension StatusRoutes {
             } else {
                 "Last synced \(ago.text(item.lastSuccessAt, none: "never"))."
             }
+        // The first sync has nothing behind it, and is no account that nothing happens with.
+        let health = item.running != nil && item.health == "idle" ? "healthy" : item.health
         let failure: HTML? = item.lastError?.message.map { "<p class=\"bad\">\($0)</p>" }
         return """
             <div class="card">
-            <p>\(StateWords.integration(status: item.status, health: item.health))</p>
+            <p>\(StateWords.integration(status: item.status, health: health))</p>
             <p>\(progress)</p>
             \(failure)
             </div>

@@ -21,7 +21,7 @@ extension StatusRoutes {
             let payload = String(decoding: letter.payload.prefix(Self.excerpt), as: UTF8.self)
             return [
                 ago.text(letter.failedAt.rfc3339, none: ""), "<code>\(letter.id)</code>",
-                "\(Self.clipped(letter.reason))<br><span class=\"muted\">\(letter.code), \(letter.attempts) attempts. \(Self.clipped(letter.detail))</span>",
+                "\(Self.clipped(letter.reason))<br><span class=\"muted\">\(letter.code), \(letter.attempts) \(letter.attempts == 1 ? "attempt" : "attempts"). \(Self.clipped(letter.detail))</span>",
                 "<pre>\(payload)</pre>",
                 letter.id.isEmpty
                     ? ""

@@ -47,7 +47,7 @@ public struct StatusRoutes: Sendable {
 
     /// For the private listener.
     public var routes: [Route] {
-        [PageFrame.styleRoute, PageFrame.scriptRoute] + signInRoutes + [
+        PageFrame.assetRoutes + [PageFrame.scriptRoute] + signInRoutes + [
             page("/") { _, _, check in try await fleet(check) },
             page("/integrations") { request, now, check in try await integrations(request, now, check) },
             page("/integrations/{id}") { request, now, check in
@@ -99,6 +99,7 @@ public struct StatusRoutes: Sendable {
             <h1>Lockstep</h1>
             \(complaint)
             <form method="post" action="/signin">
+            <input type="text" name="username" value="operator" autocomplete="username" hidden>
             <label>Admin token
             <input type="password" name="token" required autofocus autocomplete="current-password"></label>
             <button class="main">Sign in</button>
@@ -159,12 +160,16 @@ public struct StatusRoutes: Sendable {
         _ make: @escaping @Sendable (GatewayRequest) throws -> (@Sendable () async throws -> HTML)
     ) -> Route {
         Route("GET", path) { request in
-            try await mapped {
-                guard try session.open(request, at: try await reader.now()) != nil else {
-                    throw Problem(401, "unauthorized", "Sign in first.")
+            do {
+                return try await mapped {
+                    guard try session.open(request, at: try await reader.now()) != nil else {
+                        throw Problem(401, "unauthorized", "Sign in first.")
+                    }
+                    let render = try make(request)
+                    return LiveFeed.response(render)
                 }
-                let render = try make(request)
-                return LiveFeed.response(render)
+            } catch let problem as Problem where problem.status == 503 {
+                return LiveFeed.later
             }
         }
     }
@@ -187,17 +192,26 @@ public struct StatusRoutes: Sendable {
         return Array(rows.prefix(count))
     }
 
+    /// What every page links to.
+    private static let places = [
+        ("Fleet", "/"), ("Accounts", "/integrations"), ("Dead letters", "/dead-letters"),
+        ("Held deletions", "/sweeps"), ("Schedules", "/schedules"),
+    ]
+
     /// The page around a content.
     func framed(
         _ title: String, _ check: String, script: Bool = true, status: Int = 200, _ content: HTML
     ) -> GatewayResponse {
-        frame.page(
+        let links: [HTML] = Self.places.map { name, path in
+            let current: HTML? = name == title ? " aria-current=\"page\"" : nil
+            return "<a href=\"\(path)\"\(current)>\(name)</a>\n"
+        }
+        return frame.page(
             status, title: "\(title) - Lockstep",
             top: """
                 <header><nav aria-label="Main">
-                <b>Lockstep</b> <a href="/">Fleet</a> <a href="/integrations">Accounts</a>
-                <a href="/dead-letters">Dead letters</a> <a href="/sweeps">Held deletions</a>
-                <a href="/schedules">Schedules</a>
+                <b>Lockstep</b>
+                \(links)
                 <form method="post" action="/signout"><input type="hidden" name="check" value="\(check)"><button>Sign out</button></form>
                 </nav></header>
                 """, script: script, content)
@@ -223,7 +237,9 @@ public struct StatusRoutes: Sendable {
         }
         let body: [HTML] = rows.map { row in
             let cells: [HTML] = row.enumerated().map { index, cell in
-                numbers.contains(index) ? "<td class=\"number\">\(cell)</td>" : "<td>\(cell)</td>"
+                // Where there is no room for a head above the column, the cell itself says what it is.
+                let look: HTML? = numbers.contains(index) ? " class=\"number\"" : nil
+                return "<td\(look) data-label=\"\(heads[index])\">\(cell)</td>"
             }
             return "<tr>\(cells)</tr>\n"
         }

@@ -15,8 +15,11 @@ struct DevCommand: AsyncParsableCommand {
         commandName: "dev",
         abstract:
             "A whole cluster on this machine: private Redis and Postgres, sandbox, scheduler, workers, gateway.",
-        discussion:
-            "Ctrl-C stops all of it. With --demo it shows what a cluster does, and verifies the result.")
+        discussion: """
+            Ctrl-C stops all of it. With --demo it shows what a cluster does, and verifies the result.
+            Its processes get LOCKSTEP_LIMITS, LOCKSTEP_CONNECTORS and LOCKSTEP_WEBHOOK_… of this
+            command's environment.
+            """)
 
     @Option(help: "Where data and logs are kept.")
     var directory = ".lockstep"
@@ -89,6 +92,9 @@ private final class DevWork: Service {
             configuration.extraEnvironment["LOCKSTEP_OAUTH_\(service)_CLIENT_ID"] = "lockstep"
             configuration.extraEnvironment["LOCKSTEP_OAUTH_\(service)_CLIENT_SECRET"] = "lockstep-secret"
         }
+        configuration.extraEnvironment.merge(
+            ProcessInfo.processInfo.environment.filter { Self.isPassedOn($0.key) }
+        ) { $1 }
         self.configuration = configuration
         isDemo = options.demo
         soak = options.soak.map { ($0, options.seed) }
@@ -96,6 +102,14 @@ private final class DevWork: Service {
     }
 
     var exitCode: ExitCode? { code.withLock { $0 } }
+
+    /// Whether a variable of this command's environment is for an experiment with the cluster. All else of the cluster is its
+    /// own, so that what is exported for another cluster does no harm.
+    private static func isPassedOn(_ variable: String) -> Bool {
+        variable == "LOCKSTEP_LIMITS" || variable == "LOCKSTEP_CONNECTORS"
+            || (variable.hasPrefix("LOCKSTEP_WEBHOOK_")
+                && (variable.hasSuffix("_SECRET") || variable.hasSuffix("_SECRET_FILE")))
+    }
 
     func run() async throws {
         let output = ProgressOutput()
