@@ -5,7 +5,7 @@ JOBS_FLAGS ?=
 # The flags of scripts/test, so that CI does not build everything twice.
 DEBUG_FLAGS = $(JOBS_FLAGS) $(if $(CI),-Xswiftc -warnings-as-errors)
 
-.PHONY: bench build demo image soak test test-localstripe test-servers lint format bootstrap
+.PHONY: bench build demo image soak test test-browser test-localstripe test-servers test-signatures lint format bootstrap
 
 bootstrap:
 	scripts/bootstrap
@@ -41,6 +41,18 @@ test-servers:
 	scripts/bootstrap python3-venv curl
 	$(SWIFT) build --build-tests $(DEBUG_FLAGS)
 	scripts/test-servers $(DEBUG_FLAGS)
+
+# The status pages in Chromium. SCREENSHOTS=docs/screenshots makes the pictures of the documentation.
+test-browser:
+	scripts/bootstrap python3-venv chromium chromium-driver fonts-dejavu-core
+	$(SWIFT) build $(DEBUG_FLAGS)
+	SCREENSHOTS=$(SCREENSHOTS) scripts/test-browser
+
+# Notifications that the providers' own SDKs sign, and tampered forms of them; installs the SDKs from the package index.
+test-signatures:
+	scripts/bootstrap python3-venv
+	$(SWIFT) build $(DEBUG_FLAGS)
+	scripts/test-signatures
 
 # Builds the images of docker/ without a container engine, and runs one sync with them. Needs root and a release build.
 image:
