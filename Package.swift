@@ -193,9 +193,8 @@ let benchmarks: [Target] = [
     executable(
         "LockstepBench", path: "Benchmarks",
         [
-            "ConnectorKit", "Credentials", "Cron", "DeclarativeConnectors", "DevCluster", "HTTPTransport",
-            "JobQueue",
-            "Model",
+            "ConnectorKit", "Credentials", "Cron", "Cryptography", "DeclarativeConnectors", "DevCluster",
+            "HTTPTransport", "JobQueue", "Model",
             "Observability", "PostgresClient", "RateLimits", "RedisClient", "Settings", "SyncEngine",
             "SyncStore", "Vault", "WorkerRuntime", log,
         ])

@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import Observability
 
-// Usage: lockstep-bench [a] [b] [c] [d] [e] [f] [g] [cron] [--records N] [--integrations N] [--jobs N] [--accounts N]. Prints each figure beside the limit measured in the same run.
+// Usage: lockstep-bench [a] [b] [c] [d] [e] [f] [g] [h] [cron] [--records N] [--integrations N] [--jobs N] [--accounts N]. Prints each figure beside the limit measured in the same run.
 
 LineLogHandler.bootstrap(format: .text, level: .error)
 var parts: Set<String> = []
@@ -17,7 +17,7 @@ var arguments = Array(CommandLine.arguments.dropFirst())
 while !arguments.isEmpty {
     let argument = arguments.removeFirst()
     switch argument {
-    case "a", "b", "c", "d", "e", "f", "g", "cron": parts.insert(argument)
+    case "a", "b", "c", "d", "e", "f", "g", "h", "cron": parts.insert(argument)
     case "--records":
         guard let text = arguments.first, let number = Int(text), number >= 5_000, number % 5_000 == 0 else {
             print("--records: a multiple of 5,000")
@@ -49,13 +49,13 @@ while !arguments.isEmpty {
         accounts = number
     default:
         print(
-            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [e] [f] [g] [cron] [--records N] "
+            "unknown argument '\(argument)'; usage: lockstep-bench [a] [b] [c] [d] [e] [f] [g] [h] [cron] [--records N] "
                 + "[--integrations N] [--jobs N] [--accounts N]"
         )
         exit(64)
     }
 }
-if parts.isEmpty { parts = ["a", "b", "c", "d", "e", "f", "g", "cron"] }
+if parts.isEmpty { parts = ["a", "b", "c", "d", "e", "f", "g", "h", "cron"] }
 
 if parts.contains("cron") {
     do { try CronBench.run() } catch {
@@ -78,6 +78,7 @@ do {
         try await BacklogBench(url: environment.cluster.servers.redisURL, jobs: jobs).run()
     }
     if parts.contains("g") { try await PageBench(environment: environment, integrations: accounts).run() }
+    if parts.contains("h") { try await WebhookBench(environment: environment).run() }
 } catch {
     print("benchmark failed: \(error)")
     await environment.stop()

@@ -60,7 +60,8 @@ import Testing
             try await hooks.sync("stripe")
             let rows = try await hooks.cluster.pool.query(
                 "SELECT external_id FROM lockstep.records WHERE stream = 'customers' AND deleted_at IS NULL")
-            let customers = (0..<rows.count).compactMap { rows.text($0, 0) }
+            // A few: each batch of events fetches what they name, and Stripe's limit is not what this is about.
+            let customers = (0..<rows.count).compactMap { rows.text($0, 0) }.prefix(6).map(\.self)
             let heard = LockedBox(Heard())
 
             let isSent = LockedBox(false)
@@ -78,15 +79,13 @@ import Testing
             #expect(result.wrong == [], "forged and not refused")
             #expect(result.refused > 0)
             let events = try await hooks.cluster.pool.query(
-                "SELECT event_id, count(*), min(status), min(attempts) FROM lockstep.webhook_events GROUP BY 1"
-            )
-            var kept: Set<String> = []
-            for row in 0..<events.count {
-                let name = events.text(row, 0) ?? ""
-                kept.insert(name)
-                #expect(events.int(row, 1) == 1, "\(name) has several rows")
-                #expect(["done", "ignored"].contains(events.text(row, 2) ?? ""), "\(name)")
-            }
+                "SELECT event_id FROM lockstep.webhook_events")
+            let names = (0..<events.count).compactMap { events.text($0, 0) }
+            let kept = Set(names)
+            #expect(names.count == kept.count, "an event has several rows")
+            let open = try await hooks.cluster.count(
+                "webhook_events WHERE status NOT IN ('done', 'ignored')")
+            #expect(open == 0, "\(try await hooks.states())")
             #expect(result.accepted.subtracting(kept) == [], "accepted, and not kept")
             // An event whose answer was lost may have been kept; one that was never sent cannot.
             #expect(kept.subtracting(result.sent) == [])
