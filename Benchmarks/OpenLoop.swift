@@ -18,6 +18,9 @@ struct OpenLoop {
         }
     }
 
+    /// How much later an answer may be seen than it came, in seconds.
+    private static let grain = 0.0002
+
     private struct Connection {
         let socket: Int32
         var due: Double?
@@ -39,10 +42,11 @@ struct OpenLoop {
         var (next, answered) = (0, 0)
         let start = Self.now()
         while answered < requests.count {
-            while next < requests.count, let index = free.last {
+            // The one that was free for the longest: none is idle for so long that the gateway closes it.
+            while next < requests.count, let index = free.first {
                 let due = Double(next) / perSecond
                 guard Self.now() - start >= due else { break }
-                free.removeLast()
+                free.removeFirst()
                 open[index].due = due
                 try send(requests[next], to: open[index].socket)
                 next += 1
@@ -52,11 +56,10 @@ struct OpenLoop {
             }
             let left = Double(next) / perSecond - (Self.now() - start)
             let wait = free.isEmpty || next == requests.count ? 0.005 : max(0, min(left, 0.005))
-            // Microseconds count: a loop that never slept would take a core from what it measures.
-            var limit = timespec(tv_sec: 0, tv_nsec: Int(wait * 1e9))
-            guard ppoll(&polled, nfds_t(polled.count), &limit, nil) >= 0 || errno == EINTR else {
-                throw BenchFailure("ppoll: \(errno)")
-            }
+            let ready = poll(&polled, nfds_t(polled.count), Int32(wait * 1_000))
+            guard ready >= 0 || errno == EINTR else { throw BenchFailure("poll: \(errno)") }
+            // Shorter than a millisecond; a loop that never slept would take a core from what it measures.
+            if ready == 0, wait > 0, wait < 0.001 { usleep(useconds_t(min(wait, Self.grain) * 1e6)) }
             for index in polled.indices where polled[index].revents != 0 {
                 guard let status = try receive(&open[index]) else { continue }
                 let due = open[index].due ?? 0
