@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Model
-public import SyncStore
+import SyncStore
 public import Vault
 import Webhooks
 

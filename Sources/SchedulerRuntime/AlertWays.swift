@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Actions
-public import Alerts
-public import ConnectorKit
+import Alerts
+import ConnectorKit
 import Cryptography
 public import HTTPTransport
 public import Model
