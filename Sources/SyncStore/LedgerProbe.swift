@@ -7,8 +7,8 @@ public import PostgresClient
 public struct LedgerProbe: Sendable {
     private let watched: PostgresPool
     private let pool: PostgresPool
-    /// Whether the last check got no answer at all.
-    private let isSilent = LockedBox(false)
+    /// When the last check ended without any answer; nil when there was one.
+    private let silentUntil = LockedBox<ContinuousClock.Instant?>(nil)
 
     /// How long the ledger may take to answer, each to connect and to reply.
     private static let limit: Duration = .seconds(3)
@@ -29,18 +29,18 @@ public struct LedgerProbe: Sendable {
     /// Throws why the ledger cannot be used. `isFresh` asks on a new connection, which also tells whether there may be one.
     ///
     /// When it fails, the free connections of the pool it watches are closed: they may be as dead. When the ledger answers
-    /// again after a silence, statements that still wait from before are given up.
+    /// again after a silence, statements that still wait and began before its last check ended are given up.
     public func check(isFresh: Bool) async throws(StoreError) {
         if isFresh { await pool.closeIdle() }
         do throws(PostgresError) {
             _ = try await pool.query(StoreSQL.probe, lockLimit: Self.lockLimit)
-            let wasSilent = isSilent.withLock { isSilent in
-                defer { isSilent = false }
-                return isSilent
+            let silence = silentUntil.withLock { silentUntil in
+                defer { silentUntil = nil }
+                return silentUntil
             }
-            if wasSilent { watched.loseStalled(after: Self.limit) }
+            if let silence { watched.loseStalled(after: .now - silence) }
         } catch {
-            isSilent.withLock { $0 = error.sqlstate == nil }
+            silentUntil.withLock { $0 = error.sqlstate == nil ? .now : nil }
             await pool.closeIdle()
             await watched.closeIdle()
             throw StoreError(mapping: error)
