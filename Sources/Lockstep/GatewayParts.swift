@@ -50,7 +50,11 @@ struct GatewayParts {
         let directory = ServiceDirectory(
             services: registry.services, connector: { registry.connector(for: $0) },
             serviceURLs: settings.serviceURLs,
-            client: { settings.oauthClient(for: $0).map { OAuthClient(id: $0.id, secret: $0.secret) } })
+            client: {
+                settings.oauthClient(for: $0).map {
+                    OAuthClient(id: $0.id, secret: $0.secret, scopes: $0.scopes)
+                }
+            })
         let vault = CredentialVault(keys: try KeyRing(settings.keys))
         let credentials = CredentialStore(pool: pool)
         let integrations = IntegrationStore(pool: pool)

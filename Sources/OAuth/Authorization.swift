@@ -18,9 +18,9 @@ public enum Authorization {
             (name: "redirect_uri", value: redirectURI), (name: "state", value: state.exposed),
             (name: "code_challenge", value: proof.challenge), (name: "code_challenge_method", value: "S256"),
         ]
-        if !profile.scopes.isEmpty {
-            let scopes = profile.scopes.joined(separator: profile.scopeSeparator)
-            fields.append((consent.scopeParameter, scopes))
+        let scopes = profile.scopes + client.scopes.filter { !profile.scopes.contains($0) }
+        if !scopes.isEmpty {
+            fields.append((consent.scopeParameter, scopes.joined(separator: profile.scopeSeparator)))
         }
         for parameter in consent.parameters {
             fields.append((parameter.name, try parameter.value.required([:], configuration)))

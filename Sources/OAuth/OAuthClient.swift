@@ -10,11 +10,14 @@ public struct OAuthClient: Sendable, Hashable {
     public let id: String
     /// What proves it; nil for a public client.
     public let secret: SecretString?
+    /// What it asks users for beside the scopes of the service's profile.
+    public let scopes: [String]
 
     /// A registered application.
-    public init(id: String, secret: SecretString?) {
+    public init(id: String, secret: SecretString?, scopes: [String] = []) {
         self.id = id
         self.secret = secret
+        self.scopes = scopes
     }
 
     /// The value of an `Authorization` header (RFC 6749, 2.3.1): id and secret are form-encoded first, so that a colon in

@@ -37,15 +37,15 @@ public final class GroupCommit: Sendable {
     public func query(_ statement: @escaping Maker, lockLimit: Duration) async throws(PostgresError)
         -> PostgresRows
     {
-        let member = Member(statement)
+        let member = Member(statement: statement)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                member.suspend(continuation)
+                member.caller.suspend(continuation)
                 // The cancellation may have come before there was anything to give up.
-                if Task.isCancelled { member.resume(.failed(Self.cancelled)) } else { admit(member) }
+                if Task.isCancelled { member.caller.resume(.failed(Self.cancelled)) } else { admit(member) }
             }
         } onCancel: {
-            member.resume(.failed(Self.cancelled))
+            member.caller.resume(.failed(Self.cancelled))
         }
         switch outcome {
         case .rows(let rows): return rows
@@ -81,7 +81,7 @@ public final class GroupCommit: Sendable {
                 return group
             }
             if group.isEmpty { return }
-            await run(group.filter(\.isWaiting))
+            await run(group.filter(\.caller.isWaiting))
         }
     }
 
@@ -90,13 +90,13 @@ public final class GroupCommit: Sendable {
         do throws(PostgresError) {
             let limit = Self.text(Self.lockLimit)
             let rows = try await pool.pipeline(group.map { $0.statement(limit) })
-            for (member, rows) in zip(group, rows) { member.resume(.rows(rows)) }
+            for (member, rows) in zip(group, rows) { member.caller.resume(.rows(rows)) }
         } catch {
             let isRefused = error.sqlstate != nil || error.code == .invalidInput
             // What is refused to one statement alone is its own trouble, but for a lock that it may wait for.
             let isItsOwn = group.count == 1 && error.sqlstate != "55P03"
             let outcome: Member.Outcome = isRefused && !isItsOwn ? .alone : .failed(error)
-            for member in group { member.resume(outcome) }
+            for member in group { member.caller.resume(outcome) }
         }
     }
 
@@ -105,8 +105,8 @@ public final class GroupCommit: Sendable {
     private static let cancelled = PostgresError(.cancelled, "cancelled while waiting for a statement")
 }
 
-/// One caller's statement. Whoever has its outcome first resumes it, once.
-private final class Member: Sendable {
+/// One caller's statement.
+private struct Member: Sendable {
     enum Outcome: Sendable {
         case rows(PostgresRows)
         case failed(PostgresError)
@@ -115,25 +115,5 @@ private final class Member: Sendable {
     }
 
     let statement: GroupCommit.Maker
-    private let continuation = LockedBox<CheckedContinuation<Outcome, Never>?>(nil)
-
-    init(_ statement: @escaping GroupCommit.Maker) {
-        self.statement = statement
-    }
-
-    /// Whether its caller still wants an answer.
-    var isWaiting: Bool { continuation.withLock { $0 != nil } }
-
-    func suspend(_ continuation: CheckedContinuation<Outcome, Never>) {
-        self.continuation.withLock { $0 = continuation }
-    }
-
-    func resume(_ outcome: Outcome) {
-        let waiting = continuation.withLock { continuation in
-            let waiting = continuation
-            continuation = nil
-            return waiting
-        }
-        waiting?.resume(returning: outcome)
-    }
+    let caller = FirstAnswer<Outcome>()
 }

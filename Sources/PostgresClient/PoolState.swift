@@ -38,7 +38,7 @@ struct PoolState {
 
     /// Queues a waiter, unless something became free since `take`: then that is its outcome. `forOthers` waits for a
     /// connection of somebody else although the limit would allow another one.
-    mutating func wait(_ waiter: PoolWaiter, forOthers: Bool) -> PoolWaiter.Outcome? {
+    mutating func wait(_ waiter: PoolWaiter, forOthers: Bool) -> PoolOutcome? {
         if isClosed { return .closed }
         if let connection = idle.popLast() { return .connection(connection) }
         if forOthers, !hasOthers { return .tryAgain }
@@ -55,7 +55,7 @@ struct PoolState {
     }
 
     /// Gives a usable connection to the first waiter, or keeps it.
-    mutating func put(_ connection: PostgresConnection) -> (PoolWaiter, PoolWaiter.Outcome)? {
+    mutating func put(_ connection: PostgresConnection) -> (PoolWaiter, PoolOutcome)? {
         if isClosed {
             open -= 1
             return nil
@@ -68,7 +68,7 @@ struct PoolState {
     }
 
     /// Forgets a connection that is gone; the first waiter may make another.
-    mutating func forget() -> (PoolWaiter, PoolWaiter.Outcome)? {
+    mutating func forget() -> (PoolWaiter, PoolOutcome)? {
         open -= 1
         return nextWaiter().map { ($0, .tryAgain) }
     }
@@ -98,29 +98,15 @@ struct PoolState {
     }
 }
 
-/// One task that waits for a connection. Whoever takes it out of `PoolState` resumes it, once.
-final class PoolWaiter: Sendable {
-    enum Outcome: Sendable {
-        case connection(PostgresConnection)
-        /// A place became free: the waiter asks again.
-        case tryAgain
-        case timedOut
-        case cancelled
-        case closed
-    }
+/// One task that waits for a connection. Whoever takes it out of `PoolState` resumes it.
+typealias PoolWaiter = FirstAnswer<PoolOutcome>
 
-    private let continuation = LockedBox<CheckedContinuation<Outcome, Never>?>(nil)
-
-    func suspend(_ continuation: CheckedContinuation<Outcome, Never>) {
-        self.continuation.withLock { $0 = continuation }
-    }
-
-    func resume(_ outcome: Outcome) {
-        let waiting = continuation.withLock { continuation in
-            let waiting = continuation
-            continuation = nil
-            return waiting
-        }
-        waiting?.resume(returning: outcome)
-    }
+/// What becomes of a task that waited for a connection.
+enum PoolOutcome: Sendable {
+    case connection(PostgresConnection)
+    /// A place became free: the waiter asks again.
+    case tryAgain
+    case timedOut
+    case cancelled
+    case closed
 }

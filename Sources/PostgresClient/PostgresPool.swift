@@ -227,7 +227,7 @@ public final class PostgresPool: Sendable {
         if state.withLock({ $0.isClosed }) { await connection.close() }
     }
 
-    private func passOn(_ handover: (PoolWaiter, PoolWaiter.Outcome)?) {
+    private func passOn(_ handover: (PoolWaiter, PoolOutcome)?) {
         if let (waiter, outcome) = handover { waiter.resume(outcome) }
     }
 }

@@ -8,11 +8,14 @@ public struct OAuthClientEntry: Sendable, Hashable {
     public let id: String
     /// What proves it; nil for a public client.
     public let secret: SecretString?
+    /// What users are asked for beside what its connector reads with, as actions need it.
+    public let scopes: [String]
 
     private static let prefix = "LOCKSTEP_OAUTH_"
     private static let idSuffix = "_CLIENT_ID"
     private static let secretSuffix = "_CLIENT_SECRET"
     private static let fileSuffix = "_CLIENT_SECRET_FILE"
+    private static let scopesSuffix = "_SCOPES"
 
     /// A service's name in the names of variables: `google-calendar` is `GOOGLE_CALENDAR`.
     static func spelling(of service: String) -> String {
@@ -30,11 +33,15 @@ public struct OAuthClientEntry: Sendable, Hashable {
                 base + idSuffix, allowed: "the id of the application at the provider", show: { $0 },
                 parse: { $0 })
             let secret = secret(base, &environment, readFile)
+            let scopes = environment.optional(
+                base + scopesSuffix, allowed: "scopes with commas or spaces between them",
+                show: { $0.joined(separator: " ") }, parse: scopes)
             if let id {
-                clients[service] = OAuthClientEntry(id: id, secret: secret)
-            } else if secret != nil {
+                clients[service] = OAuthClientEntry(id: id, secret: secret, scopes: scopes ?? [])
+            } else if secret != nil || scopes != nil {
                 environment.report(
-                    base + idSuffix, "not set, although there is a secret",
+                    base + idSuffix,
+                    "not set, although there \(secret != nil ? "is a secret" : "are scopes")",
                     allowed: "the id of the application at the provider")
             }
         }
@@ -43,10 +50,21 @@ public struct OAuthClientEntry: Sendable, Hashable {
 
     private static func services(_ environment: Environment) -> [String] {
         let names = environment.names(beginningWith: prefix).compactMap { name in
-            [fileSuffix, secretSuffix, idSuffix].first { name.hasSuffix($0) }
+            [fileSuffix, secretSuffix, idSuffix, scopesSuffix].first { name.hasSuffix($0) }
                 .map { String(name.dropFirst(prefix.count).dropLast($0.count)) }
         }
         return Set(names).filter { !$0.isEmpty }.sorted()
+    }
+
+    /// Scopes as RFC 6749, 3.3 spells them; nil when one is not, or there is none.
+    private static func scopes(_ text: String) -> [String]? {
+        let scopes = text.split { $0 == "," || $0 == " " }.map(String.init)
+        let areSpelled = scopes.allSatisfy { scope in
+            scope.utf8.allSatisfy {
+                $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
+        }
+        return scopes.isEmpty || !areSpelled ? nil : scopes
     }
 
     private static func secret(

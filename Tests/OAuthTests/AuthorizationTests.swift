@@ -25,6 +25,8 @@ import Testing
                 url: "https://p.example/authorize?v=2", scopeParameter: "user_scope",
                 parameters: [.init("tenant", OAuthText([.configuration("tenant")]))]))
 
+        // What the operator asks for beside it comes behind it, each once.
+        let client = OAuthClient(id: client.id, secret: client.secret, scopes: ["b", "c:write"])
         let url = try Authorization.url(
             profile, client: client, redirectURI: "https://l.example/cb", state: SecretString("st"),
             proof: PKCE(verifier: SecretString("v")), configuration: ["tenant": "x y"])
@@ -34,7 +36,7 @@ import Testing
                 == "https://p.example/authorize?v=2&response_type=code&client_id=s6BhdRkqt3"
                 + "&redirect_uri=https%3A%2F%2Fl.example%2Fcb&state=st"
                 + "&code_challenge=\(PKCE(verifier: SecretString("v")).challenge)&code_challenge_method=S256"
-                + "&user_scope=a%3Aread%2Cb&tenant=x+y")
+                + "&user_scope=a%3Aread%2Cb%2Cc%3Awrite&tenant=x+y")
     }
 
     @Test func `is refused when the service asks no user, or a value is missing`() {

@@ -18,13 +18,16 @@ import Testing
             "LOCKSTEP_OAUTH_GOOGLE_CALENDAR_CLIENT_SECRET": "s-1",
             "LOCKSTEP_OAUTH_SLACK_CLIENT_ID": "id-2",
             "LOCKSTEP_OAUTH_SLACK_CLIENT_SECRET_FILE": "/run/secret",
+            "LOCKSTEP_OAUTH_SLACK_SCOPES": "chat:write, files:write",
             "LOCKSTEP_OAUTH_OPEN_CLIENT_ID": "id-3",
         ])
 
         #expect(settings.oauthClient(for: "google-calendar")?.id == "id-1")
         #expect(settings.oauthClient(for: "google-calendar")?.secret == SecretString("s-1"))
         #expect(settings.oauthClient(for: "slack")?.secret == SecretString("from a file"))
+        #expect(settings.oauthClient(for: "slack")?.scopes == ["chat:write", "files:write"])
         #expect(settings.oauthClient(for: "open")?.secret == nil)
+        #expect(settings.oauthClient(for: "open")?.scopes == [])
         #expect(settings.oauthClient(for: "stripe") == nil)
         #expect(!settings.effective.contains { $0.value.contains("s-1") })
     }
@@ -40,6 +43,11 @@ import Testing
         (
             ["LOCKSTEP_OAUTH_A_CLIENT_ID": "a", "LOCKSTEP_OAUTH_A_CLIENT_SECRET_FILE": "/nowhere"],
             "/nowhere cannot be read"
+        ),
+        (["LOCKSTEP_OAUTH_A_SCOPES": "x"], "LOCKSTEP_OAUTH_A_CLIENT_ID: not set, although there are scopes"),
+        (
+            ["LOCKSTEP_OAUTH_A_CLIENT_ID": "a", "LOCKSTEP_OAUTH_A_SCOPES": "a\"b"],
+            "LOCKSTEP_OAUTH_A_SCOPES"
         ),
         (["LOCKSTEP_OAUTH_A_CLIENTID": "a"], "LOCKSTEP_OAUTH_A_CLIENTID: unknown variable"),
     ])
