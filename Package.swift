@@ -60,7 +60,7 @@ let migrations = [
     "0001_ledger", "0002_log", "0003_dispatch", "0004_health", "0005_runs", "0006_checkpoints", "0007_sweeps",
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
     "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0019_requests_of_runs",
-    "0020_gateway", "0021_window_sweeps", "0022_runs",
+    "0020_gateway", "0021_window_sweeps", "0022_runs", "0023_webhook_deletions",
 ]
 
 let foundations: [Target] = [
@@ -185,7 +185,8 @@ let executables: [Target] = [
             "DevCluster", "Gateway",
             "HTTPTransport", "JobQueue",
             "Model", "Observability", "PageScanner", "PostgresClient", "RateLimits", "RedisClient", "Sandbox",
-            "Settings", "SyncStore", "Vault", "WebhookIntake", "Webhooks", arguments, log, lifecycle, signals,
+            "Settings", "SyncStore", "Vault", "WebhookIntake", "Webhooks", "WorkerRuntime", arguments, log,
+            lifecycle, signals,
         ]),
 ]
 

@@ -30,6 +30,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0020_gateway", PackageResources._020_gateway_sql),
         MigrationFile("0021_window_sweeps", PackageResources._021_window_sweeps_sql),
         MigrationFile("0022_runs", PackageResources._022_runs_sql),
+        MigrationFile("0023_webhook_deletions", PackageResources._023_webhook_deletions_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

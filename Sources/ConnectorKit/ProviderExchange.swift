@@ -5,8 +5,8 @@ public import Model
 
 /// A request that was sent to a provider, and what came of it: what a log of requests may know, and no secret.
 public struct ProviderExchange: Sendable {
-    /// Whose request it was.
-    public let integrationID: Int64
+    /// Whose request it was; nil while an account is being connected.
+    public let integrationID: Int64?
     /// The run that it was sent for; nil for none, as of a request for a token.
     public let runID: Int64?
     /// The service's name.
@@ -28,7 +28,7 @@ public struct ProviderExchange: Sendable {
 
     /// What is known when the outcome is there.
     public init(
-        _ outcome: Result<HTTPResponse, HTTPError>, of integrationID: Int64, run runID: Int64? = nil,
+        _ outcome: Result<HTTPResponse, HTTPError>, of integrationID: Int64?, run runID: Int64? = nil,
         service: String, method: String, endpoint: String, duration: Duration, requestID: String? = nil,
         error: ErrorClass?
     ) {

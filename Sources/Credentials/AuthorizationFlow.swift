@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import ConnectorKit
 import Cryptography
 public import HTTPTransport
 public import Model
@@ -59,17 +60,19 @@ public struct AuthorizationFlow: Sendable {
     private let links: ConnectLinkStore
     private let credentials: CredentialStore
     private let http: HTTPClient
+    private let recorder: (any ExchangeRecorder)?
 
-    /// What connecting needs.
+    /// What connecting needs. `recorder` hears of each request for tokens.
     public init(
         vault: CredentialVault, states: AuthorizationStore, links: ConnectLinkStore,
-        credentials: CredentialStore, http: HTTPClient
+        credentials: CredentialStore, http: HTTPClient, recorder: (any ExchangeRecorder)? = nil
     ) {
         self.vault = vault
         self.states = states
         self.links = links
         self.credentials = credentials
         self.http = http
+        self.recorder = recorder
     }
 
     /// Notes a fresh state and returns the URL of the provider's page.
@@ -138,7 +141,7 @@ public struct AuthorizationFlow: Sendable {
             // Before the code is redeemed, so that of two browsers with one link mostly the first alone gets tokens. The transaction
             // that keeps them decides.
             if let ticket, try await links.state(of: ticket) != .open { throw CredentialWriter.linkOver }
-            let grant = try await redeem(request, profile)
+            let grant = try await redeem(request, profile, pending.key.service)
             let names = keeping(pending.key.service)
             var tokens = ["access_token": grant.accessToken]
             if let token = grant.refreshToken { tokens["refresh_token"] = token }
@@ -159,16 +162,21 @@ public struct AuthorizationFlow: Sendable {
         return ConnectTicket(hash: hash, expiresAt: Timestamp(microseconds: end))
     }
 
-    private func redeem(_ request: HTTPRequest, _ profile: OAuthProfile) async throws(CredentialError)
-        -> TokenGrant
-    {
+    private func redeem(
+        _ request: HTTPRequest, _ profile: OAuthProfile, _ service: String
+    ) async throws(CredentialError) -> TokenGrant {
+        let sent = ContinuousClock.now
         let outcome: Result<HTTPResponse, HTTPError>
         do throws(HTTPError) {
             outcome = .success(try await http.send(request))
         } catch {
             outcome = .failure(error)
         }
-        switch TokenAnswer.read(outcome, profile) {
+        let answer = TokenAnswer.read(outcome, profile)
+        recorder?.record(
+            ProviderExchange(
+                outcome, answer, of: nil, service: service, duration: ContinuousClock.now - sent))
+        switch answer {
         case .success(let grant): return grant
         case .failure(let failure):
             let code: CredentialError.Code =

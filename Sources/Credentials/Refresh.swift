@@ -162,36 +162,14 @@ struct Refresh: Sendable {
         let duration = ContinuousClock.now - sent
         keeper.configuration.observe(.answered)
         let answer = TokenAnswer.read(outcome, profile)
-        record(outcome, answer, duration)
+        keeper.recorder?.record(
+            ProviderExchange(outcome, answer, of: target.id, service: target.service, duration: duration))
         switch answer {
         case .success(let grant): return try await keep(grant, claim, secrets)
         case .failure(let failure):
             return try await settle(failure, claim, owner, secrets, facts, refused)
         }
     }
-
-    private func record(
-        _ outcome: Result<HTTPResponse, HTTPError>, _ answer: Result<TokenGrant, TokenFailure>,
-        _ duration: Duration
-    ) {
-        var errorClass: ErrorClass?
-        if case .failure(let failure) = answer {
-            errorClass =
-                switch failure.kind {
-                case .reconnect: .authRevoked
-                case .config: .config
-                case .rateLimited: .rateLimited
-                case .transient: .transient
-                }
-        }
-        keeper.recorder?.record(
-            ProviderExchange(
-                outcome, of: target.id, service: target.service, method: "POST", endpoint: Self.endpoint,
-                duration: duration, error: errorClass))
-    }
-
-    /// What the request log calls the endpoint that gives tokens.
-    private static let endpoint = "token endpoint"
 
     /// Stores what came, before anybody uses it.
     private func keep(

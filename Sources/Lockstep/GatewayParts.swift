@@ -19,6 +19,7 @@ import SyncStore
 import Vault
 import WebhookIntake
 import Webhooks
+import WorkerRuntime
 
 /// What a gateway process is made of.
 struct GatewayParts {
@@ -59,13 +60,15 @@ struct GatewayParts {
         let credentials = CredentialStore(pool: pool)
         let integrations = IntegrationStore(pool: pool)
         let links = ConnectLinkStore(pool: pool)
+        let log =
+            settings.retention.logsRequests ? APILog(store: APILogStore(pool: pool), logger: logger) : nil
         let keys = try GatewayKeys(settings.keys)
         let metrics = GatewayMetrics(services: registry.services)
         let connect = ConnectRoutes(
             keys: keys, links: links,
             flow: AuthorizationFlow(
                 vault: vault, states: AuthorizationStore(pool: pool), links: links,
-                credentials: credentials, http: http),
+                credentials: credentials, http: http, recorder: log),
             writer: CredentialWriter(vault: vault, store: credentials),
             directory: directory, publicURL: { publicURL.withLock { $0 } }, metrics: metrics, logger: logger
         ) { id, type in
@@ -119,7 +122,7 @@ struct GatewayParts {
                     metadata: ["port": "\(ports.publicPort)", "private_port": "\(ports.privatePort)"])
             })
         // They end in the reverse order: the intake keeps what the last requests brought.
-        services = [redis, http, intake, gateway]
+        services = [redis, http] + [log].compactMap { $0 } + [intake, gateway]
         self.pool = pool
         self.probe = probe
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ConnectorKit
 import Credentials
 import Foundation
 import Model
@@ -12,11 +13,19 @@ import Vault
 @Suite struct `Connecting an account` {
     private let session = SecretString("cookie of this browser")
 
+    private final class Recorder: ExchangeRecorder {
+        let exchanges = LockedBox<[ProviderExchange]>([])
+
+        func record(_ exchange: ProviderExchange) { exchanges.withLock { $0.append(exchange) } }
+    }
+
+    private let recorder = Recorder()
+
     private func flow(_ fixture: Fixture) -> AuthorizationFlow {
         AuthorizationFlow(
             vault: fixture.vault, states: AuthorizationStore(pool: fixture.pool),
             links: ConnectLinkStore(pool: fixture.pool),
-            credentials: fixture.store, http: fixture.http)
+            credentials: fixture.store, http: fixture.http, recorder: recorder)
     }
 
     /// Begins, and returns what the provider would send back with the browser.
@@ -72,6 +81,9 @@ import Vault
             credential.ciphertext, for: connected.id, kind: "oauth2", version: 1)
         #expect(secrets.mapValues(\.exposed) == ["access_token": "at-2", "refresh_token": "rt-2"])
         #expect(try await fixture.count("oauth_states") == 0)
+        let logged = try #require(recorder.exchanges.withLock { $0 }.first)
+        #expect(logged.service == "demo" && logged.endpoint == "token endpoint" && logged.status == 200)
+        #expect(logged.integrationID == nil && logged.error == nil)
     }
 
     @Test func `takes a state once`() async throws {

@@ -70,6 +70,8 @@ import Testing
             try await Self.edit(hooks, "stripe", path: "stripe/\(id)")
 
             try await Self.check(hooks)
+            #expect(try await hooks.cluster.count("deletions WHERE reason = 'webhook'") > 0)
+            #expect(try await hooks.cluster.count("deletions WHERE reason = 'tombstone'") == 0)
         }
     }
 
