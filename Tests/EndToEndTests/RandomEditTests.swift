@@ -94,7 +94,76 @@ import Testing
         }
     }
 
-    private static func sync(_ cluster: Cluster, _ service: String, _ type: String) async throws {
+    /// The third way in which changes come: a gateway takes notifications, each twice and out of order, while syncs run.
+    @Test(arguments: ["stripe", "google-calendar", "slack", "gmail"])
+    func `is the same when notifications come beside the syncs`(service: String) async throws {
+        print("seed \(Self.seed), \(Self.edits) edits of \(service) with notifications")
+        try await WebhookCluster.run(objects: 200) { hooks in
+            let cluster = hooks.cluster
+            var dice = Dice(state: Self.seed)
+            try await hooks.startGateway()
+            try await Self.connect(hooks, service)
+            var edited = 0
+            while edited < Self.edits {
+                _ = try await cluster.control(
+                    "faults?service=\(service)&times=\(Int.random(in: 1...3, using: &dice))"
+                        + "&skip=\(Int.random(in: 0...10, using: &dice))&\(Self.faults.randomElement(using: &dice) ?? "")"
+                )
+                let count = min(Self.round, Self.edits - edited)
+                _ = try await cluster.control(
+                    "edit?random=\(count)&service=\(service)&seed=\(dice.next() % 1_000_000)")
+                edited += count
+                try await Self.sync(cluster, service, "incremental", users: 1)
+                // The next edits meet notifications of these that are on their way.
+                let seen = try await cluster.count("webhook_events")
+                try await cluster.until("webhook_events", atLeast: seen + 1, within: .seconds(60))
+            }
+            _ = try await cluster.control("faults", method: "DELETE")
+            try await hooks.settled(within: .seconds(300))
+            for last in ["a", "b"] { try await Self.finish(cluster, service, last, users: 1) }
+
+            #expect(try await hooks.verify() == nil, "seed \(Self.seed)")
+            let done = try await cluster.count("webhook_events WHERE status = 'done'")
+            let states = try await hooks.states()
+            #expect(done > 0, "\(states)")
+            #expect(try await cluster.count("sync_log WHERE type = 'webhook' AND status = 'succeeded'") > 0)
+            print("\(service): \(done) notifications done, 0 differences")
+        }
+    }
+
+    /// Connects a user whose account notifies, and reads it whole.
+    private static func connect(_ hooks: WebhookCluster, _ service: String) async throws {
+        switch service {
+        case "stripe":
+            let id = try await hooks.connect("stripe")
+            try await hooks.subscribe("stripe", path: "stripe/\(id)", secret: "whsec_new")
+        case "slack":
+            try await hooks.connect("slack")
+            try await hooks.subscribe("slack", path: "slack", secret: WebhookCluster.slackSecret)
+        case "gmail":
+            try await hooks.connect(
+                "gmail",
+                config: #"{"pubsub_topic":"projects/p/topics/gmail","webhook_account":"u_1@example.com"}"#)
+            try await hooks.subscribe("gmail", path: "gmail", secret: WebhookCluster.pusher)
+        default: try await hooks.connect(service)
+        }
+        try await hooks.sync(service)
+        if service == "slack" {
+            // Its events name the workspace.
+            _ = try await hooks.cluster.pool.query(
+                """
+                UPDATE lockstep.integrations SET config = (
+                    SELECT jsonb_build_object('webhook_account', data->>'context_team_id') FROM lockstep.records
+                    WHERE stream = 'channels' LIMIT 1)
+                """)
+        }
+        guard ["gmail", "google-calendar"].contains(service) else { return }
+        try await hooks.cluster.until("webhook_channels WHERE status = 'active'", atLeast: 1)
+    }
+
+    private static func sync(
+        _ cluster: Cluster, _ service: String, _ type: String, users: Int = users
+    ) async throws {
         for user in 1...users {
             try await cluster.push(
                 "{\"user_id\":\"u_\(user)\",\"service\":\"\(service)\",\"type\":\"\(type)\"}")
@@ -102,7 +171,9 @@ import Testing
     }
 
     /// A full sync of everybody that begins when nothing else is left to do.
-    private static func finish(_ cluster: Cluster, _ service: String, _ name: String) async throws {
+    private static func finish(
+        _ cluster: Cluster, _ service: String, _ name: String, users: Int = users
+    ) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(180))
         while ContinuousClock.now < deadline {
             let statistics = try await cluster.queue.statistics()
