@@ -138,8 +138,8 @@ let runtimes: [Target] = [
         [
             "Actions", "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue",
             "Model",
-            "OAuth", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log, lifecycle, nioCore,
-            nioHTTP1,
+            "OAuth", "RateLimits", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log,
+            lifecycle, nioCore, nioHTTP1,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),
@@ -215,7 +215,8 @@ let testTargets: [Target] = [
         [
             "Actions", "BuiltinConnectors", "ConnectorKit", "Credentials", "Cryptography",
             "DeclarativeConnectors",
-            "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RedisClient",
+            "Gateway", "HTTPTransport", "JobQueue", "Model", "OAuth", "PostgresClient", "RateLimits",
+            "RedisClient",
             "Sandbox", "Settings", "SyncStore", "Vault", log, lifecycle, nioCore, nioPosix,
         ]),
     tests("OAuthTests", ["Cryptography", "HTTPTransport", "Model", "OAuth"]),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Actions
+import ConnectorKit
 import Credentials
 import DeclarativeConnectors
 import Foundation
@@ -12,6 +13,7 @@ import Model
 import OAuth
 import Observability
 import PostgresClient
+import RateLimits
 import RedisClient
 import ServiceLifecycle
 import Settings
@@ -96,10 +98,22 @@ struct GatewayParts {
             directory: directory,
             keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
 
+        let limiter = RateLimiter(redis: redis, prefix: settings.prefix)
         let pages = StatusRoutes(
             token: settings.adminToken, reader: LedgerReader(pool: pool),
             schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
-            links: links, keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
+            links: links, keys: keys, publicURL: { publicURL.withLock { $0 } },
+            limits: { service, integration throws(LimitError) in
+                guard let connector = registry.connector(for: service) else { return [] }
+                let uses = settings.limits.applied(to: connector.limits.map { LimitUse($0) }, of: service)
+                guard let integration else {
+                    return try await limiter.standings(
+                        of: uses.map(\.rule), inService: service, endpoints: connector.endpoints)
+                }
+                return try await limiter.standings(
+                    of: uses.map(\.rule), in: LimitScope(service: service, integrationID: integration),
+                    endpoints: connector.endpoints)
+            }, logger: logger)
 
         let health = GatewayHealth {
             GatewayHealth.Finding(

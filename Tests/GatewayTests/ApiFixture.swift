@@ -2,6 +2,7 @@
 
 import Actions
 import BuiltinConnectors
+import ConnectorKit
 import Credentials
 import Cryptography
 import DeclarativeConnectors
@@ -11,6 +12,7 @@ import JobQueue
 import Logging
 import Model
 import PostgresClient
+import RateLimits
 import RedisClient
 import Settings
 import SyncStore
@@ -71,11 +73,21 @@ struct ApiFixture: Sendable {
             idempotency: IdempotencyStore(pool: pool),
             directory: directory, keys: try GatewayKeys(entries), publicURL: { "https://sync.example" },
             ratePerSecond: ratePerSecond, logger: logger)
+        let limiter = RateLimiter(redis: redis, prefix: place.prefix)
         let pages = StatusRoutes(
             token: token.map { SecretString($0) }, reader: LedgerReader(pool: pool),
             schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
             links: ConnectLinkStore(pool: pool), keys: try GatewayKeys(entries),
-            publicURL: { "https://sync.example" }, logger: logger)
+            publicURL: { "https://sync.example" },
+            limits: { service, integration throws(LimitError) in
+                let rules = registry.connector(for: service)?.limits ?? []
+                guard let integration else {
+                    return try await limiter.standings(of: rules, inService: service)
+                }
+                return try await limiter.standings(
+                    of: rules, in: LimitScope(service: service, integrationID: integration),
+                    endpoints: ["/one"])
+            }, logger: logger)
         try await ServedGateway.run(privateRoutes: api.routes + pages.routes) { served in
             try await body(
                 ApiFixture(

@@ -65,6 +65,31 @@ import Testing
         }
     }
 
+    @Test func `show the limits that are in use`() async throws {
+        try await ApiFixture.run { fixture in
+            try await fixture.sql(
+                "INSERT INTO lockstep.integrations (user_id, service, account) VALUES ('u_1', 'gmail', 'default')"
+            )
+            let browser = try await signedIn(fixture)
+            let open = try await browser.get(url(fixture, "/")).text
+            #expect(
+                open.contains("circuit breaker") && open.contains("project") && !open.contains("closed for"))
+            let key = "\(fixture.prefix):limit:breaker:gmail"
+            let until = Timestamp.now().microseconds + 90_000_000
+            _ = try await fixture.redis.command([
+                "SET", RedisArgument(key), RedisArgument("1 \(until) 0 0 0 1 0"),
+            ])
+            for path in ["/", "/integrations/1"] {
+                let closed = try await browser.get(url(fixture, path)).text
+                #expect(closed.contains("closed for 90 s") || closed.contains("closed for 89 s"), "\(path)")
+            }
+            _ = try await fixture.redis.command(["DEL", RedisArgument(key)])
+            _ = try await fixture.redis.command(["LPUSH", RedisArgument(key), "x"])
+            let answer = try await browser.get(url(fixture, "/"))
+            #expect(answer.status == 200 && answer.text.contains("The limits cannot be read"))
+        }
+    }
+
     @Test func `take forms of their own session alone`() async throws {
         try await ApiFixture.run { fixture in
             try await fixture.sql(

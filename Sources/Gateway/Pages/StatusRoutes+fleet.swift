@@ -8,7 +8,9 @@ import SyncStore
 
 extension StatusRoutes {
     func fleet(_ check: String) async throws -> GatewayResponse {
-        let hours: [PageModels.Hour] = try PageModels.read(try await figures.value().0.hours)
+        let counted = try await figures.value().0
+        let hours: [PageModels.Hour] = try PageModels.read(counted.hours)
+        let services: [PageModels.Service] = try PageModels.read(counted.services)
         return framed(
             "Fleet", check,
             """
@@ -17,6 +19,7 @@ extension StatusRoutes {
             <h2>The last 24 hours</h2>
             \(Chart.runs(hours))
             \(Chart.changes(hours))
+            \(await sharedLimits(services.map(\.service)))
             """)
     }
 

@@ -71,6 +71,7 @@ extension StatusRoutes {
             </div>
             <div data-live="/live/integrations/\(id)" aria-live="polite">\(try await liveIntegration(id))</div>
             \(Chart.runs(hours))
+            \(await limits(of: id, item.service))
             \(try await asideSummary(of: id))
             """)
     }

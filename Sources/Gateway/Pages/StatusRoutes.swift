@@ -16,6 +16,7 @@ public struct StatusRoutes: Sendable {
     let links: ConnectLinkStore
     let keys: GatewayKeys
     let publicURL: @Sendable () -> String
+    let limitReader: LimitReader
     let session: PageSession
     let frame = PageFrame(root: "")
     let figures: Refreshed<FleetFigures>
@@ -29,7 +30,7 @@ public struct StatusRoutes: Sendable {
     public init(
         token: SecretString?, reader: LedgerReader, schedules: ScheduleStore, queue: JobQueue,
         operations: Operations, directory: ServiceDirectory, links: ConnectLinkStore, keys: GatewayKeys,
-        publicURL: @escaping @Sendable () -> String, logger: Logger
+        publicURL: @escaping @Sendable () -> String, limits: @escaping LimitReader, logger: Logger
     ) {
         self.reader = reader
         self.schedules = schedules
@@ -39,6 +40,7 @@ public struct StatusRoutes: Sendable {
         self.links = links
         self.keys = keys
         self.publicURL = publicURL
+        limitReader = limits
         self.logger = logger
         figures = FleetFigures.refreshed(reader, logger: logger)
         streams = StreamFigures(reader, logger: logger)

@@ -25,7 +25,9 @@ struct LimitsCommand: AsyncParsableCommand {
                     Exit.noSuchInput)
             }
             var table = TextTable(["Limit", "Counts", "Allows", "Now"])
-            for standing in standings { table.add(Self.row(standing)) }
+            for standing in standings {
+                table.add([standing.name, standing.concerns, standing.allows, standing.state])
+            }
             table.print(asJSON: output.json)
         }
     }
@@ -44,23 +46,10 @@ struct LimitsCommand: AsyncParsableCommand {
         }
     }
 
-    static func row(_ standing: LimitStanding) -> [String] {
-        switch standing.subject {
-        case .breaker: ["circuit breaker", "the service", "-", state(standing)]
-        case .integration: ["refusals", "the integration", "-", state(standing)]
-        case .limit(let rule, let endpoint):
-            [
-                endpoint.map { "\(rule.name) \($0)" } ?? rule.name,
-                rule.scope == .app ? "all integrations" : "the integration", "\(rule.quantity)",
-                state(standing),
-            ]
-        }
-    }
-
     /// Why requests wait for a limit; nil for one that is open.
     static func reason(_ standing: LimitStanding) -> WaitReason? {
         guard standing.isClosed else { return nil }
-        let now = state(standing)
+        let now = standing.state
         return switch standing.subject {
         case .breaker:
             WaitReason(
@@ -74,21 +63,5 @@ struct LimitsCommand: AsyncParsableCommand {
                     "limit \(rule.name)\(endpoint.map { " of \($0)" } ?? "") (\(rule.quantity)) makes requests wait: \(now)"
             )
         }
-    }
-
-    /// In words what stands in a request's way.
-    static func state(_ standing: LimitStanding) -> String {
-        var parts: [String] = []
-        if let closed = standing.closedFor { parts.append("closed for \(seconds(closed))") }
-        if standing.nextUnitIn > .zero { parts.append("next request in \(seconds(standing.nextUnitIn))") }
-        if standing.share < 1 { parts.append("slowed to \(Int(standing.share * 100)) %") }
-        if let left = standing.left { parts.append("\(left) left") }
-        if let running = standing.running { parts.append("\(running) running") }
-        return parts.isEmpty ? "open" : parts.joined(separator: ", ")
-    }
-
-    private static func seconds(_ wait: Duration) -> String {
-        wait < .seconds(10)
-            ? "\((wait.seconds * 10).rounded(.up) / 10) s" : "\(Int(wait.seconds.rounded(.up))) s"
     }
 }
