@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Credentials
 import Cryptography
 import DevCluster
 import Foundation
+import HTTPTransport
 import JobQueue
+import Logging
 import Model
 import PostgresClient
 import RedisClient
+import Settings
+import SyncStore
 import TestSupport
 import Testing
+import Vault
 
 /// A provider with OAuth whose secrets are easy to find wherever they show up.
 private final class CanaryProvider: Sendable {
@@ -21,6 +27,7 @@ private final class CanaryProvider: Sendable {
         var number = 1
         var requests = 0
         var refusesRefresh = false
+        var failed: Set<String> = []
     }
 
     private let state = LockedBox(State())
@@ -53,6 +60,14 @@ private final class CanaryProvider: Sendable {
                     #"{"access_token":"\#(secret("at\(state.number)"))","refresh_token":"\#(secret("rt\(state.number)"))","expires_in":3600}"#
                 return .reply(body: Array(body.utf8))
             }
+        }
+        if let token = request.header("Authorization")?.dropFirst("Bearer ".count),
+            token.hasPrefix("\(mark)-many-"), let number = Int(token.filter(\.isNumber))
+        {
+            let isFirst = state.withLock { $0.failed.insert(String(token)).inserted }
+            if number % 50 == 0 { return .reply("401 Unauthorized", body: Array("bad token: \(sent)".utf8)) }
+            if number % 7 == 0, isFirst { return .reply("500 Oops", body: Array("failed with \(sent)".utf8)) }
+            return .reply(body: Array(#"{"data":[{"id":"a"}]}"#.utf8))
         }
         let (current, count) = state.withLock { state in
             state.requests += 1
@@ -107,6 +122,9 @@ private final class CanaryProvider: Sendable {
                 }
             }
         }
+        for form in forms(of: "\(CanaryProvider.mark)-many-") where data.range(of: Data(form.utf8)) != nil {
+            Issue.record("\(place) has a secret of the many as \(form)")
+        }
     }
 
     @Test func `is in no dump, no log, no error and no argument of a process`() async throws {
@@ -143,6 +161,8 @@ private final class CanaryProvider: Sendable {
             try await cluster.push(#"{"user_id":"u_1","service":"demo","type":"full"}"#)
             try await cluster.until("integrations WHERE status = 'reauth_required'", is: 1)
             try await cluster.until("alerts WHERE kind = 'reauth_required'", is: 1)
+            try await Self.syncMany(cluster)
+            said += try await Self.pages(cluster)
             said += try await `The command`.lockstep(
                 "integrations", "show", "u_1/demo", environment: environment
             ).text
@@ -166,6 +186,72 @@ private final class CanaryProvider: Sendable {
                 Self.find(arguments, "the arguments of process \(process)")
             }
         }
+    }
+
+    private static let many = 1_000
+
+    /// A thousand accounts, each with a secret of its own, some of which are refused or met by an error that repeats them, while a
+    /// worker is killed.
+    private static func syncMany(_ cluster: Cluster) async throws {
+        let vault = CredentialVault(keys: try KeyRing(cluster.settings.keys))
+        let writer = CredentialWriter(vault: vault, store: CredentialStore(pool: cluster.pool))
+        let store = IntegrationStore(pool: cluster.pool)
+        for number in 1...many {
+            let id = try await store.add(
+                IntegrationKey(userID: "u_many_\(number)", service: "demo"), configuration: Array("{}".utf8)
+            ).id
+            try await writer.write(
+                ["access_token": SecretString(CanaryProvider.secret("many-\(number)"))], kind: .oauth2, to: id
+            )
+            try await cluster.push(#"{"integration_id":\#(id),"type":"full"}"#)
+            if number == many / 2 { #expect(cluster.processes.signalWorker(SIGKILL) != nil) }
+        }
+        try await cluster.until(
+            """
+            integrations i WHERE i.user_id LIKE 'u_many_%' AND i.status = 'active' AND NOT EXISTS (
+                SELECT 1 FROM lockstep.sync_log l WHERE l.integration_id = i.id AND l.status = 'succeeded')
+            """, is: 0, within: .seconds(120))
+        #expect(
+            try await cluster.count(
+                "integrations WHERE user_id LIKE 'u_many_%' AND status = 'reauth_required'")
+                == Int64(many / 50))
+    }
+
+    /// What the status pages and the API show of all that.
+    private static func pages(_ cluster: Cluster) async throws -> String {
+        let ports = try await cluster.processes.startGateway(["LOCKSTEP_ADMIN_TOKEN": "t0ken"])
+        let url = "http://127.0.0.1:\(ports.privatePort)"
+        var configuration = HTTPClientConfiguration()
+        configuration.addressPolicy = .allowing(hosts: ["127.0.0.1:\(ports.privatePort)"])
+        let http = HTTPClient(configuration: configuration, logger: Logger(label: "http"))
+        let form = Array("token=t0ken".utf8)
+        let signed = try await http.send(
+            HTTPRequest(
+                method: "POST", url: "\(url)/signin",
+                headers: [("Content-Type", "application/x-www-form-urlencoded")], body: form))
+        let cookie = try #require(signed.headers.first("Set-Cookie")?.split(separator: ";").first)
+        let runs = try await cluster.pool.query(
+            "SELECT id, integration_id FROM lockstep.sync_log ORDER BY status = 'succeeded', id LIMIT 20")
+        var paths = ["/", "/integrations", "/dead-letters", "/sweeps", "/schedules"]
+        for row in 0..<runs.count {
+            let (run, account) = (runs.int(row, 0) ?? 0, runs.int(row, 1) ?? 0)
+            paths += ["/runs/\(run)", "/integrations/\(account)", "/integrations/\(account)/quarantine"]
+            paths += [
+                "/api/v1/runs/\(run)", "/api/v1/runs/\(run)/requests", "/api/v1/integrations/\(account)",
+            ]
+        }
+        var text = ""
+        for path in paths {
+            let answer = try await http.send(
+                HTTPRequest(
+                    method: "GET", url: url + path,
+                    headers: path.hasPrefix("/api/")
+                        ? [("Authorization", "Bearer t0ken")] : [("Cookie", String(cookie))]))
+            #expect(answer.status == 200, "\(path)")
+            text += String(decoding: answer.body, as: UTF8.self)
+        }
+        #expect(text.contains("has to be connected again"))
+        return text
     }
 
     private static func output(_ program: String, _ arguments: [String]) throws -> Data {
