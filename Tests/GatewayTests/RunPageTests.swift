@@ -167,7 +167,8 @@ import Testing
             _ = try await fixture.pool.query(
                 "UPDATE lockstep.sync_log SET error_code = $1, error_message = $1, error_detail = $1", [text])
             for (start, pattern) in [
-                ("/runs/1", #/req_(\d+)_/#), ("/integrations/1/quarantine", #/<td>r(\d+)_[^<]*<\/td><td><a/#),
+                ("/runs/1", #/req_(\d+)_/#),
+                ("/integrations/1/quarantine", #/<td[^>]*>r(\d+)_[^<]*<\/td><td[^>]*><a/#),
             ] {
                 var (path, seen): (String?, [Int]) = (start, [])
                 while let place = path {
