@@ -157,7 +157,8 @@ public struct SyncHandler: JobHandler {
                 syncJob, in: run, connector: ready.connector, access: ready.access,
                 stop: { elapsed in
                     if control.isDraining { return .drain }
-                    if control.isHurried { return .yield }
+                    // What notifications ask for is short itself, and in a burst of them another one always waits.
+                    if control.isHurried, job.payload.type != .webhook { return .yield }
                     return elapsed >= Self.share && control.othersWait ? .yield : nil
                 },
                 progressed: {
