@@ -31,6 +31,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0021_window_sweeps", PackageResources._021_window_sweeps_sql),
         MigrationFile("0022_runs", PackageResources._022_runs_sql),
         MigrationFile("0023_webhook_deletions", PackageResources._023_webhook_deletions_sql),
+        MigrationFile("0024_sweep_decisions", PackageResources._024_sweep_decisions_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

@@ -7,7 +7,7 @@ public import Model
 public import ServiceLifecycle
 public import SyncStore
 public import Vault
-import Webhooks
+public import Webhooks
 
 /// Tells receivers what changed, in order, each change at least once.
 ///
@@ -40,7 +40,7 @@ public struct FeedCourier: Service {
     /// A courier. `name` tells its process in the rows that it has.
     public init(
         store: ChangeFeedStore, vault: CredentialVault, http: HTTPClient, name: String, logger: Logger,
-        policy: RetryPolicy = FeedDecision.policy
+        policy: RetryPolicy = DeliveryOutcome.policy
     ) {
         self.store = store
         self.vault = vault

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Model
+import Model
 public import SyncStore
 public import Webhooks
 
 /// What a pass over a page means for the subscription.
 public enum FeedDecision {
-    /// Attempts of an event, and the waits between them: some three hours in all.
-    public static let policy = RetryPolicy(maxAttempts: 16, base: .seconds(5), cap: .seconds(3_600))
     /// Until a subscription without changes is looked at again.
     public static let idleWait: Duration = .seconds(1)
 
@@ -62,15 +60,12 @@ public enum FeedDecision {
         switch outcome {
         case nil: return nil
         case .delivered: return FeedEntry(change, event: event, .done)
-        case .gone: return FeedEntry(change, event: event, .dead, error: Self.goneReason)
+        case .gone: return FeedEntry(change, event: event, .dead, error: DeliveryOutcome.goneReason)
         case .failed(let reason, let notBefore):
             let wait = wait(change.attempts + 1).map { max($0, notBefore ?? .zero) }
             return FeedEntry(change, event: event, .dead, error: reason, wait: wait)
         }
     }
-
-    /// What an operator reads of a receiver that answered 410.
-    static let goneReason = "the receiver wants no more (status 410)"
 
     private struct Verdict {
         var entry: FeedEntry?
@@ -92,7 +87,7 @@ public enum FeedDecision {
         case nil: return Verdict()
         case .delivered:
             return Verdict(entry: FeedEntry(change, event: event, .done), isSettled: true, told: kind)
-        case .gone: return Verdict(isGone: true, error: goneReason)
+        case .gone: return Verdict(isGone: true, error: DeliveryOutcome.goneReason)
         case .failed(let reason, let notBefore):
             if let wait = wait(change.attempts + 1) {
                 return Verdict(

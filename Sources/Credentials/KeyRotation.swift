@@ -20,7 +20,7 @@ public struct KeyRotation: Sendable {
 
     /// What a rotation has done so far.
     public struct Report: Sendable {
-        /// Credentials that the current key wraps now and did not before.
+        /// Credentials, and secrets of subscriptions, that the current key wraps now and did not before.
         public var rewrapped = 0
         /// Those that could not be rewrapped.
         public var failures: [Failure] = []

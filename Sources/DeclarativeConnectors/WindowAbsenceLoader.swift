@@ -28,17 +28,12 @@ struct WindowAbsenceLoader {
         let since = rule.has("since") ? rule.word("since", Bound.self) : .exclusive
         let until = rule.has("until") ? rule.word("until", Bound.self) : .exclusive
         let lag = rule.has("lag") ? rule.duration("lag", in: .seconds(0) ... .seconds(86_400)) : .zero
-        switch rule.has("mutable") ? rule.bool("mutable") : nil {
-        case false?: break
-        case true?:
+        if !rule.has("mutable") {
+            rule.complain("mutable", "is missing; 'false' says that the time of a record never changes")
+        } else if rule.bool("mutable") == true {
             rule.complain(
                 "mutable",
                 "'true' is not allowed: a record whose time is edited leaves the stretch and is still there")
-        case nil:
-            if !rule.has("mutable") {
-                rule.complain(
-                    "mutable", "is missing; 'false' says that the time of a record never changes")
-            }
         }
         checkSlices(stream)
         guard let pointer, let format, let since, let until, let lag else { return nil }

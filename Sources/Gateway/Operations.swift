@@ -106,6 +106,10 @@ public struct Operations: Sendable {
         return found
     }
 
+    static func unknownRun(_ id: Int64) -> Problem {
+        Problem(404, "unknown_run", "There is no run \(id).")
+    }
+
     static func unknownIntegration(_ id: Int64) -> Problem {
         Problem(404, "unknown_integration", "There is no integration \(id).")
     }

@@ -20,9 +20,9 @@ public struct PostgresRows: Sendable {
         return Int(String(cString: text)) ?? 0
     }
 
-    /// Whether the field is NULL.
+    /// Whether the field is NULL, or there is no such row.
     public func isNull(_ row: Int, _ column: Int) -> Bool {
-        PQgetisnull(result.raw, Int32(row), Int32(column)) == 1
+        row >= count || PQgetisnull(result.raw, Int32(row), Int32(column)) == 1
     }
 
     /// An int2, int4 or int8; nil for null and for other types.

@@ -19,8 +19,6 @@ public struct AlertCourier: Service {
     private let ways: [AlertChannel: Send]
     private let logger: Logger
 
-    /// Attempts of a delivery, and the waits between them: some three hours in all.
-    static let policy = RetryPolicy(maxAttempts: 16, base: .seconds(5), cap: .seconds(3_600))
     /// Longer than an attempt takes.
     static let lease: Duration = .seconds(60)
     /// Deliveries under way at a time.
@@ -84,12 +82,12 @@ public struct AlertCourier: Service {
         case .delivered:
             try await outbox.sent(delivery)
         case .gone:
-            try await fail(delivery, "the receiver wants no more (status 410)", wait: nil)
+            try await fail(delivery, DeliveryOutcome.goneReason, wait: nil)
         case .failed(let reason, let notBefore):
             // An attempt that a shutdown cut off is somebody else's when its lease ends.
             if Task.isCancelled { return }
             var generator = SystemRandomNumberGenerator()
-            let wait = Self.policy.delay(afterAttempt: delivery.attempt, using: &generator)
+            let wait = DeliveryOutcome.policy.delay(afterAttempt: delivery.attempt, using: &generator)
             try await fail(delivery, reason, wait: wait.map { max($0, notBefore ?? .zero) })
         }
     }

@@ -102,10 +102,12 @@ public struct AlertSettings: Sendable {
         }
         switch readFile(path) {
         case .success(let content):
-            if let problem = problem(with: content) {
+            // The line end that editors leave is no part of it.
+            let secret = SecretString(String(content.exposed.filter { !$0.isNewline }))
+            if let problem = problem(with: secret) {
                 environment.report(fileName, problem, allowed: "a file with " + secretForm)
             }
-            return content
+            return secret
         case .failure(let refusal):
             environment.report(fileName, refusal.reason, allowed: "a readable file with " + secretForm)
             return nil

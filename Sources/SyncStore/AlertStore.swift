@@ -90,7 +90,7 @@ public struct AlertStore: Sendable {
 
     /// The time when it is the caller's turn to look; nil when another scheduler had it less than `interval` ago.
     public func turn(every interval: Duration) async throws(StoreError) -> Timestamp? {
-        try await store.query(StoreSQL.alertTurn, [.int(interval.wholeMilliseconds)]).firstTime
+        try await store.query(StoreSQL.alertTurn, [.int(interval.wholeMilliseconds)]).timestamp(0, 0)
     }
 
     /// Requests that failed within `errors`, by service, and slots that came late within `slots`, by schedule.
@@ -175,9 +175,4 @@ extension AlertSummary {
             resolvedAt: rows.timestamp(row, column + 6), title: rows.text(row, column + 7) ?? "",
             detail: rows.text(row, column + 8) ?? "")
     }
-}
-
-extension PostgresRows {
-    /// The first field of the first row, as a time; nil without a row.
-    fileprivate var firstTime: Timestamp? { count > 0 ? timestamp(0, 0) : nil }
 }

@@ -57,7 +57,7 @@ public struct FeedChange: Sendable {
     public let data: [UInt8]
     /// Attempts that failed.
     public let attempts: Int
-    /// Whether it was acknowledged already.
+    /// Whether it was acknowledged, or given up, already.
     public let isDone: Bool
     /// Whether the receiver has been told of the record since it is alive, where that does not follow from the base.
     public let isKnown: Bool?

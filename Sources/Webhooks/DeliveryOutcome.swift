@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import HTTPTransport
-import Model
+public import Model
 
 /// What came of an attempt to deliver a message.
 public enum DeliveryOutcome: Sendable, Equatable {
@@ -13,6 +13,10 @@ public enum DeliveryOutcome: Sendable, Equatable {
     /// or the answer's content.
     case failed(reason: String, notBefore: Duration?)
 
+    /// Attempts of a delivery, and the waits between them: some three hours in all.
+    public static let policy = RetryPolicy(maxAttempts: 16, base: .seconds(5), cap: .seconds(3_600))
+    /// What an operator reads of a receiver that answered 410.
+    public static let goneReason = "the receiver wants no more (status 410)"
     /// A receiver may ask for a pause, and not for more than this.
     static let longestWait: Duration = .seconds(3_600)
 

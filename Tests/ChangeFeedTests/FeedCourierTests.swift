@@ -177,6 +177,35 @@ import Testing
         #expect(fixture.receiver.verify(secret))
     }
 
+    @Test func `is not told again what was given up ahead of a change that is still tried`() async throws {
+        let fixture = try await FeedFixture()
+        let (id, _) = try await fixture.subscribe()
+        let isWell = LockedBox(false)
+        fixture.receiver.answer { event, _ in
+            [
+                .reply(
+                    event.record == "first" && !isWell.withLock { $0 }
+                        ? "500 Internal Server Error" : "200 OK")
+            ]
+        }
+        try await fixture.write(["first", "second"], n: 1)
+        // As if the second one had been tried more often: an end of the courier had cut the first one's attempts off.
+        _ = try await fixture.pool.query(
+            """
+            INSERT INTO lockstep.subscription_events (subscription_id, change_xid, change_row, integration_id, stream,
+                external_id, event, status, attempts, error, failed_at)
+            SELECT $1, change_xid::text::bigint, seq, 1, stream, external_id, 'record.added', 'dead', 3, 'status 500', now()
+            FROM lockstep.records WHERE external_id = 'second'
+            """, [.int(id)])
+        try await fixture.deliver("an attempt") { !fixture.receiver.events.isEmpty }
+        isWell.withLock { $0 = true }
+        try await fixture.write(["third"], n: 1)
+        try await fixture.deliver("what follows") { fixture.receiver.copy["third"] != nil }
+
+        #expect(fixture.receiver.copy["first"] == "1" && fixture.receiver.copy["second"] == nil)
+        #expect(try await fixture.summary(id).dead == 1)
+    }
+
     @Test func `is not told a dead letter of a record that has changed since`() async throws {
         let fixture = try await FeedFixture()
         let (id, _) = try await fixture.subscribe()

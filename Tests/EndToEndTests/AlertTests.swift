@@ -187,7 +187,8 @@ import Webhooks
             for (arguments, code) in [
                 (["pause", "\(id)"], Int32(0)), (["resume", "\(id)"], 0), (["replay", "\(id)"], 64),
                 (["replay", "\(id)", "--from", "x"], 64), (["replay", "\(id)", "--dead"], 0), (["list"], 0),
-                (["add", "http://example.com/"], 64), (["remove", "\(id)"], 0), (["show", "\(id)"], 66),
+                (["add", "http://example.com/"], 64), (["add", "https:///x"], 64), (["remove", "\(id)"], 0),
+                (["show", "\(id)"], 66),
             ] {
                 let result = try await `The command`.lockstep(
                     ["subscriptions"] + arguments, environment: environment)

@@ -127,11 +127,11 @@ extension SchedulerFixture {
             let courier = try fixture.courier(to: server)
             try await courier.announce()
             let id = try await fixture.alert()
-            for _ in 0..<AlertCourier.policy.maxAttempts {
+            for _ in 0..<DeliveryOutcome.policy.maxAttempts {
                 try await fixture.hurry()
                 try await courier.deliver()
             }
-            #expect(try await fixture.deliveries() == ["opened dead \(AlertCourier.policy.maxAttempts)"])
+            #expect(try await fixture.deliveries() == ["opened dead \(DeliveryOutcome.policy.maxAttempts)"])
             #expect(Set(server.log.requests.map { $0.header("webhook-id") }) == ["alert_\(id)_opened"])
             let told = try await AlertStore(pool: fixture.pool).list(all: false, before: nil, limit: 1).first?
                 .told

@@ -8,7 +8,7 @@ private let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 private func load(
     _ variables: [String: String],
-    file: Result<SecretString, SecretFile.Refusal> = .success(SecretString(secret))
+    file: Result<SecretString, SecretFile.Refusal> = .success(SecretString(secret + "\n"))
 ) throws(SettingsError) -> ClusterSettings {
     try ClusterSettings.load(
         ["DATABASE_URL": "postgres://a/b"].merging(variables) { $1 }, readFile: { _ in file })

@@ -68,4 +68,25 @@ import Testing
         let live = try await ledger.liveIDs()
         #expect(live.contains("r0150") && live.contains("r0160") && live.count == 102)
     }
+
+    @Test func `spares what a newer list of a stretch of time has seen, and not what an older one has`()
+        async throws
+    {
+        let (ledger, sweep) = try await held()
+        // Their generations are the negative numbers of their runs; the held sweep is of the second run.
+        _ = try await ledger.pool.query(
+            """
+            INSERT INTO lockstep.sync_seen (integration_id, stream, generation, partition, page, seqs)
+            SELECT r.integration_id, r.stream, n.generation, '', 1, ARRAY[r.seq]
+            FROM lockstep.records r JOIN (VALUES ('r0150', -9), ('r0160', -1)) n (id, generation)
+                ON n.id = r.external_id
+            """)
+
+        #expect(
+            try await SweepDecisions(pool: ledger.pool).decide(sweep.id, approve: true)
+                == .decided(deleted: 99))
+
+        let live = try await ledger.liveIDs()
+        #expect(live.contains("r0150") && !live.contains("r0160"))
+    }
 }

@@ -27,7 +27,7 @@ struct ActionTrial {
         for _ in 0..<attempts {
             let performer = try connector.performer(of: call, access: access)
             repetition = performer.repetition
-            var isRepeated = isInDoubt
+            let isRepeated = isInDoubt
             if isInDoubt {
                 switch repetition {
                 case .never: return (.unknown(code: doubt), repetition)
@@ -41,7 +41,6 @@ struct ActionTrial {
                         return (.unknown(code: error.code), repetition)
                     }
                     isInDoubt = false
-                    isRepeated = true
                 }
             }
             do throws(ActionFailure) {

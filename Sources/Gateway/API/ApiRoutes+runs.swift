@@ -56,9 +56,7 @@ extension ApiRoutes {
     private static let excerptBytes = 1_000
 
     private func run(_ id: Int64) async throws -> LedgerReader.Item {
-        guard let run = try await reader.run(id) else {
-            throw Problem(404, "unknown_run", "There is no run \(id).")
-        }
+        guard let run = try await reader.run(id) else { throw Operations.unknownRun(id) }
         return run
     }
 

@@ -8,14 +8,14 @@ import SyncStore
 
 extension StatusRoutes {
     func fleet(_ check: String) async throws -> GatewayResponse {
-        let counted = try await figures.value().0
-        let hours: [PageModels.Hour] = try PageModels.read(counted.hours)
-        let services: [PageModels.Service] = try PageModels.read(counted.services)
+        let counted = try await figures.value()
+        let hours: [PageModels.Hour] = try PageModels.read(counted.0.hours)
+        let services: [PageModels.Service] = try PageModels.read(counted.0.services)
         return framed(
             "Fleet", check,
             """
             <h1>Fleet</h1>
-            <div data-live="/live/fleet" aria-live="polite">\(try await liveFleet())</div>
+            <div data-live="/live/fleet" aria-live="polite">\(try await liveFleet(counted))</div>
             <h2>The last 24 hours</h2>
             \(Chart.runs(hours))
             \(Chart.changes(hours))
@@ -24,9 +24,9 @@ extension StatusRoutes {
     }
 
     /// Figures, services and alerts.
-    func liveFleet() async throws -> HTML {
+    func liveFleet(_ counted: (FleetFigures, isNew: Bool)) async throws -> HTML {
         let now = try await reader.now()
-        let (fleet, isNew) = try await figures.value()
+        let (fleet, isNew) = counted
         let services: [PageModels.Service] = try PageModels.read(fleet.services)
         let alerts: [PageModels.Alert] = try PageModels.read(try await reader.alerts())
         // Always the same words of the same figures: a page that is kept fresh is sent only what has changed.

@@ -122,7 +122,7 @@ extension StatusRoutes {
             """
     }
 
-    private func find(_ id: Int64) async throws -> PageModels.Integration {
+    func find(_ id: Int64) async throws -> PageModels.Integration {
         guard let item = try await reader.integration(id) else { throw Operations.unknownIntegration(id) }
         return try PageModels.read(item.json)
     }

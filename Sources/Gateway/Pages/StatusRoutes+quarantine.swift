@@ -41,8 +41,7 @@ extension StatusRoutes {
     ) async throws -> GatewayResponse {
         try request.allow(["cursor", "run"])
         let id = try request.id64
-        guard let item = try await reader.integration(id) else { throw Operations.unknownIntegration(id) }
-        let integration: PageModels.Integration = try PageModels.read(item.json)
+        let integration = try await find(id)
         let run = try request.number("run")
         let found = try await reader.quarantine(
             of: id, run: run, before: try request.cursor(.quarantine)?[0] ?? .max, limit: Self.rows,

@@ -12,9 +12,7 @@ extension StatusRoutes {
     func run(_ request: GatewayRequest, _ now: Timestamp, _ check: String) async throws -> GatewayResponse {
         try request.allow(["cursor"])
         let id = try request.id64
-        guard let found = try await reader.run(id) else {
-            throw Problem(404, "unknown_run", "There is no run \(id).")
-        }
+        guard let found = try await reader.run(id) else { throw Operations.unknownRun(id) }
         let offset = Int(try request.cursor(.requests)?[0] ?? 0)
         let run: PageModels.Run = try PageModels.read(found.json)
         let streams: [PageModels.RunStream] = try PageModels.read(try await reader.streams(ofRun: id))

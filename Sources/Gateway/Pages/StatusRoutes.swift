@@ -66,7 +66,7 @@ public struct StatusRoutes: Sendable {
                 let id = try request.id64
                 return { try await liveIntegration(id) }
             },
-            live("/live/fleet") { _ in { try await liveFleet() } },
+            live("/live/fleet") { _ in { try await liveFleet(try await figures.value()) } },
         ] + actionRoutes
     }
 

@@ -244,7 +244,7 @@ struct SubscriptionsCommand: AsyncParsableCommand {
         let own = ServiceAddress.hosts(of: ["": url]).first ?? ""
         let isSafe = url.hasPrefix("https://") || url.hasPrefix("http://") && hosts.contains(own)
         let isPlain = url.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
-        guard isSafe, isPlain, !own.isEmpty, !own.contains("@"), url.utf8.count <= 2_048 else {
+        guard isSafe, isPlain, !own.hasPrefix(":"), !own.contains("@"), url.utf8.count <= 2_048 else {
             throw Exit.complain(
                 "the URL is not accepted; allowed: https://host[:port][/path] without user and fragment, or "
                     + "http:// for a host that LOCKSTEP_SERVICE_URLS names", Exit.usage)

@@ -2,7 +2,7 @@
 -- which to read, the transaction before which to stop, rows to look at, changes to return.
 -- Reply: at least one row, with the transaction and row of the last one that was looked at, their number, and a change or nulls:
 -- transaction, row, integration, stream, external id, whether it is deleted, transaction since which it is alive or null, when it
--- changed, its data as JSON, earlier attempts, whether it was acknowledged already, and whether a mark says that the record was
+-- changed, its data as JSON, earlier attempts, whether it was acknowledged or given up already, and whether a mark says that the record was
 -- told as alive, or was not; null without a mark.
 WITH looked_at AS MATERIALIZED (
     SELECT r.integration_id, r.stream, r.external_id, r.change_xid, r.seq, r.deleted_at, r.live_xid, r.synced_at, r.data
@@ -28,9 +28,9 @@ WITH looked_at AS MATERIALIZED (
     ORDER BY l.change_xid, l.seq LIMIT $9
 )
 SELECT n.xid, n.place, n.looked, w.xid, w.seq, w.integration_id, w.stream, w.external_id, w.is_deleted, w.live_xid,
-    w.changed_at, w.body, coalesce(e.attempts, 0), coalesce(e.status = 'done', false), m.is_told
+    w.changed_at, w.body, coalesce(e.attempts, 0), coalesce(e.status IN ('done', 'dead'), false), m.is_told
 FROM ends n LEFT JOIN wanted w ON true
 LEFT JOIN lockstep.subscription_marks m ON m.subscription_id = $1 AND m.seq = w.seq
 LEFT JOIN lockstep.subscription_events e
-    ON e.subscription_id = $1 AND e.change_xid = w.xid AND e.change_row = w.seq AND e.status <> 'dead'
+    ON e.subscription_id = $1 AND e.change_xid = w.xid AND e.change_row = w.seq
 ORDER BY w.xid, w.seq
