@@ -110,6 +110,10 @@ public struct Operations: Sendable {
         Problem(404, "unknown_run", "There is no run \(id).")
     }
 
+    static func unknownAction(_ id: Int64) -> Problem {
+        Problem(404, "unknown_action", "There is no action \(id).")
+    }
+
     static func unknownIntegration(_ id: Int64) -> Problem {
         Problem(404, "unknown_integration", "There is no integration \(id).")
     }

@@ -69,16 +69,16 @@ public struct LedgerReader: Sendable {
         try await array(StoreSQL.readStreams, [.int(id)])
     }
 
-    /// Rows of the sync log before an id, the newest first; what is nil does not matter.
+    /// Rows of the sync log before an id, the newest first; what is nil does not matter. With `action` the attempts of that action.
     public func runs(
-        of integration: Int64? = nil, service: String? = nil, status: String? = nil, before id: Int64,
-        limit: Int
+        of integration: Int64? = nil, service: String? = nil, status: String? = nil, action: Int64? = nil,
+        before id: Int64, limit: Int
     ) async throws(StoreError) -> [Item] {
         try await items(
             StoreSQL.readRuns,
             [
-                integration.map { .int($0) } ?? .null, .optional(service), .optional(status), .int(id),
-                .int(Int64(limit)),
+                .optional(integration), .optional(service), .optional(status), .int(id), .int(Int64(limit)),
+                .optional(action),
             ])
     }
 
@@ -108,22 +108,6 @@ public struct LedgerReader: Sendable {
         try await changes(StoreSQL.readDeletions, id, stream, position, limit)
     }
 
-    /// Actions before an id, the newest first, without what they take and gave; what is nil does not matter.
-    public func actions(
-        of integration: Int64? = nil, status: String? = nil, name: String? = nil, before id: Int64, limit: Int
-    ) async throws(StoreError) -> [Item] {
-        try await items(
-            StoreSQL.readActions,
-            [
-                .optional(integration), .optional(status), .optional(name), .int(id), .int(Int64(limit)),
-            ])
-    }
-
-    /// One action, with what it takes and gave; nil when there is none.
-    public func action(_ id: Int64) async throws(StoreError) -> Item? {
-        try await items(StoreSQL.readAction, [.int(id)]).first
-    }
-
     /// A JSON array of the services with their health.
     public func health() async throws(StoreError) -> [UInt8] {
         try await array(StoreSQL.readHealth, [], deadline: Self.countLimit)
@@ -149,7 +133,7 @@ public struct LedgerReader: Sendable {
     /// A JSON array of the newest open alerts.
     public func alerts() async throws(StoreError) -> [UInt8] { try await array(StoreSQL.readAlerts, []) }
 
-    private func items(
+    func items(
         _ sql: String, _ parameters: [PostgresParameter]
     ) async throws(StoreError) -> [Item] {
         let rows = try await store.query(sql, parameters)

@@ -109,6 +109,7 @@ enum StoreSQL {
     static let readRecords = text(PackageResources.read_records_sql)
     static let readDeletions = text(PackageResources.read_deletions_sql)
     static let readAction = text(PackageResources.read_action_sql)
+    static let readActionContent = text(PackageResources.read_action_content_sql)
     static let readActions = text(PackageResources.read_actions_sql)
     static let readRequests = text(PackageResources.read_requests_sql)
     static let countRequests = text(PackageResources.count_requests_sql)

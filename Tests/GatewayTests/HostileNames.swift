@@ -23,7 +23,7 @@ struct MarkupCheck {
         "h2", "p", "a", "b",
         "div", "span", "bdi", "br", "code", "pre", "time", "table", "thead", "tbody", "tr", "th", "td",
         "form", "input", "label",
-        "button", "figure", "figcaption", "svg", "g", "rect", "line", "text",
+        "button", "select", "option", "figure", "figcaption", "svg", "g", "rect", "line", "text",
     ]
     private static let attributes: Set<String> = [
         "html", "lang", "charset", "name", "content", "rel", "href", "src", "defer", "class", "method",
@@ -32,7 +32,7 @@ struct MarkupCheck {
         "data-live",
         "data-confirm", "datetime", "title", "scope", "tabindex", "viewBox", "x", "y", "x1", "x2", "y1", "y2",
         "width", "height",
-        "preserveAspectRatio", "aria-current", "data-label", "hidden",
+        "preserveAspectRatio", "aria-current", "data-label", "hidden", "selected",
     ]
 
     /// What is in a page that we never write.

@@ -23,21 +23,8 @@ import Testing
                 "INSERT INTO lockstep.integrations (user_id, service) VALUES ('u_1', 'slack'), ('u_2', 'slack')"
             )
             try await fixture.sql(run)
-            let browser = Browser(fixture.served.http)
-            _ = try await browser.submit(url(fixture, "/signin"), [("token", ApiFixture.token)])
-            try await body(fixture, browser)
+            try await body(fixture, try await fixture.signedIn())
         }
-    }
-
-    private static func url(_ fixture: ApiFixture, _ path: String) -> String {
-        "http://127.0.0.1:\(fixture.served.ports.privatePort)\(path)"
-    }
-
-    /// The address of a page's link with these words.
-    private static func link(_ words: String, in page: HTTPResponse) -> String? {
-        guard let end = page.text.firstRange(of: "\">\(words)</a>") else { return nil }
-        let before = page.text[..<end.lowerBound]
-        return before.range(of: "href=\"", options: .backwards).map { String(before[$0.upperBound...]) }
     }
 
     @Test func `shows its streams, and its requests in the order in which they were sent`() async throws {
@@ -59,14 +46,14 @@ import Testing
                 """)
             var (path, seen): (String?, [Int]) = ("/runs/1", [])
             while let place = path {
-                let page = try await browser.get(Self.url(fixture, place))
+                let page = try await browser.get(fixture.url(place))
                 #expect(page.status == 200 && page.body.count < 100_000)
                 #expect(page.text.contains("c-old") && page.text.contains("c-new"))
                 #expect(
                     page.text.contains("next_token_absent") && page.text.contains("of 120 in the request log")
                 )
                 seen += page.text.matches(of: /req_(\d+)</).compactMap { Int($0.1) }
-                path = Self.link("Next page", in: page)
+                path = Browser.link("Next page", in: page)
             }
             #expect(seen.count == 120 && Set(seen) == Set(1...120))
             // Rows of one moment may stand in any order, but all stand in it.
@@ -82,11 +69,11 @@ import Testing
             }
             #expect(ids == seen.map { "req_\($0)" })
 
-            let other = try await browser.get(Self.url(fixture, "/runs/2"))
+            let other = try await browser.get(fixture.url("/runs/2"))
             #expect(other.text.contains("1 to 10 of 10"))
             try await fixture.sql("DELETE FROM lockstep.api_log")
             #expect(
-                try await browser.get(Self.url(fixture, "/runs/1")).text.contains("The request log has none"))
+                try await browser.get(fixture.url("/runs/1")).text.contains("The request log has none"))
         }
     }
 
@@ -108,17 +95,17 @@ import Testing
                         .int(record.run), .bytea([UInt8(index)]),
                     ])
             }
-            let page = try await browser.get(Self.url(fixture, "/integrations/1/quarantine"))
+            let page = try await browser.get(fixture.url("/integrations/1/quarantine"))
             #expect(page.status == 200 && MarkupCheck.strange(in: page.text).isEmpty)
             #expect(page.text.contains("&lt;script&gt;") && page.text.contains("x&lt;b&gt;"))
             #expect(page.text.contains("5000") && !page.text.contains(String(repeating: "z", count: 301)))
-            let first = try await browser.get(Self.url(fixture, "/integrations/1/quarantine?run=1"))
+            let first = try await browser.get(fixture.url("/integrations/1/quarantine?run=1"))
             #expect(first.text.contains("invalid_utf8") && !first.text.contains("missing_id"))
 
-            let account = try await browser.get(Self.url(fixture, "/integrations/1"))
+            let account = try await browser.get(fixture.url("/integrations/1"))
             #expect(account.text.contains("/integrations/1/quarantine\">3 records</a>"))
-            #expect(!(try await browser.get(Self.url(fixture, "/integrations/2"))).text.contains("Put aside"))
-            let run = try await browser.get(Self.url(fixture, "/runs/1"))
+            #expect(!(try await browser.get(fixture.url("/integrations/2"))).text.contains("Put aside"))
+            let run = try await browser.get(fixture.url("/runs/1"))
             #expect(run.text.contains("3 records could not be stored"))
             #expect(run.text.contains("/integrations/1/quarantine?run=1"))
 
@@ -172,17 +159,17 @@ import Testing
             ] {
                 var (path, seen): (String?, [Int]) = (start, [])
                 while let place = path {
-                    let page = try await browser.get(Self.url(fixture, place))
+                    let page = try await browser.get(fixture.url(place))
                     #expect(page.status == 200 && page.body.count < 100_000, "\(place): \(page.body.count)")
                     #expect(MarkupCheck.strange(in: page.text).isEmpty)
                     seen += page.text.matches(of: pattern).compactMap { Int($0.1) }
-                    path = Self.link("Next page", in: page)
+                    path = Browser.link("Next page", in: page)
                 }
                 #expect(Set(seen) == Set(1...200) && seen.count == 200, "\(start): \(seen.count)")
             }
             #expect(
-                try await browser.get(Self.url(fixture, "/runs/1")).text.contains("more: the API gives all"))
-            let account = try await browser.get(Self.url(fixture, "/integrations/1"))
+                try await browser.get(fixture.url("/runs/1")).text.contains("more: the API gives all"))
+            let account = try await browser.get(fixture.url("/integrations/1"))
             #expect(account.status == 200 && account.body.count < 100_000)
         }
     }

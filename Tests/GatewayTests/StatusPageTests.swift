@@ -11,28 +11,21 @@ import Testing
 @testable import Gateway
 
 @Suite struct `The status pages` {
-    private func url(_ fixture: ApiFixture, _ path: String) -> String {
-        "http://127.0.0.1:\(fixture.served.ports.privatePort)\(path)"
-    }
-
-    /// A browser that is signed in.
-    private func signedIn(_ fixture: ApiFixture) async throws -> Browser {
-        let browser = Browser(fixture.served.http)
-        let answer = try await browser.submit(url(fixture, "/signin"), [("token", ApiFixture.token)])
-        #expect(answer.status == 303 && answer.location == "/", "\(answer.status) \(answer.text)")
-        return browser
-    }
-
     @Test func `are for who signs in with the token, and only for a while`() async throws {
         try await ApiFixture.run { fixture in
             let stranger = Browser(fixture.served.http)
-            for path in ["/", "/integrations", "/runs/1", "/dead-letters", "/sweeps", "/schedules"] {
-                let answer = try await stranger.get(url(fixture, path))
+            for path in [
+                "/", "/integrations", "/runs/1", "/actions", "/actions/1", "/actions/1?content=1",
+                "/dead-letters", "/sweeps", "/schedules",
+            ] {
+                let answer = try await stranger.get(fixture.url(path))
                 #expect(answer.status == 303 && answer.location == "/signin", "\(path)")
             }
-            #expect(try await stranger.get(url(fixture, "/live/fleet")).status == 401)
-            #expect(try await stranger.submit(url(fixture, "/integrations/1/sync"), []).status == 303)
-            let wrong = try await stranger.submit(url(fixture, "/signin"), [("token", "wrong")])
+            for path in ["/live/fleet", "/live/actions/1"] {
+                #expect(try await stranger.get(fixture.url(path)).status == 401)
+            }
+            #expect(try await stranger.submit(fixture.url("/integrations/1/sync"), []).status == 303)
+            let wrong = try await stranger.submit(fixture.url("/signin"), [("token", "wrong")])
             #expect(wrong.status == 401 && wrong.headers.first("set-cookie") == nil)
 
             let signed = try await fixture.served.send(
@@ -70,8 +63,8 @@ import Testing
             try await fixture.sql(
                 "INSERT INTO lockstep.integrations (user_id, service, account) VALUES ('u_1', 'gmail', 'default')"
             )
-            let browser = try await signedIn(fixture)
-            let open = try await browser.get(url(fixture, "/")).text
+            let browser = try await fixture.signedIn()
+            let open = try await browser.get(fixture.url("/")).text
             #expect(
                 open.contains("circuit breaker") && open.contains("project") && !open.contains("closed for"))
             let key = "\(fixture.prefix):limit:breaker:gmail"
@@ -80,12 +73,12 @@ import Testing
                 "SET", RedisArgument(key), RedisArgument("1 \(until) 0 0 0 1 0"),
             ])
             for path in ["/", "/integrations/1"] {
-                let closed = try await browser.get(url(fixture, path)).text
+                let closed = try await browser.get(fixture.url(path)).text
                 #expect(closed.contains("closed for 90 s") || closed.contains("closed for 89 s"), "\(path)")
             }
             _ = try await fixture.redis.command(["DEL", RedisArgument(key)])
             _ = try await fixture.redis.command(["LPUSH", RedisArgument(key), "x"])
-            let answer = try await browser.get(url(fixture, "/"))
+            let answer = try await browser.get(fixture.url("/"))
             #expect(answer.status == 200 && answer.text.contains("The limits cannot be read"))
         }
     }
@@ -94,15 +87,15 @@ import Testing
         try await ApiFixture.run { fixture in
             try await fixture.sql(
                 "INSERT INTO lockstep.integrations (user_id, service) VALUES ('u', 'stripe')")
-            let browser = try await signedIn(fixture)
-            let page = try await browser.get(url(fixture, "/integrations/1"))
+            let browser = try await fixture.signedIn()
+            let page = try await browser.get(fixture.url("/integrations/1"))
             let check = try #require(page.field("check"))
-            let pause = url(fixture, "/integrations/1/pause")
+            let pause = fixture.url("/integrations/1/pause")
 
             #expect(try await browser.submit(pause, []).status == 403)
             #expect(
                 try await browser.submit(pause, [("check", String(repeating: "0", count: 64))]).status == 403)
-            let other = try await signedIn(fixture)
+            let other = try await fixture.signedIn()
             #expect(try await other.submit(pause, [("check", check)]).status == 403)
             let foreign = try await fixture.served.send(
                 "POST", "/signin",
@@ -113,29 +106,29 @@ import Testing
             let own = try await fixture.served.send(
                 "POST", "/signin",
                 headers: [
-                    ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", url(fixture, "")),
+                    ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", fixture.url("")),
                 ], body: Array("token=\(ApiFixture.token)".utf8), toPrivate: true)
             #expect(own.status == 303)
 
             let done = try await browser.submit(pause, [("check", check)])
             #expect(done.status == 303 && done.location == "/integrations/1")
-            #expect(try await browser.get(url(fixture, "/integrations/1")).text.contains("Paused"))
-            let refused = try await browser.submit(url(fixture, "/integrations/1/sync"), [("check", check)])
+            #expect(try await browser.get(fixture.url("/integrations/1")).text.contains("Paused"))
+            let refused = try await browser.submit(fixture.url("/integrations/1/sync"), [("check", check)])
             #expect(
                 refused.status == 409 && refused.headers.first("content-type")?.hasPrefix("text/html") == true
             )
-            _ = try await browser.submit(url(fixture, "/integrations/1/resume"), [("check", check)])
+            _ = try await browser.submit(fixture.url("/integrations/1/resume"), [("check", check)])
             #expect(
-                try await browser.submit(url(fixture, "/integrations/1/sync"), [("check", check)]).status
+                try await browser.submit(fixture.url("/integrations/1/sync"), [("check", check)]).status
                     == 303)
-            let link = try await browser.submit(url(fixture, "/integrations/1/link"), [("check", check)])
+            let link = try await browser.submit(fixture.url("/integrations/1/link"), [("check", check)])
             #expect(link.text.contains("https://sync.example/connect/stripe?link="))
             let gone = try await browser.submit(
-                url(fixture, "/integrations/1/disconnect"), [("check", check)])
+                fixture.url("/integrations/1/disconnect"), [("check", check)])
             #expect(gone.status == 303)
-            #expect(try await browser.get(url(fixture, "/integrations/1")).text.contains("Disconnected"))
-            _ = try await browser.submit(url(fixture, "/signout"), [("check", check)])
-            #expect(try await browser.get(url(fixture, "/")).status == 303)
+            #expect(try await browser.get(fixture.url("/integrations/1")).text.contains("Disconnected"))
+            _ = try await browser.submit(fixture.url("/signout"), [("check", check)])
+            #expect(try await browser.get(fixture.url("/")).status == 303)
         }
     }
 
@@ -171,16 +164,27 @@ import Testing
                 _ = try await fixture.pool.query(
                     "INSERT INTO lockstep.schedules (name, cron, type, time_zone, service) VALUES ($1, $1, 'full', $1, $1)",
                     [text])
+                _ = try await fixture.pool.query(
+                    """
+                    INSERT INTO lockstep.actions (integration_id, name, input, idempotency_key, status, result, error_code,
+                        error_message, error_detail)
+                    VALUES ($2, $1, jsonb_build_object($1, $1), $1, 'failed', jsonb_build_object($1, $1), $1, $1, $1)
+                    """, [text, .int(Int64(index + 1))])
                 try await fixture.hostileLetter(name)
             }
-            let browser = try await signedIn(fixture)
-            var paths = ["/", "/integrations", "/dead-letters", "/sweeps", "/schedules"]
-            paths += (1...HostileNames.all.count).flatMap { ["/integrations/\($0)", "/runs/\($0)"] }
-            paths += HostileNames.all.map {
-                "/integrations?service=\(PercentEncoding.encoded($0))&user_id=\(PercentEncoding.encoded($0))"
+            let browser = try await fixture.signedIn()
+            var paths = ["/", "/integrations", "/actions", "/dead-letters", "/sweeps", "/schedules"]
+            paths += (1...HostileNames.all.count).flatMap {
+                [
+                    "/integrations/\($0)", "/runs/\($0)", "/actions/\($0)", "/actions/\($0)?content=1",
+                    "/actions?integration_id=\($0)",
+                ]
+            }
+            paths += HostileNames.all.map { PercentEncoding.encoded($0) }.flatMap { name in
+                ["integrations", "actions"].map { "/\($0)?service=\(name)&user_id=\(name)" }
             }
             for path in paths {
-                let page = try await browser.get(url(fixture, path))
+                let page = try await browser.get(fixture.url(path))
                 #expect(page.status == 200, "\(path): \(page.text.prefix(300))")
                 #expect(page.body.count < 100_000, "\(path) has \(page.body.count) bytes")
                 #expect(
@@ -205,15 +209,12 @@ import Testing
             try await fixture.sql(
                 "INSERT INTO lockstep.sync_state (integration_id, stream, last_success_at) VALUES (1, 'users', now() - interval '185 seconds')"
             )
-            let browser = try await signedIn(fixture)
-            let page = try await browser.get(url(fixture, "/integrations/1"))
+            let browser = try await fixture.signedIn()
+            let page = try await browser.get(fixture.url("/integrations/1"))
             #expect(page.text.contains("3 minutes ago") && page.text.contains("Reconnect"))
             #expect(page.text.contains("data-live=\"/live/integrations/1\""))
 
-            let cookie = browser.cookies(of: url(fixture, "/")).map { "\($0.key)=\($0.value)" }.joined()
-            let feed = try await RawConnection.open(port: fixture.served.ports.privatePort)
-            try await feed.send(
-                "GET /live/integrations/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: \(cookie)\r\n\r\n")
+            let feed = try await fixture.feed("/live/integrations/1", of: browser)
             try await feed.wait(for: "3 minutes ago")
             try await fixture.sql(
                 """

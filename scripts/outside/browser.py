@@ -102,6 +102,10 @@ class Browser:
         """Presses a button, by the mouse or a key, and waits for the page that follows."""
         self.send(self.button(words), key)
 
+    def follow(self, words):
+        """Follows the link with these words, and waits for the page."""
+        self.send(self.driver.find_element(By.LINK_TEXT, words))
+
     def send(self, button, key=None):
         self.driver.execute_script("window.__leaves = true")
         button.send_keys(key) if key else button.click()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The status pages in a real browser, before a cluster of real processes. The tests are one story: they run in this order."""
 
+import json
 import os
 import re
 
@@ -113,6 +114,7 @@ def test_the_token_signs_in(browser, cluster):
 def test_an_empty_cluster_says_so(browser, cluster):
     for path, words in [
         ("/", "No account is connected yet."), ("/", "No alert is open."), ("/integrations", "There is no such account."),
+        ("/actions", "There is no such action."),
         ("/dead-letters", "There is none."), ("/sweeps", "Nothing waits for a decision."),
     ]:
         open_page(browser, cluster, path)
@@ -197,6 +199,35 @@ def test_the_user_connects_again(browser, cluster):
     open_page(browser, cluster, f"/integrations/{account(cluster)}")
     browser.waits_for("Last synced just now")
     cluster.until("the error is gone", lambda: "Needs to be connected again" not in browser.text)
+
+
+def test_actions_say_what_became_of_them(browser, cluster, shoot):
+    # What users are asked for does not suffice for actions, unless an operator says so; this token has everything.
+    cluster.lockstep("integrations", "add", "u_2", "slack", text="access_token=xoxb-u_2")
+    objects = cluster.control("objects?user=u_2&service=slack&stream=channels", method="GET")
+    channel = json.loads(objects.split("\n")[0])["external_id"]
+    for target in (channel, "C0NONE"):
+        cluster.lockstep(
+            "action", "post_message", "--user", "u_2", "--service", "slack", "--no-wait", "--input",
+            json.dumps({"channel": target, "text": "Your report is ready."}))
+    cluster.until_rows("actions WHERE status = 'succeeded'", 1)
+    cluster.until_rows("actions WHERE status = 'failed'", 1)
+
+    open_page(browser, cluster, f"/integrations/{account(cluster, 'u_2')}")
+    browser.waits_for("This Slack channel does not exist")
+    browser.follow("2")
+    assert browser.heading == "Action 2: post_message"
+    assert "Nothing was changed at the provider." in browser.text
+    assert "Your report" not in browser.driver.page_source
+    browser.check()
+    browser.follow("Show it")
+    assert '"text": "Your report is ready."' in browser.text
+    browser.check()
+    shoot("action")
+    browser.follow("Actions")
+    assert browser.heading == "Actions" and "succeeded" in browser.text and "failed" in browser.text
+    browser.check()
+    shoot("actions")
 
 
 def test_too_many_deletions_wait_for_a_person(browser, cluster, shoot):
@@ -296,9 +327,9 @@ def test_the_fleet_shows_services_alerts_and_figures(browser, cluster, shoot):
 # Screenshots of the pages as they are in the end.
 KEPT = {
     ("/integrations/{id}", DESKTOP, True): "account-dark", ("/integrations/{id}", PHONE, False): "account-phone",
-    ("/", PHONE, True): "fleet-phone-dark",
+    ("/", PHONE, True): "fleet-phone-dark", ("/actions", PHONE, True): "actions-phone-dark",
 }
-PAGES = ["/", "/integrations", "/integrations/{id}", "/runs/{run}", "/dead-letters", "/sweeps", "/schedules"]
+PAGES = ["/", "/integrations", "/integrations/{id}", "/runs/{run}", "/actions", "/actions/2", "/dead-letters", "/sweeps", "/schedules"]
 
 
 @pytest.fixture
@@ -321,10 +352,10 @@ def test_every_page_is_readable(browser, cluster, paths, shoot, size, dark):
 
 def test_the_keyboard_reaches_what_can_be_done(browser, cluster, paths):
     wanted = {
-        "/": {"Fleet", "Accounts", "Dead letters", "Held deletions", "Schedules", "Sign out", "Slack", "Stripe"},
+        "/": {"Fleet", "Accounts", "Actions", "Dead letters", "Held deletions", "Schedules", "Sign out", "Slack", "Stripe"},
         "/integrations": {"user_id", "service", "Show"},
         "/integrations/{id}": {"Sync now", "Read everything again", "Pause", "Reconnect", "Disconnect"},
-        "/dead-letters": {"Replay"},
+        "/actions": {"user_id", "service", "Show"}, "/actions/2": {"Show it"}, "/dead-letters": {"Replay"},
     }
     for path, name in zip(paths, PAGES):
         open_page(browser, cluster, path)

@@ -32,14 +32,11 @@ extension ApiRoutes {
             },
             read("/actions") { request in
                 try request.allow(["integration_id", "status", "name", "cursor", "limit"])
-                let status = request.query["status"]
-                if let status, !Self.actionStatuses.contains(status) {
-                    throw Problem(
-                        400, "bad_parameter", "status: \(Self.actionStatuses.joined(separator: ", ")).")
-                }
                 let limit = try request.limit
                 let items = try await reader.actions(
-                    of: try request.number("integration_id"), status: status, name: request.query["name"],
+                    ActionFilter(
+                        integration: try request.number("integration_id"), status: try request.actionStatus,
+                        name: request.query["name"]),
                     before: try request.cursor(.actions)?[0] ?? .max, limit: limit)
                 return Self.list(items, .actions, limit)
             },
@@ -50,13 +47,23 @@ extension ApiRoutes {
         ]
     }
 
-    private static let actionStatuses = ["requested", "running", "succeeded", "failed", "unknown"]
-
     private func action(_ id: Int64) async throws -> JSON {
-        guard let found = try await reader.action(id) else {
-            throw Problem(404, "unknown_action", "There is no action \(id).")
-        }
+        guard let found = try await reader.action(id) else { throw Operations.unknownAction(id) }
         return .text(found.json)
+    }
+}
+
+extension GatewayRequest {
+    /// The status that a list of actions is filtered by; nil, as an empty one of a form, for all.
+    var actionStatus: String? {
+        get throws {
+            guard let status = query["status"], !status.isEmpty else { return nil }
+            guard ActionFilter.statuses.contains(status) else {
+                throw Problem(
+                    400, "bad_parameter", "status: \(ActionFilter.statuses.joined(separator: ", ")).")
+            }
+            return status
+        }
     }
 }
 

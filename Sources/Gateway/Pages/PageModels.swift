@@ -88,6 +88,26 @@ enum PageModels {
         let error: String?
     }
 
+    struct Action: Decodable {
+        let id: Int64
+        let integrationId: Int64
+        let userId: String
+        let service: String
+        let account: String
+        let name: String
+        let status: String
+        let errorCode: String?
+        let errorMessage: String?
+        let errorDetail: String?
+        let attempts: Int64
+        let idempotencyKey: String
+        let createdAt: String
+        let completedAt: String?
+
+        /// Whether something is still done about it.
+        var isOpen: Bool { status == "requested" || status == "running" }
+    }
+
     struct Service: Decodable {
         let service: String
         let status: String
@@ -175,6 +195,16 @@ enum StateWords {
         switch status {
         case "succeeded": state("good", status)
         case "failed": state("bad", status)
+        case "running": state("warn", status)
+        default: state("idle", status)
+        }
+    }
+
+    static func action(_ status: String) -> HTML {
+        switch status {
+        case "succeeded": state("good", status)
+        // A person has to look what became of it.
+        case "failed", "unknown": state("bad", status)
         case "running": state("warn", status)
         default: state("idle", status)
         }

@@ -119,6 +119,7 @@ extension StatusRoutes {
                         "\($0.recordsUpdated)", "\($0.recordsDeleted)", "\(Self.clipped($0.errorMessage ?? ""))",
                     ]
                 }, none: "Nothing ran yet."))
+            \(try await actionSummary(of: item, ago))
             """
     }
 
@@ -128,7 +129,9 @@ extension StatusRoutes {
     }
 
     /// The account's name, where there may be several.
-    private func account(_ item: PageModels.Integration) -> HTML {
-        item.account == IntegrationKey.defaultAccount ? "" : " (\(.name(item.account)))"
+    private func account(_ item: PageModels.Integration) -> HTML { account(item.account) }
+
+    func account(_ name: String) -> HTML {
+        name == IntegrationKey.defaultAccount ? "" : " (\(.name(name)))"
     }
 }

@@ -38,7 +38,7 @@ extension StatusRoutes {
             <div class="card">
             <p>\(StateWords.run(run.status)), <a href="/integrations/\(run.integrationId)">\(.name(title(of: run.service))) of \(.name(run.userId))</a></p>
             <p>Began \(ago.text(run.startedAt, none: "")), ended \(ago.text(run.completedAt, none: "not yet")).
-            Attempt \(run.attempt) of job <code>\(run.jobId)</code>, on worker <code>\(run.worker)</code>.</p>
+            Attempt \(run.attempt) of job \(Self.job(of: run)), on worker <code>\(run.worker)</code>.</p>
             <p>\(run.pages) pages with \(run.apiCalls) requests; \(run.recordsRead) records read: \(run.recordsAdded) added,
             \(run.recordsUpdated) changed, \(run.recordsDeleted) deleted. It waited \(run.throttledMs) ms for limits.</p>
             \(aside)
@@ -49,6 +49,14 @@ extension StatusRoutes {
             <h2>Requests</h2>
             \(try await requestTable(of: run, after: offset))
             """)
+    }
+
+    /// The job of a run; that of an action leads to it.
+    private static func job(of run: PageModels.Run) -> HTML {
+        let name: HTML = "<code>\(clipped(run.jobId))</code>"
+        guard run.type == "action", run.jobId.hasPrefix("action:"), let action = Int64(run.jobId.dropFirst(7))
+        else { return name }
+        return "<a href=\"/actions/\(action)\">\(name)</a>"
     }
 
     private func streamTable(_ streams: [PageModels.RunStream]) -> HTML {

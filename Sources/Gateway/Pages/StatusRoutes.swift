@@ -21,7 +21,7 @@ public struct StatusRoutes: Sendable {
     let frame = PageFrame(root: "")
     let figures: Refreshed<FleetFigures>
     let streams: StreamFigures
-    private let logger: Logger
+    let logger: Logger
 
     /// How many rows a page shows.
     static let rows = 50
@@ -59,6 +59,8 @@ public struct StatusRoutes: Sendable {
                 try await quarantine(request, now, check)
             },
             page("/runs/{id}") { request, now, check in try await run(request, now, check) },
+            page("/actions") { request, now, check in try await actions(request, now, check) },
+            page("/actions/{id}") { request, now, check in try await action(request, now, check) },
             page("/dead-letters") { request, now, check in try await deadLetters(request, now, check) },
             page("/sweeps") { request, now, check in try await sweeps(request, now, check) },
             page("/schedules") { _, now, check in try await scheduleList(now, check) },
@@ -66,8 +68,12 @@ public struct StatusRoutes: Sendable {
                 let id = try request.id64
                 return { try await liveIntegration(id) }
             },
+            live("/live/actions/{id}") { request in
+                let id = try request.id64
+                return { try await liveAction(id) }
+            },
             live("/live/fleet") { _ in { try await liveFleet(try await figures.value()) } },
-        ] + actionRoutes
+        ] + buttonRoutes
     }
 
     // MARK: Signing in
@@ -196,8 +202,8 @@ public struct StatusRoutes: Sendable {
 
     /// What every page links to.
     private static let places = [
-        ("Fleet", "/"), ("Accounts", "/integrations"), ("Dead letters", "/dead-letters"),
-        ("Held deletions", "/sweeps"), ("Schedules", "/schedules"),
+        ("Fleet", "/"), ("Accounts", "/integrations"), ("Actions", "/actions"),
+        ("Dead letters", "/dead-letters"), ("Held deletions", "/sweeps"), ("Schedules", "/schedules"),
     ]
 
     /// The page around a content.

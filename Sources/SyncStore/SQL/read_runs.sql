@@ -1,5 +1,5 @@
 -- Rows of the sync log as the API gives them, the newest first. Parameters: integration id or null, service or null, status
--- or null, before id, limit. Reply: id, JSON.
+-- or null, before id, limit, action whose attempts they are or null. Reply: id, JSON.
 SELECT l.id, jsonb_build_object(
     'id', l.id, 'job_id', l.job_id, 'attempt', l.attempt, 'integration_id', l.integration_id, 'user_id', l.user_id,
     'service', l.service, 'account', l.account, 'type', l.type, 'status', l.status, 'worker', l.worker,
@@ -12,4 +12,7 @@ SELECT l.id, jsonb_build_object(
 FROM lockstep.sync_log l
 WHERE ($1::bigint IS NULL OR l.integration_id = $1) AND ($2::text IS NULL OR l.service = $2)
     AND ($3::text IS NULL OR l.status = $3) AND l.id < $4
+    -- The jobs of an action have a name by its number; somebody may have pushed one with another.
+    AND ($6::bigint IS NULL OR l.type = 'action' AND l.job_id COLLATE "C" IN (
+        'action:' || $6, (SELECT a.job_id FROM lockstep.actions a WHERE a.id = $6)))
 ORDER BY l.id DESC LIMIT $5
