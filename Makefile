@@ -5,7 +5,7 @@ JOBS_FLAGS ?=
 # The flags of scripts/test, so that CI does not build everything twice.
 DEBUG_FLAGS = $(JOBS_FLAGS) $(if $(CI),-Xswiftc -warnings-as-errors)
 
-.PHONY: bench build demo image soak test test-browser test-localstripe test-servers test-signatures lint format bootstrap
+.PHONY: bench build demo image soak test test-browser test-localstripe test-manifests test-servers test-signatures lint format bootstrap
 
 bootstrap:
 	scripts/bootstrap
@@ -53,6 +53,11 @@ test-signatures:
 	scripts/bootstrap python3-venv
 	$(SWIFT) build $(DEBUG_FLAGS)
 	scripts/test-signatures
+
+# The Kubernetes manifests against the schemas of the Kubernetes API; installs those from the package index.
+test-manifests:
+	scripts/bootstrap python3-venv
+	scripts/test-manifests
 
 # Builds the images of docker/ without a container engine, and runs one sync with them. Needs root and a release build.
 image:

@@ -270,6 +270,13 @@ let testTargets: [Target] = [
             "DeclarativeConnectors", "HTTPTransport", "JobQueue", "Model", "PostgresClient", "RedisClient",
             "SchedulerRuntime", "SyncStore", "Webhooks", log,
         ]),
+    tests(
+        "DeploymentTests",
+        [
+            "DevCluster", "Gateway", "HTTPTransport", "Lockstep", "LockstepScheduler", "LockstepWorker",
+            "Model", "Settings",
+            "WorkerRuntime", log, yams,
+        ]),
     tests("AlertsTests", ["Alerts", "Model", "SyncStore"]),
     tests(
         "ChangeFeedTests",

@@ -30,6 +30,9 @@ public struct Gateway: Service {
         public let privatePort: Int
     }
 
+    /// How long what has begun may still be answered after the gateway was asked to end.
+    public static let drainLimit: Duration = .seconds(20)
+
     private let publicAddress: Address
     private let privateAddress: Address
     private let publicRoutes: [Route]

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Gateway
 import Logging
 import Observability
 import RedisClient
@@ -39,7 +40,7 @@ struct GatewayCommand: AsyncParsableCommand {
             var configuration = ServiceGroupConfiguration(
                 services: parts.services.map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
-            configuration.maximumGracefulShutdownDuration = .seconds(20)
+            configuration.maximumGracefulShutdownDuration = Gateway.drainLimit
             try await ServiceGroup(configuration: configuration).run()
             await parts.close()
             logger.info("gateway ended")
