@@ -71,9 +71,10 @@ def connect(browser, cluster, link):
 
 
 def test_the_checks_find_what_they_are_for(browser, cluster):
+    # An image that would be fetched might complain only while the next of these is looked at.
     for script, words in [
         ("part.style.width = '5000px'; part.style.height = '1px'", "too wide"),
-        ("part.innerHTML = '<img src=x onerror=alert(1)>'", "forbidden by the policy|console says"),
+        ("part.innerHTML = '<img src=data:,x onerror=alert(1)>'", "forbidden by the policy|console says"),
         ("part.textContent = 'faint'; part.style.color = '#ccc'", "color-contrast"), ("console.error('x')", "console says"),
     ]:
         open_page(browser, cluster, "/signin")
@@ -327,7 +328,7 @@ def test_the_fleet_shows_services_alerts_and_figures(browser, cluster, shoot):
 # Screenshots of the pages as they are in the end.
 KEPT = {
     ("/integrations/{id}", DESKTOP, True): "account-dark", ("/integrations/{id}", PHONE, False): "account-phone",
-    ("/", PHONE, True): "fleet-phone-dark", ("/actions", PHONE, True): "actions-phone-dark",
+    ("/", PHONE, True): "fleet-phone-dark",
 }
 PAGES = ["/", "/integrations", "/integrations/{id}", "/runs/{run}", "/actions", "/actions/2", "/dead-letters", "/sweeps", "/schedules"]
 

@@ -30,13 +30,7 @@ extension StatusRoutes {
         let rows = found.map { row(of: $0, ago, withAccount: true) }
         let shown = Self.fitting(rows, in: Self.listBytes)
         let hasMore = shown.count < rows.count || found.count == Self.rows
-        let next: HTML? =
-            shown.isEmpty || !hasMore
-            ? nil
-            : """
-            <p><a class="button" href="/actions?cursor=\(
-                PageCursor.make(.actions, [found[shown.count - 1].id]))\(Self.query(filter))">Next page</a></p>
-            """
+        let cursor = hasMore ? found.prefix(shown.count).last.map { PageCursor.make(.actions, [$0.id]) } : nil
         let scope: HTML? = filter.integration.map {
             """
             <p>Of <a href="/integrations/\($0)">account \($0)</a> only. <a href="/actions">Those of all accounts</a></p>
@@ -57,7 +51,7 @@ extension StatusRoutes {
             \(table(
                 ["Action", "What", "Account", "State", "Requested", "Ended", "Attempts", "Error"], numbers: [6],
                 shown, none: "There is no such action."))
-            \(next)
+            \(nextPage("/actions", at: cursor, filter: Self.query(filter)))
             """)
     }
 

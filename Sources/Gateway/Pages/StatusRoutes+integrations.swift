@@ -28,12 +28,8 @@ extension StatusRoutes {
         let filter = [("service", service), ("user_id", user)].compactMap { name, value in
             value.map { "&\(name)=\(PercentEncoding.encoded($0))" }
         }.joined()
-        let next: HTML? =
-            items.count < Self.rows
-            ? nil
-            : items.last.map { last in
-                "<p><a class=\"button\" href=\"/integrations?cursor=\(PageCursor.make(.integrations, [last.id]))\(filter)\">Next page</a></p>"
-            }
+        let cursor =
+            items.count < Self.rows ? nil : items.last.map { PageCursor.make(.integrations, [$0.id]) }
         return framed(
             "Accounts", check,
             """
@@ -44,7 +40,7 @@ extension StatusRoutes {
             <button>Show</button>
             </form>
             \(table(["Id", "User", "Service", "State", "Last synced", "Error"], rows, none: "There is no such account."))
-            \(next)
+            \(nextPage("/integrations", at: cursor, filter: filter))
             """)
     }
 

@@ -29,17 +29,14 @@ extension StatusRoutes {
             ]
         }
         let end = offset + Self.rows
-        let next: HTML? =
-            end >= page.total
-            ? nil
-            : "<p><a class=\"button\" href=\"/dead-letters?cursor=\(PageCursor.make(.dead, [Int64(end)]))\">Next page</a></p>"
+        let cursor = end < page.total ? PageCursor.make(.dead, [Int64(end)]) : nil
         return framed(
             "Dead letters", check,
             """
             <h1>Dead letters: \(page.total)</h1>
             <p class="muted">Jobs that cannot succeed as they are. Mend the cause, then replay them.</p>
             \(table(["Since", "Job", "Why", "Payload", ""], rows, none: "There is none."))
-            \(next)
+            \(nextPage("/dead-letters", at: cursor))
             """)
     }
 
@@ -63,12 +60,7 @@ extension StatusRoutes {
                 """,
             ]
         }
-        let next: HTML? =
-            held.count < Self.rows
-            ? nil
-            : held.last.map { last in
-                "<p><a class=\"button\" href=\"/sweeps?cursor=\(PageCursor.make(.sweeps, [last.id]))\">Next page</a></p>"
-            }
+        let cursor = held.count < Self.rows ? nil : held.last.map { PageCursor.make(.sweeps, [$0.id]) }
         return framed(
             "Held deletions", check,
             """
@@ -76,7 +68,7 @@ extension StatusRoutes {
             <p class="muted">A complete sync did not find these records any more, and they are too many to believe it at once. The next
             complete sync that agrees deletes them.</p>
             \(table(["Sweep", "Since", "Account", "Stream", "Absent", ""], rows, none: "Nothing waits for a decision."))
-            \(next)
+            \(nextPage("/sweeps", at: cursor))
             """)
     }
 

@@ -63,13 +63,8 @@ extension StatusRoutes {
         let shown = Self.fitting(rows, in: Self.recordBytes)
         let hasMore = shown.count < rows.count || found.count == Self.rows
         let filter = run.map { "&run=\($0)" } ?? ""
-        let next: HTML? =
-            shown.isEmpty || !hasMore
-            ? nil
-            : """
-            <p><a class="button" href="/integrations/\(id)/quarantine?cursor=\(
-                PageCursor.make(.quarantine, [found[shown.count - 1].id]))\(filter)">Next page</a></p>
-            """
+        let cursor =
+            hasMore ? found.prefix(shown.count).last.map { PageCursor.make(.quarantine, [$0.id]) } : nil
         let groups = run == nil ? try await reader.quarantineGroups(of: id, limit: Self.counted) : []
         let summary: HTML? = groups.isEmpty ? nil : groupTable(groups)
         let scope: HTML? = run.map { " that run <a href=\"/runs/\($0)\">\($0)</a> met first" }
@@ -83,7 +78,7 @@ extension StatusRoutes {
             \(table(
                 ["Since", "Stream", "Id", "Reason", "Run", "Bytes", "Beginning"], numbers: [5], shown,
                 none: "There is none."))
-            \(next)
+            \(nextPage("/integrations/\(id)/quarantine", at: cursor, filter: filter))
             """)
     }
 }

@@ -225,6 +225,13 @@ public struct StatusRoutes: Sendable {
                 """, script: script, content)
     }
 
+    /// A link to the rest of a list, which begins at a cursor; nothing without one. `filter` is what the query repeats.
+    func nextPage(_ path: String, at cursor: String?, filter: String = "") -> HTML? {
+        cursor.map {
+            "<p><a class=\"button\" href=\"\(path)?cursor=\($0)\(filter)\">Next page</a></p>"
+        }
+    }
+
     /// A button that sends a form; `question` is asked before.
     func button(
         _ words: String, _ path: String, _ check: String, look: String = "", question: String? = nil
