@@ -2,7 +2,9 @@
 -- endpoints, status codes or null, durations in ms, bytes, request ids or null, classes of errors or null, ids of runs or null.
 -- Those of an integration that is being erased, or was, are left out; the lock makes an erasure wait for this statement.
 WITH living AS MATERIALIZED (
-    SELECT id FROM lockstep.integrations WHERE id = ANY ($2::bigint[]) AND erasing_since IS NULL FOR KEY SHARE
+    -- From the ids to their rows by the key: an array of hundreds would be compared with every row of a small table.
+    SELECT i.id FROM (SELECT DISTINCT unnest($2::bigint[]) AS id) w JOIN lockstep.integrations i USING (id)
+    WHERE i.erasing_since IS NULL FOR KEY SHARE OF i
 )
 INSERT INTO lockstep.api_log (at, integration_id, service, method, endpoint, status_code, duration_ms, bytes, request_id,
     error, sync_id)
