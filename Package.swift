@@ -81,7 +81,7 @@ let drivers: [Target] = [
 let services: [Target] = [
     library("Cron", ["Model"]),
     library("JobQueue", ["Model", "RedisClient"], embedding: ["Scripts"]),
-    library("RateLimits", ["Model", "RedisClient"], embedding: ["Scripts"]),
+    library("RateLimits", ["Model", "RedisClient", log], embedding: ["Scripts"]),
     library("Vault", ["Cryptography", "Model", "Settings"]),
     library("OAuth", ["Cryptography", "HTTPTransport", "Model", "PageScanner"]),
     library("ConnectorKit", ["HTTPTransport", "Model", "PageScanner"]),

@@ -20,7 +20,7 @@ struct LimitBench {
         let redis = RedisClient(configuration: try RedisConfiguration(url: url), logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
-        let limiter = RateLimiter(redis: redis, prefix: "benchlimit")
+        let limiter = RateLimiter(redis: redis, prefix: "benchlimit", logger: logger)
         let nothing = RedisScript(Array("return 1".utf8))
 
         let limit = try await rate(redis) { number in

@@ -80,7 +80,8 @@ struct WorkerRig {
             keeper: CredentialKeeper(
                 vault: vault, store: CredentialStore(pool: pool), http: http, redis: redis, prefix: prefix,
                 owner: care.rawValue, client: { _ in nil }, logger: logger),
-            http: http, limiter: RateLimiter(redis: redis, prefix: prefix), connector: { _ in connector },
+            http: http, limiter: RateLimiter(redis: redis, prefix: prefix, logger: logger),
+            connector: { _ in connector },
             serviceURLs: [care.service: environment.provider], workerName: care.rawValue, logger: logger,
             recorder: care == .whole ? log : nil)
         consumer = JobConsumer(

@@ -99,7 +99,7 @@ do {
             WatchKeeper(store: WatchStore(pool: pool), publicURL: $0, logger: logger)
         }, keeper: keeper,
         http: http,
-        limiter: RateLimiter(redis: redis, prefix: settings.prefix), limits: settings.limits,
+        limiter: RateLimiter(redis: redis, prefix: settings.prefix, logger: logger), limits: settings.limits,
         connector: { registry.connector(for: $0) }, serviceURLs: settings.serviceURLs, workerName: name,
         logger: logger, metrics: metrics, recorder: apiLog)
     let consumer = JobConsumer(

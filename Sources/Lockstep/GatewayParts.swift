@@ -98,7 +98,7 @@ struct GatewayParts {
             directory: directory,
             keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
 
-        let limiter = RateLimiter(redis: redis, prefix: settings.prefix)
+        let limiter = RateLimiter(redis: redis, prefix: settings.prefix, logger: logger)
         let pages = StatusRoutes(
             token: settings.adminToken, reader: LedgerReader(pool: pool),
             schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,

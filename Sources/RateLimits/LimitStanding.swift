@@ -92,6 +92,7 @@ struct RateState: Equatable {
 
     /// The state of a limit that nobody has used when there are no numbers.
     init(_ numbers: [Int64]) {
+        if numbers.count == 1 { arrival = numbers[0] }
         guard numbers.count == 9 else { return }
         (arrival, blocked, factor, slowed) = (numbers[0], numbers[3], numbers[4], numbers[5])
         (left, reset) = (numbers[6], numbers[7])

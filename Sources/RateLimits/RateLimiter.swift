@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Logging
 import Model
 public import RedisClient
 
@@ -10,6 +11,7 @@ public import RedisClient
 public struct RateLimiter: Sendable {
     let redis: RedisClient
     let keys: LimitKeys
+    private let logger: Logger
 
     /// How long a permit of a concurrency counts when nobody gives it back: longer than any request takes.
     static let permitLifetime: Duration = .seconds(120)
@@ -18,8 +20,9 @@ public struct RateLimiter: Sendable {
         name: "retries", scope: .integration, quantity: .rate(units: 20, period: .seconds(60), burst: 10))
 
     /// A limiter on the keys that begin with `prefix`.
-    public init(redis: RedisClient, prefix: String) {
+    public init(redis: RedisClient, prefix: String, logger: Logger) {
         self.redis = redis
+        self.logger = logger
         keys = LimitKeys(prefix: prefix)
     }
 
@@ -55,7 +58,7 @@ public struct RateLimiter: Sendable {
     }
 
     /// Ends a grant: tells the cluster what the request taught. Returns how long the circuit breaker is open now, if it
-    /// is. A plain success of a request without a concurrency costs no call.
+    /// is. A plain success waits for no reply, and without a concurrency it costs no call.
     @discardableResult
     public func settle(_ grant: LimitGrant, _ outcome: LimitOutcome) async throws(LimitError) -> Duration? {
         let notes = SettlementNotes(grant, outcome)
@@ -64,7 +67,7 @@ public struct RateLimiter: Sendable {
         if notes.areReleases {
             // Most requests have nothing else to tell, and a script would cost ten times as much.
             for (word, key) in zip(notes.words, declared.dropFirst()) where word == SettlementNotes.release {
-                try await giveBack(grant.permit, of: key)
+                await giveBack(grant.permit, of: key)
             }
             return nil
         }
@@ -85,11 +88,10 @@ public struct RateLimiter: Sendable {
             }
     }
 
-    private func giveBack(_ permit: String, of key: RedisArgument) async throws(LimitError) {
-        do {
-            _ = try await redis.command(["ZREM", key, RedisArgument(permit)])
-        } catch {
-            throw LimitError(error)
+    /// Nobody waits for it: a later request of this worker comes after it, and a permit that is not given back lapses.
+    private func giveBack(_ permit: String, of key: RedisArgument) async {
+        await redis.post(["ZREM", key, RedisArgument(permit)]) { [logger] error in
+            logger.warning("a permit was not given back and lapses", metadata: ["error": "\(error)"])
         }
     }
 

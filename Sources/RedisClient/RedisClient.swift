@@ -60,6 +60,30 @@ public final class RedisClient: Service, Sendable {
         }
     }
 
+    /// Sends one command that the server gets before every later one of this client, and does not wait for the reply.
+    /// `failed` hears of an error, as `command` would throw it; cancelling the task changes nothing.
+    ///
+    /// With sentinels or a cluster it waits all the same, as the command may have to be sent again.
+    public func post(
+        _ arguments: [RedisArgument], failed: @escaping @Sendable (RedisError) -> Void
+    ) async {
+        guard !finder.hasFailover else {
+            do throws(RedisError) {
+                _ = try await command(arguments)
+            } catch {
+                failed(error)
+            }
+            return
+        }
+        link.post(arguments, timeout: configuration.commandTimeout) { outcome in
+            do throws(RedisError) {
+                _ = try self.checked(outcome.get())
+            } catch {
+                failed(error)
+            }
+        }
+    }
+
     /// Runs a script by its SHA-1, and sends its source when the server does not know it (yet, or any more).
     public func eval(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument], deadline: Duration? = nil

@@ -10,10 +10,8 @@ import NIOPosix
 /// outlives its channel: `connect` may be called again after the channel closed, and what was not sent yet
 /// goes out then.
 final class RedisLink: Sendable {
-    typealias Waiter = CheckedContinuation<Result<RedisValue, RedisError>, Never>
-
     private struct State {
-        var pipeline: CommandPipeline<Waiter>
+        var pipeline: CommandPipeline<CommandWaiter>
         var channel: (any Channel)?
         var isClosed = false
         var flushIsScheduled = false
@@ -41,7 +39,7 @@ final class RedisLink: Sendable {
         self.configuration = configuration
         self.isBlocking = isBlocking
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        let limits = CommandPipeline<Waiter>.Limits(
+        let limits = CommandPipeline<CommandWaiter>.Limits(
             commands: configuration.maxPendingCommands, bytes: configuration.maxPendingBytes)
         let stallTimeout = isBlocking ? nil : TimeAmount(configuration.stallTimeout)
         state = LockedBox(State(pipeline: CommandPipeline(limits: limits, stallTimeout: stallTimeout)))
@@ -55,13 +53,21 @@ final class RedisLink: Sendable {
     func send(_ arguments: [RedisArgument], timeout: Duration) async throws(RedisError) -> RedisValue {
         let ticket = CommandTicket()
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { waiter in
-                submit(arguments, timeout: timeout, waiter: waiter, ticket: ticket)
+            await withCheckedContinuation { continuation in
+                submit(arguments, timeout: timeout, waiter: .task(continuation), ticket: ticket)
             }
         } onCancel: {
             abandon(ticket)
         }
         return try result.get()
+    }
+
+    /// Sends a command after all that were sent before, and does not wait: `ended` hears of the reply.
+    func post(
+        _ arguments: [RedisArgument], timeout: Duration,
+        ended: @escaping @Sendable (CommandWaiter.Outcome) -> Void
+    ) {
+        submit(arguments, timeout: timeout, waiter: .callback(ended), ticket: nil)
     }
 
     /// Fails everything that waits with `closed` and closes the channel. Further commands fail at once.
@@ -104,7 +110,7 @@ final class RedisLink: Sendable {
     private static let closed = RedisError(.closed, "the Redis client is closed")
 
     private func submit(
-        _ arguments: [RedisArgument], timeout: Duration, waiter: Waiter, ticket: CommandTicket
+        _ arguments: [RedisArgument], timeout: Duration, waiter: CommandWaiter, ticket: CommandTicket?
     ) {
         let now = NIODeadline.now()
         let deadline = now + TimeAmount(timeout)
@@ -135,6 +141,7 @@ final class RedisLink: Sendable {
         case .proceed(let number, let channel, let checkAt):
             if let channel { eventLoop.execute { self.flush(channel) } }
             if let checkAt { scheduleCheck(at: checkAt) }
+            guard let ticket else { return }
             ticket.number = number
             // The cancellation may have come before there was anything to give up.
             if Task.isCancelled { abandon(ticket) }
@@ -164,7 +171,7 @@ final class RedisLink: Sendable {
     private func checkDeadlines() {
         let now = NIODeadline.now()
         let found = state.withLock {
-            state -> (CommandPipeline<Waiter>.Expiry, (any Channel)?, RedisError?)? in
+            state -> (CommandPipeline<CommandWaiter>.Expiry, (any Channel)?, RedisError?)? in
             // An earlier deadline may have come in after this check was scheduled: then another one did its
             // work.
             guard let checkAt = state.checkAt, checkAt <= now else { return nil }
@@ -216,11 +223,11 @@ extension RedisLink {
     /// Gives each reply to the command it belongs to.
     func receive(_ replies: [RedisValue]) throws(RedisError) {
         let now = NIODeadline.now()
-        var waiters: [Waiter?] = []
+        var waiters: [CommandWaiter?] = []
         waiters.reserveCapacity(replies.count)
         let (matched, left) = state.withLock { state -> (Bool, (any Channel)?) in
             for _ in replies {
-                var waiter: Waiter?
+                var waiter: CommandWaiter?
                 guard state.pipeline.reply(now: now, waiter: &waiter) else { return (false, nil) }
                 waiters.append(waiter)
             }

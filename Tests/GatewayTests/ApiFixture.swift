@@ -73,7 +73,7 @@ struct ApiFixture: Sendable {
             idempotency: IdempotencyStore(pool: pool),
             directory: directory, keys: try GatewayKeys(entries), publicURL: { "https://sync.example" },
             ratePerSecond: ratePerSecond, logger: logger)
-        let limiter = RateLimiter(redis: redis, prefix: place.prefix)
+        let limiter = RateLimiter(redis: redis, prefix: place.prefix, logger: logger)
         let pages = StatusRoutes(
             token: token.map { SecretString($0) }, reader: LedgerReader(pool: pool),
             schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,

@@ -17,13 +17,15 @@ struct Limits {
     /// Runs `body` with a limiter on the shared Redis, or on the given one.
     static func run(on server: RedisServer? = nil, _ body: (Limits) async throws -> Void) async throws {
         let (sharedURL, prefix) = try RedisServer.makePrefix()
+        let logger = Logger(label: "redis") { _ in SwiftLogNoOpLogHandler() }
         let redis = RedisClient(
-            configuration: try RedisConfiguration(url: server?.url ?? sharedURL),
-            logger: Logger(label: "redis") { _ in SwiftLogNoOpLogHandler() })
+            configuration: try RedisConfiguration(url: server?.url ?? sharedURL), logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         try await body(
-            Limits(redis: redis, limiter: RateLimiter(redis: redis, prefix: prefix), prefix: prefix))
+            Limits(
+                redis: redis, limiter: RateLimiter(redis: redis, prefix: prefix, logger: logger),
+                prefix: prefix))
     }
 
     func admit(

@@ -68,6 +68,35 @@ import Testing
         }
     }
 
+    @Test func `posts a command ahead of every later one, and says when it fails`() async throws {
+        let (url, key) = try RedisServer.makePrefix()
+        try await withRedis(url) { redis in
+            let failures = LockedBox<[RedisError]>([])
+            for round in 1...200 {
+                await redis.post(["INCR", RedisArgument(key)]) { error in
+                    failures.withLock { $0.append(error) }
+                }
+                #expect(try await redis.command(["GET", RedisArgument(key)]).text == "\(round)")
+            }
+            #expect(failures.withLock { $0.isEmpty })
+
+            await redis.post(["LPOP", RedisArgument(key)]) { error in failures.withLock { $0.append(error) } }
+            _ = try await redis.command(["PING"])
+            #expect(failures.withLock { $0.map(\.code) } == [.serverError(prefix: "WRONGTYPE")])
+        }
+    }
+
+    @Test func `says that a posted command failed when the client is closed`() async throws {
+        let (url, _) = try RedisServer.makePrefix()
+        let closed = LockedBox<RedisClient?>(nil)
+        try await withRedis(url) { redis in closed.withLock { $0 = redis } }
+        let redis = try #require(closed.withLock { $0 })
+        let code = await withCheckedContinuation { continuation in
+            Task { await redis.post(["PING"]) { continuation.resume(returning: $0.code) } }
+        }
+        #expect(code == .closed)
+    }
+
     @Test func `loads a script that the server does not know`() async throws {
         let (url, key) = try RedisServer.makePrefix()
         let script = RedisScript(Array("return {KEYS[1], ARGV[1]} -- \(key)".utf8))

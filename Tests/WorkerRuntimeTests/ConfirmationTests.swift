@@ -46,7 +46,7 @@ import Testing
         client.addressPolicy = .allowing(hosts: [server.origin])
         try await body(
             LimitedClient(
-                limiter: RateLimiter(redis: redis, prefix: prefix),
+                limiter: RateLimiter(redis: redis, prefix: prefix, logger: logger),
                 http: HTTPClient(configuration: client, logger: logger),
                 scope: LimitScope(service: "demo", integrationID: 1), title: "Demo",
                 overrides: LimitOverrides(), holds: LimitHolds(), logger: logger), server)

@@ -56,7 +56,7 @@ import Testing
         let server = try ScriptedServer { _ in [.reply(status, headers: header)] }
         var configuration = HTTPClientConfiguration()
         configuration.addressPolicy = .allowing(hosts: [server.origin])
-        let limiter = RateLimiter(redis: redis, prefix: prefix)
+        let limiter = RateLimiter(redis: redis, prefix: prefix, logger: logger)
         let scope = LimitScope(service: "demo", integrationID: 1)
         let client = LimitedClient(
             limiter: limiter, http: HTTPClient(configuration: configuration, logger: logger), scope: scope,

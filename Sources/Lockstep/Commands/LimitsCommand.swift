@@ -40,7 +40,9 @@ struct LimitsCommand: AsyncParsableCommand {
         guard let connector = registry.connector(for: service) else { return nil }
         let uses = context.settings.limits.applied(to: connector.limits.map { LimitUse($0) }, of: service)
         return try await context.withRedis { redis in
-            try await RateLimiter(redis: redis, prefix: context.settings.prefix).standings(
+            try await RateLimiter(
+                redis: redis, prefix: context.settings.prefix, logger: context.logger
+            ).standings(
                 of: uses.map(\.rule), in: LimitScope(service: service, integrationID: integrationID),
                 endpoints: connector.endpoints)
         }

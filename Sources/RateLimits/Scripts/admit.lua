@@ -16,15 +16,24 @@
 local urgent, longest, permit, lifetime = ARGV[1] == '1', tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local ticket = tonumber(ARGV[5])
 
+-- Everything is read before anything is written, so that a key of a wrong type changes nothing.
+local breaker_text, wrong = get(KEYS[1])
+local gate_text, wrong_gate = get(KEYS[2])
+wrong = wrong or wrong_gate
 local limits = {}
 for position = 3, #KEYS do
     local at = 6 + (position - 3) * 4
-    limits[#limits + 1] = { key = KEYS[position], position = position, kind = ARGV[at],
-        step = tonumber(ARGV[at + 1]), burst = tonumber(ARGV[at + 2]), cost = tonumber(ARGV[at + 3]) }
-end
-local wrong = wrong_type(KEYS[1], 'string') or wrong_type(KEYS[2], 'string')
-for _, limit in ipairs(limits) do
-    wrong = wrong or wrong_type(limit.key, limit.kind == 'c' and 'zset' or 'string')
+    local limit = { key = KEYS[position], position = position, step = tonumber(ARGV[at + 1]) }
+    if ARGV[at] == 'c' then
+        limit.count = redis.pcall('ZCARD', limit.key)
+        if type(limit.count) == 'table' then wrong = wrong or wrong_key(limit.key, 'zset') end
+    else
+        limit.burst, limit.cost = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+        local text, wrong_rate = get(limit.key)
+        wrong = wrong or wrong_rate
+        limit.state = parse_state(text)
+    end
+    limits[position - 2] = limit
 end
 if wrong then return wrong end
 
@@ -38,7 +47,7 @@ end
 local isInLine = ticket > 0
 if isInLine and ticket > now then ask(ticket - now, 2) end
 
-local breaker = read_breaker()
+local breaker = parse_breaker(breaker_text)
 if breaker then
     flag = 2
     if breaker.state == 1 then
@@ -58,20 +67,22 @@ local function refused(state, cost)
     return until_ > 0 and until_ - now or 0
 end
 
-local gate = read_state(KEYS[2])
-ask(refused(gate, 1), 2)
+local gate = gate_text and parse_state(gate_text)
+if gate then ask(refused(gate, 1), 2) end
 
 for _, limit in ipairs(limits) do
-    if limit.kind == 'c' then
-        redis.call('ZREMRANGEBYSCORE', limit.key, '-inf', int(now))
+    local state = limit.state
+    if not state then
         local most = limit.step
         -- Some room is kept for what a person waits for.
         if not urgent and most >= 4 then most = most - math.ceil(most / 10) end
-        -- Nobody can say when a permit comes back; the wait is a guess.
-        if redis.call('ZCARD', limit.key) >= most then ask(urgent and 10000 or 40000, limit.position) end
+        if limit.count >= most then
+            -- Some of these may be of workers that died.
+            redis.call('ZREMRANGEBYSCORE', limit.key, '-inf', int(now))
+            -- Nobody can say when a permit comes back; the wait is a guess.
+            if redis.call('ZCARD', limit.key) >= most then ask(urgent and 10000 or 40000, limit.position) end
+        end
     else
-        local state = read_state(limit.key)
-        limit.state = state
         limit.step = limit.step / share(state, now)
         local hard = math.max(state.tat, now) + (limit.cost - limit.burst) * limit.step - now
         hard = math.max(hard, refused(state, limit.cost))
@@ -100,7 +111,7 @@ if wait > 0 then
     return { isShort and 'wait' or 'later', math.ceil(wait), decides, isShort and int(now + wait) or '0', 0 }
 end
 
-if gate.reset > now and gate.left >= 0 then
+if gate and gate.reset > now and gate.left >= 0 then
     gate.left = gate.left - 1
     write_state(KEYS[2], gate, now)
 end

@@ -18,6 +18,7 @@
 --   left       units until the reset, -1 when unknown
 --   reset      when `left` does not hold any more
 --   refusals   refusals without a hint in a row
+-- One of which only tat matters is that number alone: most are, and both are written and read for each request.
 -- State of a breaker:
 --   state      0 closed, 1 open
 --   until      when an open one lets a probe pass
@@ -40,23 +41,37 @@ local function int(value)
     return string.format('%.0f', value)
 end
 
+local function wrong_key(key, kind)
+    return redis.error_reply('WRONGKEY ' .. key .. ' is not a ' .. kind)
+end
+
 local function wrong_type(key, kind)
     local found = redis.call('TYPE', key).ok
-    if found ~= kind and found ~= 'none' then
-        return redis.error_reply('WRONGKEY ' .. key .. ' is not a ' .. kind)
-    end
+    if found ~= kind and found ~= 'none' then return wrong_key(key, kind) end
     return nil
+end
+
+-- What a string key holds, or false; for a key of another type an error reply as the second result. Cheaper than asking
+-- for the type first.
+local function get(key)
+    local text = redis.pcall('GET', key)
+    if type(text) == 'table' then return false, wrong_key(key, 'string') end
+    return text, nil
 end
 
 local STATE = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (%d+)$'
 
-local function read_state(key)
-    local text = redis.call('GET', key)
+local function parse_state(text)
     local tat, promised, urgent, blocked, factor, slowed, left, reset, refusals
-    if text then tat, promised, urgent, blocked, factor, slowed, left, reset, refusals = text:match(STATE) end
-    if not tat then
-        return { tat = 0, promised = 0, urgent = 0, blocked = 0, factor = 1000, slowed = 0, left = -1, reset = 0,
-            refusals = 0 }
+    if text then
+        tat = tonumber(text)
+        if not tat then
+            tat, promised, urgent, blocked, factor, slowed, left, reset, refusals = text:match(STATE)
+        end
+    end
+    if not promised then
+        return { tat = tat or 0, promised = 0, urgent = 0, blocked = 0, factor = 1000, slowed = 0, left = -1,
+            reset = 0, refusals = 0 }
     end
     return { tat = tonumber(tat), promised = tonumber(promised), urgent = tonumber(urgent),
         blocked = tonumber(blocked), factor = tonumber(factor), slowed = tonumber(slowed), left = tonumber(left),
@@ -65,10 +80,16 @@ end
 
 -- A state is kept for as long as it matters.
 local function write_state(key, state, now)
-    local ends = math.max(state.tat, state.promised, state.blocked, state.reset)
-    if state.factor < 1000 or state.refusals > 0 then ends = math.max(ends, state.slowed + QUIET) end
-    local text = string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', state.tat, state.promised, state.urgent,
-        state.blocked, state.factor, state.slowed, state.left, state.reset, state.refusals)
+    local text, ends
+    if state.promised <= now and state.urgent <= now and state.blocked <= now and state.reset <= now
+        and state.factor >= 1000 and state.refusals == 0 then
+        text, ends = int(state.tat), state.tat
+    else
+        text = string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', state.tat, state.promised, state.urgent,
+            state.blocked, state.factor, state.slowed, state.left, state.reset, state.refusals)
+        ends = math.max(state.tat, state.promised, state.blocked, state.reset)
+        if state.factor < 1000 or state.refusals > 0 then ends = math.max(ends, state.slowed + QUIET) end
+    end
     redis.call('SET', key, text, 'PX', int(math.max(1000, math.ceil((ends - now) / 1000) + 1000)))
 end
 
@@ -80,8 +101,7 @@ end
 
 local BREAKER = '^(%d) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 
-local function read_breaker()
-    local text = redis.call('GET', KEYS[1])
+local function parse_breaker(text)
     local state, until_, failures, total, since, opens, probe
     if text then state, until_, failures, total, since, opens, probe = text:match(BREAKER) end
     if not state then return nil end

@@ -41,7 +41,7 @@ end
 
 local function hear()
     if outcome == '-' then return 0 end
-    local breaker = read_breaker()
+    local breaker = parse_breaker(redis.call('GET', KEYS[1]))
     local isGood = outcome == 'ok'
     if not breaker then
         -- Outcomes are counted from the first failure on: a healthy service costs nothing.
@@ -123,7 +123,7 @@ for position = 2, #KEYS do
     if note == 'release' then
         redis.call('ZREM', key, permit)
     elseif note ~= '-' then
-        local state = read_state(key)
+        local state = parse_state(redis.call('GET', key))
         for word in note:gmatch('[^ ]+') do take_note(state, word) end
         write_state(key, state, now)
     end
