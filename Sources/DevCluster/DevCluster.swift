@@ -46,13 +46,13 @@ public final class DevCluster: Sendable {
     private let gateway = LockedBox<ChildProcess?>(nil)
     private let workers = LockedBox<[ChildProcess]>([])
 
-    /// Where the sockets of a cluster in this directory are, and when this process is root Postgres' data as well. Who
+    /// Where the sockets of a cluster in this directory are while it runs, and when this process is root Postgres' data as well. Who
     /// removes the one removes the other.
     public static func scratch(of directory: String) -> String {
         "/tmp/lockstep-\(getuid())-\(shortName(of: directory))"
     }
 
-    /// Starts the servers and the sandbox. `keys` is the value of `LOCKSTEP_KEYS`.
+    /// Starts the servers and the sandbox, or leaves none of them. `keys` is the value of `LOCKSTEP_KEYS`.
     public static func start(
         _ configuration: Configuration, keys: SecretString
     ) async throws(DevClusterError) -> DevCluster {
@@ -60,16 +60,13 @@ public final class DevCluster: Sendable {
         let sockets = scratch(of: configuration.directory)
         let servers = try await PrivateServers.start(
             directory: configuration.directory, sockets: sockets, environment: environment)
-        let sandboxLog = "\(configuration.directory)/sandbox.log"
-        // The port stands in the log; that of an earlier start must not be read.
-        unlink(sandboxLog)
-        let sandbox = try await ChildProcess.start(
-            name: "sandbox", program: "\(configuration.programs)/lockstep",
-            arguments: [
-                "sandbox", "--port", "0", "--users", "\(configuration.sandboxUsers)", "--objects",
-                "\(configuration.sandboxObjects)", "--seed", "\(configuration.seed)",
-            ], environment: environment, log: sandboxLog)
-        let port = try await port(of: sandbox, log: sandboxLog, after: "sandbox listens on port ")
+        let sandbox: ChildProcess
+        let port: Int
+        do throws(DevClusterError) {
+            (sandbox, port) = try await startSandbox(configuration, environment)
+        } catch {
+            throw await servers.stop(after: error)
+        }
         environment["REDIS_URL"] = servers.redisURL
         environment["DATABASE_URL"] = servers.databaseURL
         environment["LOCKSTEP_KEYS"] = keys.exposed
@@ -79,6 +76,27 @@ public final class DevCluster: Sendable {
             .map { "\($0)=http://127.0.0.1:\(port)/\($0)" }.joined(separator: ",")
         environment.merge(configuration.extraEnvironment) { _, extra in extra }
         return DevCluster(servers, environment, configuration, sandbox)
+    }
+
+    /// Starts the sandbox; with the port where it listens.
+    private static func startSandbox(
+        _ configuration: Configuration, _ environment: [String: String]
+    ) async throws(DevClusterError) -> (sandbox: ChildProcess, port: Int) {
+        let log = "\(configuration.directory)/sandbox.log"
+        // The port stands in the log; that of an earlier start must not be read.
+        unlink(log)
+        let sandbox = try await ChildProcess.start(
+            name: "sandbox", program: "\(configuration.programs)/lockstep",
+            arguments: [
+                "sandbox", "--port", "0", "--users", "\(configuration.sandboxUsers)", "--objects",
+                "\(configuration.sandboxObjects)", "--seed", "\(configuration.seed)",
+            ], environment: environment, log: log)
+        do throws(DevClusterError) {
+            return (sandbox, try await port(of: sandbox, log: log, after: "sandbox listens on port "))
+        } catch {
+            await sandbox.stop(within: .seconds(5))
+            throw error
+        }
     }
 
     private init(

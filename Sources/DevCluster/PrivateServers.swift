@@ -26,17 +26,23 @@ public final class PrivateServers: Sendable {
             let server = try await ChildProcess.start(
                 name: name, program: program, arguments: arguments + more, environment: environment, log: log,
                 user: user)
-            try await PrivateServers.wait(for: server, log: log) { PrivateServers.accepts(socket) }
-            // Postgres accepts connections before it has recovered, only to refuse them.
-            if let state {
-                try await PrivateServers.wait(for: server, log: log) {
-                    DevCluster.readText(state)?.contains("\nready") == true
+            do throws(DevClusterError) {
+                try await PrivateServers.wait(for: server, log: log) { PrivateServers.accepts(socket) }
+                // Postgres accepts connections before it has recovered, only to refuse them.
+                if let state {
+                    try await PrivateServers.wait(for: server, log: log) {
+                        DevCluster.readText(state)?.contains("\nready") == true
+                    }
                 }
+            } catch {
+                await server.stop(SIGINT, within: .seconds(5))
+                throw error
             }
             return server
         }
     }
 
+    private let scratch: Scratch
     private let recipes: (redis: Recipe, postgres: Recipe)
     private let running: LockedBox<(redis: ChildProcess, postgres: ChildProcess)>
 
@@ -56,14 +62,26 @@ public final class PrivateServers: Sendable {
     /// Starts both servers and returns when they answer. Data of an earlier start in the same directory is kept.
     ///
     /// `sockets` is a directory with a short path: a socket's path has at most 107 bytes. When this process is root it
-    /// also holds Postgres' data, because Postgres' account may not enter root's directories.
+    /// also holds Postgres' data, because Postgres' account may not enter root's directories. A start that fails leaves no
+    /// server, and of `sockets` nothing that it made.
     public static func start(
         directory: String, sockets: String, environment: [String: String]
     ) async throws(DevClusterError) -> PrivateServers {
-        let account = "postgres"
-        let data = getuid() == 0 ? "\(sockets)/postgres" : "\(directory)/postgres"
         try makeDirectory(directory)
-        try makeDirectory(sockets)
+        let scratch = try Scratch(making: sockets)
+        do throws(DevClusterError) {
+            return try await start(in: scratch, directory: directory, environment: environment)
+        } catch {
+            throw await scratch.discarding(after: error)
+        }
+    }
+
+    private static func start(
+        in scratch: Scratch, directory: String, environment: [String: String]
+    ) async throws(DevClusterError) -> PrivateServers {
+        let account = "postgres"
+        let sockets = scratch.path
+        let data = getuid() == 0 ? "\(sockets)/postgres" : "\(directory)/postgres"
         try makeDirectory("\(directory)/redis")
         let binaries = try postgresBinaries()
         if getuid() == 0 { try allow(account, into: [sockets, data]) }
@@ -84,24 +102,34 @@ public final class PrivateServers: Sendable {
                 "-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "max_connections=200",
                 "-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB",
             ],
-            environment: environment, log: "\(directory)/postgres.log", socket: "\(sockets)/.s.PGSQL.5432",
+            environment: environment, log: "\(directory)/postgres.log", socket: scratch.postgres,
             state: "\(data)/postmaster.pid", user: account)
         let redis = Recipe(
             name: "redis", program: "redis-server",
             arguments: [
-                "--port", "0", "--unixsocket", "\(sockets)/redis.sock", "--dir", "\(directory)/redis",
+                "--port", "0", "--unixsocket", scratch.redis, "--dir", "\(directory)/redis",
                 "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
             ],
-            environment: environment, log: "\(directory)/redis.log", socket: "\(sockets)/redis.sock")
+            environment: environment, log: "\(directory)/redis.log", socket: scratch.redis)
+        let first = try await redis.start()
+        let second: ChildProcess
+        do throws(DevClusterError) {
+            second = try await postgres.start()
+        } catch {
+            await first.stop(within: .seconds(10))
+            throw error
+        }
         return PrivateServers(
-            recipes: (redis, postgres), running: (try await redis.start(), try await postgres.start()),
+            scratch, recipes: (redis, postgres), running: (first, second),
             databaseURL: "postgresql:///postgres?host=\(sockets)&user=\(account)")
     }
 
     private init(
-        recipes: (redis: Recipe, postgres: Recipe), running: (redis: ChildProcess, postgres: ChildProcess),
+        _ scratch: Scratch, recipes: (redis: Recipe, postgres: Recipe),
+        running: (redis: ChildProcess, postgres: ChildProcess),
         databaseURL: String
     ) {
+        self.scratch = scratch
         self.recipes = recipes
         self.running = LockedBox(running)
         self.databaseURL = databaseURL
@@ -122,10 +150,17 @@ public final class PrivateServers: Sendable {
         running.withLock { $0.postgres = started }
     }
 
-    /// Stops both: Postgres by a fast shutdown.
+    /// Stops both, Postgres by a fast shutdown, and removes their sockets.
     public func stop() async {
         await redis.stop(within: .seconds(10))
         await postgres.stop(SIGINT, within: .seconds(20))
+        scratch.tidy()
+    }
+
+    /// Stops both after a start that `error` ended, and removes what it made; the error to throw instead.
+    func stop(after error: DevClusterError) async -> DevClusterError {
+        await stop()
+        return await scratch.discarding(after: error)
     }
 
     /// Waits until a server is as it should be.
@@ -143,7 +178,7 @@ public final class PrivateServers: Sendable {
         }
     }
 
-    private static func accepts(_ path: String) -> Bool {
+    static func accepts(_ path: String) -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
