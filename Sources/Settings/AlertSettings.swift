@@ -48,7 +48,6 @@ public struct AlertSettings: Sendable {
 
     private static let urlName = "LOCKSTEP_ALERT_WEBHOOK_URL"
     private static let secretName = "LOCKSTEP_ALERT_WEBHOOK_SECRET"
-    private static let fileName = "LOCKSTEP_ALERT_WEBHOOK_SECRET_FILE"
     private static let secretForm = "whsec_ and 24 to 64 bytes in Base64: whsec_$(openssl rand -base64 32)"
     private static let backlogForm =
         "queue=duration entries separated by commas, such as high=1m,default=10m, or off"
@@ -63,14 +62,16 @@ public struct AlertSettings: Sendable {
         ) { url in
             !url.authority.isEmpty && !url.authority.contains("@") && !url.rest.contains("#")
         }
-        let secret = secret(&environment, readFile: readFile)
+        let secret = environment.secretOrFile(
+            secretName, form: secretForm, isOneLine: true, readFile: readFile
+        ) { isSecret($0.exposed) ? nil : "the secret has not this form" }
         if environment.problems.count == problems, (url == nil) != (secret == nil) {
             environment.report(
                 url == nil ? urlName : secretName,
                 "not set, but \(url == nil ? secretName : urlName) is", allowed: "both or none")
         }
         return AlertSettings(
-            webhookURL: url, webhookSecret: secret,
+            webhookURL: url, webhookSecret: secret?.value,
             slack: environment.optional(
                 "LOCKSTEP_ALERT_SLACK",
                 allowed:
@@ -84,34 +85,6 @@ public struct AlertSettings: Sendable {
             deadLetters: environment.integer("LOCKSTEP_ALERT_DEAD_LETTERS", default: 10, in: 0...10_000),
             cooldown: environment.duration(
                 "LOCKSTEP_ALERT_COOLDOWN", default: .seconds(600), in: .zero ... .seconds(86_400)))
-    }
-
-    private static func secret(
-        _ environment: inout Environment, readFile: (String) -> Result<SecretString, SecretFile.Refusal>
-    ) -> SecretString? {
-        func problem(with secret: SecretString) -> String? {
-            isSecret(secret.exposed) ? nil : "the secret has not this form"
-        }
-        let secret = environment.secret(secretName, allowed: secretForm, check: problem)
-        let path = environment.optional(
-            fileName, allowed: "the path of a file with the secret", show: { $0 }, parse: { $0 })
-        guard let path else { return secret }
-        if secret != nil {
-            environment.report(fileName, "set together with \(secretName)", allowed: "one of the two")
-            return secret
-        }
-        switch readFile(path) {
-        case .success(let content):
-            // The line end that editors leave is no part of it.
-            let secret = SecretString(String(content.exposed.filter { !$0.isNewline }))
-            if let problem = problem(with: secret) {
-                environment.report(fileName, problem, allowed: "a file with " + secretForm)
-            }
-            return secret
-        case .failure(let refusal):
-            environment.report(fileName, refusal.reason, allowed: "a readable file with " + secretForm)
-            return nil
-        }
     }
 
     /// Whether a text is `whsec_` and the Base64 of 24 to 64 bytes.

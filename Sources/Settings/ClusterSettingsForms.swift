@@ -54,31 +54,17 @@ extension ClusterSettings {
         _ environment: inout Environment, isRequired: Bool,
         readFile: (String) -> Result<SecretString, SecretFile.Refusal>
     ) -> [KeyEntry] {
-        let text = environment.secret("LOCKSTEP_KEYS", allowed: KeyEntry.form) { _ in nil }
-        let path = environment.optional(
-            "LOCKSTEP_KEYS_FILE", allowed: "the path of a file with the keys", show: { $0 }, parse: { $0 })
-        if text != nil, path != nil {
-            environment.report(
-                "LOCKSTEP_KEYS_FILE", "set together with LOCKSTEP_KEYS", allowed: "one of the two")
-            return []
-        }
-        let name = path == nil ? "LOCKSTEP_KEYS" : "LOCKSTEP_KEYS_FILE"
-        var content = text
-        if let path {
-            switch readFile(path) {
-            case .success(let secret):
-                content = secret
-            case .failure(let refusal):
-                environment.report(name, refusal.reason, allowed: "a readable file with " + KeyEntry.form)
-                return []
+        let before = environment.problems.count
+        let secret = environment.secretOrFile(
+            "LOCKSTEP_KEYS", form: KeyEntry.form, isOneLine: false, readFile: readFile)
+        guard let secret else {
+            if isRequired, environment.problems.count == before {
+                environment.report("LOCKSTEP_KEYS", "not set", allowed: KeyEntry.form)
             }
-        }
-        guard let content else {
-            if isRequired { environment.report(name, "not set", allowed: KeyEntry.form) }
             return []
         }
-        let (entries, problems) = KeyEntry.parse(content)
-        for problem in problems { environment.report(name, problem, allowed: KeyEntry.form) }
+        let (entries, problems) = KeyEntry.parse(secret.value)
+        for problem in problems { environment.report(secret.variable, problem, allowed: KeyEntry.form) }
         return entries
     }
 

@@ -32,7 +32,8 @@ public struct OAuthClientEntry: Sendable, Hashable {
             let id = environment.optional(
                 base + idSuffix, allowed: "the id of the application at the provider", show: { $0 },
                 parse: { $0 })
-            let secret = secret(base, &environment, readFile)
+            let secret = environment.secretOrFile(
+                base + secretSuffix, form: "the secret", isOneLine: true, readFile: readFile)?.value
             let scopes = environment.optional(
                 base + scopesSuffix, allowed: "scopes with commas or spaces between them",
                 show: { $0.joined(separator: " ") }, parse: scopes)
@@ -65,28 +66,5 @@ public struct OAuthClientEntry: Sendable, Hashable {
             }
         }
         return scopes.isEmpty || !areSpelled ? nil : scopes
-    }
-
-    private static func secret(
-        _ base: String, _ environment: inout Environment,
-        _ readFile: (String) -> Result<SecretString, SecretFile.Refusal>
-    ) -> SecretString? {
-        let secret = environment.secret(base + secretSuffix, allowed: "text") { _ in nil }
-        let path = environment.optional(
-            base + fileSuffix, allowed: "the path of a file with the secret", show: { $0 }, parse: { $0 })
-        guard let path else { return secret }
-        guard secret == nil else {
-            environment.report(
-                base + fileSuffix, "set together with \(base + secretSuffix)", allowed: "one of the two")
-            return secret
-        }
-        switch readFile(path) {
-        case .success(let content):
-            // The line end that editors leave is no part of it.
-            return SecretString(String(content.exposed.filter { !$0.isNewline }))
-        case .failure(let refusal):
-            environment.report(base + fileSuffix, refusal.reason, allowed: "a readable file with the secret")
-            return nil
-        }
     }
 }

@@ -7,7 +7,7 @@ enum WebhookSecretEntry {
     private static let prefix = "LOCKSTEP_WEBHOOK_"
     private static let suffix = "_SECRET"
     private static let fileSuffix = "_SECRET_FILE"
-    private static let allowed = "one secret, or several with white space between them while one is rolled"
+    private static let form = "one secret, or several with white space between them while one is rolled"
 
     /// Reads the secrets of all services that have a variable.
     static func read(
@@ -15,24 +15,9 @@ enum WebhookSecretEntry {
     ) -> [String: SecretString] {
         var secrets: [String: SecretString] = [:]
         for service in services(environment) {
-            let base = prefix + service
-            let secret = environment.secret(base + suffix, allowed: allowed) { _ in nil }
-            let path = environment.optional(
-                base + fileSuffix, allowed: "the path of a file with the secret", show: { $0 }, parse: { $0 })
-            if let path, secret != nil {
-                environment.report(
-                    base + fileSuffix, "set to \(path) together with \(base + suffix)",
-                    allowed: "one of the two")
-            } else if let path {
-                switch readFile(path) {
-                case .success(let content): secrets[service] = content
-                case .failure(let refusal):
-                    environment.report(
-                        base + fileSuffix, refusal.reason, allowed: "a readable file with the secret")
-                }
-            } else if let secret {
-                secrets[service] = secret
-            }
+            secrets[service] =
+                environment.secretOrFile(
+                    prefix + service + suffix, form: form, isOneLine: false, readFile: readFile)?.value
         }
         return secrets
     }
