@@ -48,8 +48,12 @@ public struct KeyRotation: Sendable {
         for _ in 0..<Self.passLimit {
             var pass = Report()
             pass.rewrapped = total.rewrapped
-            try await runPass(&pass, progress)
-            try await rewrapSubscriptions(&pass, progress)
+            try await rewrap(store, &pass, progress) {
+                Failure(integrationID: $0, subscriptionID: nil, reason: $1)
+            }
+            try await rewrap(subscriptions, &pass, progress) {
+                Failure(integrationID: nil, subscriptionID: $0, reason: $1)
+            }
             let isDone = pass.rewrapped == total.rewrapped
             total = pass
             if isDone { break }
@@ -57,55 +61,30 @@ public struct KeyRotation: Sendable {
         return total
     }
 
-    private func runPass(_ report: inout Report, _ progress: (Report) -> Void) async throws(StoreError) {
-        var after: Int64 = 0
-        while true {
-            let found = try await store.sealed(
-                notWith: vault.currentKeyID, after: after, limit: Self.batchSize)
-            guard let last = found.last else { return }
-            after = last.integrationID
-            var changes: [(integrationID: Int64, old: [UInt8], fresh: [UInt8])] = []
-            for (id, credential) in found {
-                do throws(VaultError) {
-                    let fresh = try vault.rewrap(
-                        credential.ciphertext, for: id, kind: credential.kind, version: credential.version)
-                    // Nil: the current key wraps it already, and only the column says otherwise.
-                    changes.append((id, credential.ciphertext, fresh?.bytes ?? credential.ciphertext))
-                } catch {
-                    report.failures.append(
-                        Failure(integrationID: id, subscriptionID: nil, reason: error.message))
-                }
-            }
-            if !changes.isEmpty {
-                report.rewrapped += try await store.replace(changes, keyID: vault.currentKeyID).count
-            }
-            progress(report)
-        }
-    }
-
-    private func rewrapSubscriptions(
-        _ report: inout Report, _ progress: (Report) -> Void
+    /// Rewraps the rows of one table, batch by batch.
+    private func rewrap(
+        _ table: some SealedTable, _ report: inout Report, _ progress: (Report) -> Void,
+        failure: (_ id: Int64, _ reason: String) -> Failure
     ) async throws(StoreError) {
         var after: Int64 = 0
         while true {
-            let found = try await subscriptions.sealed(
+            let found = try await table.sealed(
                 notWith: vault.currentKeyID, after: after, limit: Self.batchSize)
             guard let last = found.last else { return }
             after = last.id
-            var changes: [(id: Int64, old: [UInt8], fresh: [UInt8])] = []
-            for (id, ciphertext) in found {
+            var changes: [SealedChange] = []
+            for row in found {
                 do throws(VaultError) {
                     let fresh = try vault.rewrap(
-                        ciphertext, for: id, kind: SubscriptionStore.secretKind,
-                        version: SubscriptionStore.secretVersion)
-                    changes.append((id, ciphertext, fresh?.bytes ?? ciphertext))
+                        row.ciphertext, for: row.id, kind: row.kind, version: row.version)
+                    // Nil: the current key wraps it already, and only the column says otherwise.
+                    changes.append(SealedChange(row, fresh: fresh?.bytes ?? row.ciphertext))
                 } catch {
-                    report.failures.append(
-                        Failure(integrationID: nil, subscriptionID: id, reason: error.message))
+                    report.failures.append(failure(row.id, error.message))
                 }
             }
             if !changes.isEmpty {
-                report.rewrapped += try await subscriptions.replace(changes, keyID: vault.currentKeyID).count
+                report.rewrapped += try await table.replace(changes, keyID: vault.currentKeyID).count
             }
             progress(report)
         }

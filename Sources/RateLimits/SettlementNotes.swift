@@ -123,9 +123,7 @@ extension LimitOutcome {
     public func withoutRefunds(of grant: LimitGrant) -> LimitOutcome {
         var outcome = self
         outcome.charges = charges.map { charge in
-            let use = grant.demand.uses.first { $0.rule.name == charge.limit }
-            let isRefund = (charge.actual ?? 0) < (use?.cost ?? 0)
-            return isRefund
+            charge.surplus(over: grant) < 0
                 ? Charge(
                     limit: charge.limit, actual: nil, available: charge.available,
                     restoredPerSecond: charge.restoredPerSecond) : charge
@@ -137,9 +135,14 @@ extension LimitOutcome {
     /// was charged for.
     public func isUrgent(for grant: LimitGrant) -> Bool {
         if refusal != nil { return true }
-        return charges.contains { charge in
-            let use = grant.demand.uses.first { $0.rule.name == charge.limit }
-            return (charge.actual ?? 0) > (use?.cost ?? 0)
-        }
+        return charges.contains { $0.surplus(over: grant) > 0 }
+    }
+}
+
+extension LimitOutcome.Charge {
+    /// What the request took beyond what its grant was charged; less than zero when it took less.
+    fileprivate func surplus(over grant: LimitGrant) -> Int {
+        let use = grant.demand.uses.first { $0.rule.name == limit }
+        return (actual ?? 0) - (use?.cost ?? 0)
     }
 }

@@ -174,34 +174,27 @@ public struct CredentialStore: Sendable {
         let rows = try await store.query(StoreSQL.credentialKeys, [])
         return (0..<rows.count).map { (rows.text($0, 0) ?? "", rows.int($0, 1) ?? 0) }
     }
+}
 
+extension CredentialStore: SealedTable {
     /// The next credentials, by integration, that another key than `keyID` seals.
     public func sealed(
         notWith keyID: String, after id: Int64, limit: Int
-    ) async throws(StoreError) -> [(integrationID: Int64, credential: StoredCredential)] {
+    ) async throws(StoreError) -> [SealedRow] {
         let rows = try await store.query(
             StoreSQL.credentialStale, [.text(keyID), .int(id), .int(Int64(limit))])
-        var found: [(integrationID: Int64, credential: StoredCredential)] = []
+        var found: [SealedRow] = []
         for row in 0..<rows.count {
             guard let id = rows.int(row, 0), let kind = rows.text(row, 1), let version = rows.int(row, 2),
                 let ciphertext = rows.bytes(row, 3)
             else { throw StoreError(.unexpectedReply, "a credential lacks a value") }
-            found.append((id, StoredCredential(kind: kind, version: version, ciphertext: ciphertext)))
+            found.append(SealedRow(id: id, kind: kind, version: version, ciphertext: ciphertext))
         }
         return found
     }
 
-    /// Puts bytes that another key wraps in place of the old ones, where these are still there. Returns the integrations
-    /// whose credential was changed.
-    public func replace(
-        _ changes: [(integrationID: Int64, old: [UInt8], fresh: [UInt8])], keyID: String
-    ) async throws(StoreError) -> [Int64] {
-        let rows = try await store.query(
-            StoreSQL.credentialRewrap,
-            [
-                .text(keyID), .intArray(changes.map(\.integrationID)), .byteaArray(changes.map(\.old)),
-                .byteaArray(changes.map(\.fresh)),
-            ])
-        return (0..<rows.count).compactMap { rows.int($0, 0) }
+    /// Puts bytes that another key wraps in place of the old ones; the integrations whose credential was changed.
+    public func replace(_ changes: [SealedChange], keyID: String) async throws(StoreError) -> [Int64] {
+        try await store.replace(StoreSQL.credentialRewrap, changes, keyID: keyID)
     }
 }

@@ -170,26 +170,24 @@ public struct SubscriptionStore: Sendable {
     public func replayDead(_ id: Int64) async throws(StoreError) -> Int64 {
         try await store.query(StoreSQL.subscriptionRevive, [.int(id)]).int(0, 0) ?? 0
     }
+}
 
+extension SubscriptionStore: SealedTable {
     /// The next subscriptions whose secret another key than `keyID` seals.
     public func sealed(
         notWith keyID: String, after id: Int64, limit: Int
-    ) async throws(StoreError) -> [(id: Int64, ciphertext: [UInt8])] {
+    ) async throws(StoreError) -> [SealedRow] {
         let rows = try await store.query(
             StoreSQL.subscriptionStale, [.text(keyID), .int(id), .int(Int64(limit))])
-        return (0..<rows.count).map { (rows.int($0, 0) ?? 0, rows.bytes($0, 1) ?? []) }
+        return (0..<rows.count).map {
+            SealedRow(
+                id: rows.int($0, 0) ?? 0, kind: Self.secretKind, version: Self.secretVersion,
+                ciphertext: rows.bytes($0, 1) ?? [])
+        }
     }
 
-    /// Puts bytes that another key wraps in place of the old ones, where these are still there; the subscriptions that changed.
-    public func replace(
-        _ changes: [(id: Int64, old: [UInt8], fresh: [UInt8])], keyID: String
-    ) async throws(StoreError) -> [Int64] {
-        let rows = try await store.query(
-            StoreSQL.subscriptionRewrap,
-            [
-                .text(keyID), .intArray(changes.map(\.id)), .byteaArray(changes.map(\.old)),
-                .byteaArray(changes.map(\.fresh)),
-            ])
-        return (0..<rows.count).compactMap { rows.int($0, 0) }
+    /// Puts bytes that another key wraps in place of the old ones; the subscriptions whose secret was changed.
+    public func replace(_ changes: [SealedChange], keyID: String) async throws(StoreError) -> [Int64] {
+        try await store.replace(StoreSQL.subscriptionRewrap, changes, keyID: keyID)
     }
 }

@@ -157,7 +157,7 @@ import Vault
             ["api_key": SecretString("newer")], to: id)
 
         let changed = try await fixture.store.replace(
-            [(id, read.credential.ciphertext, read.credential.ciphertext)], keyID: "b")
+            [SealedChange(read, fresh: read.ciphertext)], keyID: "b")
 
         #expect(changed.isEmpty)
         let report = try await KeyRotation(
