@@ -32,6 +32,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0022_runs", PackageResources._022_runs_sql),
         MigrationFile("0023_webhook_deletions", PackageResources._023_webhook_deletions_sql),
         MigrationFile("0024_sweep_decisions", PackageResources._024_sweep_decisions_sql),
+        MigrationFile("0025_feed_erasure_webhooks", PackageResources._025_feed_erasure_webhooks_sql),
         MigrationFile("0026_actions_by_status", PackageResources._026_actions_by_status_sql),
     ]
 

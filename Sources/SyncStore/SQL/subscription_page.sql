@@ -17,11 +17,8 @@ WITH looked_at AS MATERIALIZED (
     SELECT l.change_xid::text::bigint AS xid, l.seq, l.integration_id, l.stream, l.external_id,
         l.deleted_at IS NOT NULL AS is_deleted, l.live_xid::text::bigint AS live_xid,
         coalesce(l.deleted_at, l.synced_at) AS changed_at,
-        '{"integration_id":' || i.id || ',"user_id":' || to_json(i.user_id)::text || ',"service":'
-            || to_json(i.service)::text || ',"account":' || to_json(i.account)::text || ',"stream":'
-            || to_json(l.stream)::text || ',"external_id":' || to_json(l.external_id)::text
-            || CASE WHEN l.deleted_at IS NULL THEN ',"record":' || coalesce(l.data::text, 'null') ELSE '' END
-            || '}' AS body
+        lockstep.change_body(i.id, i.user_id, i.service, i.account, l.stream, l.external_id, l.deleted_at IS NOT NULL, l.data)
+            AS body
     FROM looked_at l JOIN lockstep.integrations i ON i.id = l.integration_id
     WHERE i.erasing_since IS NULL AND ($2::text IS NULL OR i.service = $2) AND ($3::text IS NULL OR l.stream = $3)
         AND ($4::text IS NULL OR i.user_id = $4)

@@ -3,10 +3,7 @@
 -- attempts, when it changed, data as JSON; the last two are null when the record has moved on.
 SELECT e.change_xid, e.change_row, e.integration_id, e.stream, e.external_id, e.event, e.attempts,
     coalesce(r.deleted_at, r.synced_at),
-    '{"integration_id":' || i.id || ',"user_id":' || to_json(i.user_id)::text || ',"service":'
-        || to_json(i.service)::text || ',"account":' || to_json(i.account)::text || ',"stream":'
-        || to_json(r.stream)::text || ',"external_id":' || to_json(r.external_id)::text
-        || CASE WHEN r.deleted_at IS NULL THEN ',"record":' || coalesce(r.data::text, 'null') ELSE '' END || '}'
+    lockstep.change_body(i.id, i.user_id, i.service, i.account, r.stream, r.external_id, r.deleted_at IS NOT NULL, r.data)
 FROM lockstep.subscription_events e
 LEFT JOIN lockstep.integrations i ON i.id = e.integration_id AND i.erasing_since IS NULL
 LEFT JOIN lockstep.records r ON r.integration_id = e.integration_id AND r.stream = e.stream
