@@ -30,7 +30,7 @@ func lifetimes(_ settings: RetentionSettings) -> [ExpiringTable: Duration] {
     [
         .apiLog: settings.apiLog, .syncLog: settings.syncLog, .deletions: settings.deletions,
         .scheduleFires: settings.scheduleFires, .webhookEvents: settings.webhookEvents,
-        .alerts: settings.syncLog,
+        .alerts: settings.syncLog, .subscriptionEvents: settings.subscriptionEvents,
     ].compactMapValues { $0 }
 }
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What an event of the change feed tells stands in one place.
+-- What an event of the change feed tells stands in one place; dead letters of subscriptions are found by their age.
 
 -- The data of an event of the change feed, as JSON: a record and whose it is, without its content when it is deleted. Null where a
 -- name is missing.
@@ -12,3 +12,5 @@ CREATE FUNCTION lockstep.change_body(
         || to_json(p_stream)::text || ',"external_id":' || to_json(p_external_id)::text
         || CASE WHEN p_is_deleted THEN '' ELSE ',"record":' || coalesce(p_data::text, 'null') END || '}'
 $$;
+
+CREATE INDEX subscription_events_dead ON lockstep.subscription_events (failed_at) WHERE status = 'dead';

@@ -14,6 +14,8 @@ public struct RetentionSettings: Sendable, Equatable {
     public let scheduleFires: Duration?
     /// `LOCKSTEP_WEBHOOK_RETENTION`.
     public let webhookEvents: Duration?
+    /// `LOCKSTEP_SUBSCRIPTION_EVENTS_RETENTION`: of dead letters.
+    public let subscriptionEvents: Duration?
 
     /// Whether requests to providers are logged.
     public var logsRequests: Bool { apiLog != .zero }
@@ -27,7 +29,9 @@ public struct RetentionSettings: Sendable, Equatable {
             // Missed slots of a week are caught up with.
             scheduleFires: lifetime("LOCKSTEP_SCHEDULE_FIRES_RETENTION", days: 90, atLeast: 8, &environment),
             // Providers repeat a delivery for days; the row is what tells that it was there before.
-            webhookEvents: lifetime("LOCKSTEP_WEBHOOK_RETENTION", days: 30, atLeast: 7, &environment))
+            webhookEvents: lifetime("LOCKSTEP_WEBHOOK_RETENTION", days: 30, atLeast: 7, &environment),
+            subscriptionEvents: lifetime(
+                "LOCKSTEP_SUBSCRIPTION_EVENTS_RETENTION", days: 90, atLeast: 1, &environment))
     }
 
     private static let never = "forever"

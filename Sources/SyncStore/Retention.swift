@@ -12,6 +12,8 @@ public enum ExpiringTable: String, Sendable, CaseIterable {
     case webhookEvents = "webhook_events"
     /// Those that are resolved.
     case alerts
+    /// The dead letters among them.
+    case subscriptionEvents = "subscription_events"
 }
 
 /// Deletes rows whose time is over, a few at a time, and makes room for those of the next days.
@@ -54,6 +56,7 @@ public struct RetentionStore: Sendable {
             case .scheduleFires: StoreSQL.expireScheduleFires
             case .webhookEvents: StoreSQL.expireWebhookEvents
             case .alerts: StoreSQL.expireAlerts
+            case .subscriptionEvents: StoreSQL.expireSubscriptionEvents
             }
         return try await store.query(sql, [.int(age.wholeMilliseconds), .int(Int64(limit))]).int(0, 0) ?? 0
     }

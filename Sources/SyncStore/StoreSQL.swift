@@ -145,6 +145,7 @@ enum StoreSQL {
     static let alertUnsent = text(PackageResources.alert_unsent_sql)
     static let alertList = text(PackageResources.alert_list_sql)
     static let expireAlerts = text(PackageResources.expire_alerts_sql)
+    static let expireSubscriptionEvents = text(PackageResources.expire_subscription_events_sql)
     static let subscriptionReserve = text(PackageResources.subscription_reserve_sql)
     static let subscriptionAdd = text(PackageResources.subscription_add_sql)
     static let subscriptionList = text(PackageResources.subscription_list_sql)

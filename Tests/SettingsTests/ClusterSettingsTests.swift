@@ -88,17 +88,18 @@ private let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         let usual = try ClusterSettings.load(["DATABASE_URL": database]).retention
         #expect(usual.apiLog == day * 7 && usual.logsRequests)
         #expect(usual.syncLog == day * 90 && usual.deletions == day * 90 && usual.scheduleFires == day * 90)
-        #expect(usual.webhookEvents == day * 30)
+        #expect(usual.webhookEvents == day * 30 && usual.subscriptionEvents == day * 90)
 
         let own = try ClusterSettings.load([
             "DATABASE_URL": database, "LOCKSTEP_API_LOG_RETENTION": "0", "LOCKSTEP_SYNC_LOG_RETENTION": "48h",
             "LOCKSTEP_DELETIONS_RETENTION": "Forever", "LOCKSTEP_WEBHOOK_RETENTION": "3650d",
+            "LOCKSTEP_SUBSCRIPTION_EVENTS_RETENTION": "12d",
         ])
         #expect(own.retention.apiLog == .zero && !own.retention.logsRequests)
         #expect(own.retention.syncLog == day * 2 && own.retention.deletions == nil)
         #expect(own.retention.webhookEvents == day * 3_650)
         let shown = own.effective.filter { $0.name.hasSuffix("_RETENTION") }.map(\.value)
-        #expect(shown == ["0s", "2d", "forever", "90d", "3650d"])
+        #expect(shown == ["0s", "2d", "forever", "90d", "3650d", "12d"])
     }
 
     @Test(arguments: ["LOCKSTEP_LEASE", "REDIS_URL", "LOCKSTEP_KEYS", "LOCKSTEP_QUEUES"])
@@ -260,6 +261,7 @@ private let refusals: [(String, String, String)] = [
     ("LOCKSTEP_DELETIONS_RETENTION", "0", "'0' is not accepted"),
     ("LOCKSTEP_SCHEDULE_FIRES_RETENTION", "7d", "'7d' is not accepted"),
     ("LOCKSTEP_WEBHOOK_RETENTION", "30", "'30' is not accepted"),
+    ("LOCKSTEP_SUBSCRIPTION_EVENTS_RETENTION", "1h", "'1h' is not accepted"),
     ("LOCKSTEP_QUEUES", "high,slow", "'high,slow' is not accepted; allowed: high, default, low"),
     ("LOCKSTEP_QUEUES", "high,high", "'high,high' is not accepted"),
     ("LOCKSTEP_QUEUES", "high,", "'high,' is not accepted"),

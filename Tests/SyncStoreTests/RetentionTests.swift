@@ -163,4 +163,38 @@ import Testing
         )
         #expect(try await ledger.count("lockstep.schedule_fires WHERE state = 'enqueueing'") == 2)
     }
+
+    @Test func `deletes old dead letters of subscriptions, and none that the feed or a replay needs`()
+        async throws
+    {
+        let ledger = try await Ledger()
+        _ = try await ledger.pool.query(
+            """
+            INSERT INTO lockstep.subscriptions (id, url, key_id, ciphertext, cursor_xid, cursor_row, base_xid, base_row)
+            VALUES (1, 'https://receiver.example', 'k', '', 100, 5, 0, 0)
+            """)
+        _ = try await ledger.pool.query(
+            """
+            INSERT INTO lockstep.subscription_events (subscription_id, change_xid, change_row, integration_id, stream,
+                external_id, event, status, failed_at, due_at)
+            SELECT 1, xid, place, 1, 's', name, 'record.added', status, now() - failed * interval '1 day',
+                now() - due * interval '1 day'
+            FROM (VALUES (90, 1, 'old', 'dead', 40, NULL::int), (100, 5, 'old, the last one', 'dead', 40, NULL),
+                (90, 2, 'young', 'dead', 20, NULL), (90, 3, 'replayed', 'dead', 40, 0),
+                (90, 4, 'replayed in vain', 'dead', 40, 40), (100, 6, 'not passed', 'dead', 40, NULL),
+                (90, 7, 'failing', 'failing', 40, NULL)) AS t (xid, place, name, status, failed, due)
+            """)
+        let retention = RetentionStore(pool: ledger.pool)
+        let month = Duration.seconds(30 * 86_400)
+
+        #expect(try await retention.expire(.subscriptionEvents, olderThan: month, limit: 2) == 2)
+        #expect(try await retention.expire(.subscriptionEvents, olderThan: month, limit: 10) == 1)
+
+        let rows = try await ledger.pool.query(
+            "SELECT external_id FROM lockstep.subscription_events ORDER BY 1")
+        #expect(
+            (0..<rows.count).compactMap { rows.text($0, 0) } == [
+                "failing", "not passed", "replayed", "young",
+            ])
+    }
 }
