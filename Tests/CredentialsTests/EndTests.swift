@@ -163,6 +163,53 @@ import Vault
         #expect(try await erasure.begin(fixture.id) == false)
     }
 
+    @Test func `resolves the alerts that somebody was told of, and tells that with nothing else`()
+        async throws
+    {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: nil)
+        let outbox = AlertOutbox(pool: fixture.pool)
+        try await outbox.announce([.webhook, .slack])
+        let kinds = ["told", "told once", "untold", "resolved", "settled", "on its way"]
+        for kind in kinds {
+            _ = try await fixture.pool.query(
+                "INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail) VALUES ($1, 'demo', $2, 'canary', 'canary')",
+                [.text(kind), .int(fixture.id)])
+        }
+        func settle(_ condition: String, _ change: String) async throws {
+            _ = try await fixture.pool.query(
+                "UPDATE lockstep.alert_deliveries d SET \(change) FROM lockstep.alerts a WHERE a.id = d.alert_id AND \(condition)"
+            )
+        }
+        try await settle(
+            "a.kind IN ('told', 'resolved', 'settled')", "status = 'sent', attempts = 1, error = 'canary'")
+        try await settle("a.kind = 'told once' AND d.channel = 'webhook'", "status = 'sent', attempts = 1")
+        try await settle("a.kind = 'on its way'", "attempts = 1, due_at = now() + interval '1 minute'")
+        _ = try await fixture.pool.query(
+            "UPDATE lockstep.alerts SET resolved_at = now() WHERE kind IN ('resolved', 'settled')")
+        try await settle("a.kind = 'settled'", "status = 'sent', attempts = 1")
+        let erasure = Erasure(integrations: fixture.integrations)
+
+        #expect(try await erasure.begin(fixture.id))
+        _ = try await erasure.deleteRows(of: fixture.id)
+
+        let told = try await outbox.claim([.webhook, .slack], lease: .seconds(60), limit: 100)
+        #expect(told.allSatisfy { $0.event == .resolved && $0.alert.resolvedAt != nil })
+        #expect(
+            Set(told.map { "\($0.alert.kind) \($0.channel.rawValue)" }) == [
+                "told webhook", "told slack", "told once webhook", "resolved webhook", "resolved slack",
+                "on its way webhook", "on its way slack",
+            ])
+        #expect(told.allSatisfy { $0.alert.integrationID == nil && $0.alert.service == "demo" })
+        #expect(
+            told.allSatisfy {
+                $0.alert.title == "Integration \(fixture.id) was erased" && $0.alert.detail == ""
+            })
+        #expect(try await tables(fixture, holding: "canary").isEmpty)
+        #expect(try await fixture.count("alerts") == 4)
+        #expect(try await fixture.count("alerts WHERE resolved_at IS NULL") == 0)
+    }
+
     @Test func `goes on where it stopped, and lets nobody connect in between`() async throws {
         let fixture = try await Fixture()
         try await fill(fixture, id: fixture.id, secret: "canary")
