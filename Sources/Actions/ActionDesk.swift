@@ -71,25 +71,27 @@ public struct ActionDesk: Sendable {
     }
 
     /// Accepts an action for an integration. `input` is the text of a JSON object. Without a key each wish is one of its own;
-    /// with one, an equal wish gives the row that is there.
+    /// with one, an equal wish gives the row that is there, whatever has become of the integration since.
     public func request(
         _ name: String, input: [UInt8], for reference: IntegrationReference, idempotencyKey: String? = nil
     ) async throws(ActionRefusal) -> AcceptedAction {
         let integration = try await find(reference)
         let checked = try check(name, input, of: integration.key.service)
-        guard integration.status == "active" else {
-            throw ActionRefusal(
-                code: .inactive(status: integration.status),
-                message: "integration \(integration.id) (\(integration.key)) is \(integration.status)")
-        }
         let key = try Self.key(idempotencyKey)
-        let acceptance: ActionAcceptance
+        let acceptance: ActionAcceptance?
         do throws(StoreError) {
-            acceptance = try await store.request(name, input: checked, key: key, for: integration.id)
+            acceptance =
+                integration.status == "active"
+                ? try await store.request(name, input: checked, key: key, for: integration.id)
+                : try await store.repeated(name, input: checked, key: key, for: integration.id)
         } catch {
             throw Self.refusal(error)
         }
         switch acceptance {
+        case nil:
+            throw ActionRefusal(
+                code: .inactive(status: integration.status),
+                message: "integration \(integration.id) (\(integration.key)) is \(integration.status)")
         case .unknownIntegration: throw Self.unknown(reference)
         case .keyInUse(let other):
             throw ActionRefusal(

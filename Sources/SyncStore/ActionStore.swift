@@ -138,12 +138,25 @@ public struct ActionStore: Sendable {
     public func request(
         _ name: String, input: [UInt8], key: String, for integrationID: Int64
     ) async throws(StoreError) -> ActionAcceptance {
+        try await accept(StoreSQL.actionRequest, name, input, key, integrationID) ?? .unknownIntegration
+    }
+
+    /// What a wish gives that cannot become a new action: the row of its key, as `request` would; nil when nothing has the key.
+    public func repeated(
+        _ name: String, input: [UInt8], key: String, for integrationID: Int64
+    ) async throws(StoreError) -> ActionAcceptance? {
+        try await accept(StoreSQL.actionRepeated, name, input, key, integrationID)
+    }
+
+    private func accept(
+        _ sql: String, _ name: String, _ input: [UInt8], _ key: String, _ integrationID: Int64
+    ) async throws(StoreError) -> ActionAcceptance? {
         let rows = try await store.query(
-            StoreSQL.actionRequest, [.int(integrationID), .text(name), .jsonb(input), .text(key)])
-        guard rows.count > 0 else { return .unknownIntegration }
+            sql, [.int(integrationID), .text(name), .jsonb(input), .text(key)])
+        guard rows.count > 0 else { return nil }
         guard let id = rows.int(0, 0), let isNew = rows.bool(0, 1), let isSame = rows.bool(0, 2),
             let status = rows.text(0, 3)
-        else { throw StoreError(.unexpectedReply, "request_action gave a row with a missing value") }
+        else { throw StoreError(.unexpectedReply, "an accepted action lacks a value") }
         return isSame ? .accepted(id: id, isNew: isNew, status: status) : .keyInUse(by: id)
     }
 

@@ -125,6 +125,7 @@ enum StoreSQL {
     static let idempotencySettle = text(PackageResources.idempotency_settle_sql)
     static let idempotencyRelease = text(PackageResources.idempotency_release_sql)
     static let actionRequest = text(PackageResources.action_request_sql)
+    static let actionRepeated = text(PackageResources.action_repeated_sql)
     static let actionBegin = text(PackageResources.action_begin_sql)
     static let actionConfirm = text(PackageResources.action_confirm_sql)
     static let actionCheck = text(PackageResources.action_check_sql)

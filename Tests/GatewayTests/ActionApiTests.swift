@@ -92,6 +92,28 @@ import Testing
         }
     }
 
+    @Test(arguments: ["paused", "reauth_required", "disconnected"])
+    func `gives the action of a key whatever its account is by now`(status: String) async throws {
+        try await Self.run { fixture in
+            let first = try await fixture.call("POST", "/actions", body: Self.body(), key: "order-17")
+            try await fixture.sql("UPDATE lockstep.integrations SET status = '\(status)' WHERE id = 1")
+
+            let again = try await fixture.call("POST", "/actions", body: Self.body(), key: "order-17")
+            let other = try await fixture.call(
+                "POST", "/actions",
+                body: Self.body(#""integration_id":1"#, #"{"channel":"C1","text":"hello"}"#), key: "order-17")
+            let fresh = try await fixture.call("POST", "/actions", body: Self.body(), key: "order-18")
+            let keyless = try await fixture.call("POST", "/actions", body: Self.body())
+
+            #expect(again.status == 202 && again.body == first.body)
+            #expect(again.headers.first("idempotent-replayed") == "true")
+            #expect(other.status == 409 && other.text.contains("idempotency_key_reused"))
+            #expect(fresh.status == 409 && fresh.text.contains("not_active"))
+            #expect(keyless.status == 409 && keyless.text.contains("not_active"))
+            #expect(try ApiFixture.items(try await fixture.call("GET", "/actions")).count == 1)
+        }
+    }
+
     @Test func `says what is wrong with a wish, and stores nothing`() async throws {
         try await Self.run { fixture in
             try await fixture.sql("UPDATE lockstep.integrations SET status = 'paused' WHERE id = 2")
