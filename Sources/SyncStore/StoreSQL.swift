@@ -145,6 +145,7 @@ enum StoreSQL {
     static let alertSent = text(PackageResources.alert_sent_sql)
     static let alertUnsent = text(PackageResources.alert_unsent_sql)
     static let alertList = text(PackageResources.alert_list_sql)
+    static let transactionOutcome = text(PackageResources.transaction_outcome_sql)
     static let expireAlerts = text(PackageResources.expire_alerts_sql)
     static let expireSubscriptionEvents = text(PackageResources.expire_subscription_events_sql)
     static let subscriptionReserve = text(PackageResources.subscription_reserve_sql)

@@ -34,6 +34,35 @@ import Testing
         }
     }
 
+    @Test func `answers that an account is connected although the connection broke in COMMIT`() async throws {
+        try await ConnectFixture.run { fixture in
+            let browser = Browser(fixture.http)
+            let page = try #require(try await browser.get(try await fixture.link("acme")).location)
+            let way = try await fixture.consent(page)
+            _ = try await fixture.pool.query("CREATE SEQUENCE lockstep.commits")
+            _ = try await fixture.pool.query(
+                """
+                CREATE FUNCTION lockstep.die_once() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+                    IF nextval($$lockstep.commits$$) = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+                    RETURN NULL; END'
+                """)
+            _ = try await fixture.pool.query(
+                """
+                CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON lockstep.credentials DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION lockstep.die_once()
+                """)
+
+            let done = try await browser.get(way)
+
+            #expect(done.status == 200 && done.text.contains("is connected"), "\(done.text)")
+            #expect(try await fixture.pool.query("SELECT last_value FROM lockstep.commits").int(0, 0) == 2)
+            #expect(try await fixture.secrets()["access_token"] != nil)
+            #expect(try await fixture.count("integrations WHERE status = 'active'") == 1)
+            #expect(try await fixture.count("connect_links") == 1)
+            #expect(fixture.enqueued.withLock { $0.count } == 1)
+        }
+    }
+
     @Test func `takes a link once, also when two browsers began with it`() async throws {
         try await ConnectFixture.run { fixture in
             let link = try await fixture.link("acme")
