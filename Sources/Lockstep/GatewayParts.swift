@@ -92,15 +92,17 @@ struct GatewayParts {
         let desk = ActionDesk(
             store: ActionStore(pool: pool), integrations: integrations, queue: queue,
             connector: { registry.connector(for: $0) })
+        let reader = LedgerReader(pool: pool)
+        let fleet = FleetCounter(reader, logger: logger)
         let api = ApiRoutes(
-            token: settings.adminToken, reader: LedgerReader(pool: pool), operations: operations,
-            desk: desk, queue: queue, links: links, idempotency: IdempotencyStore(pool: pool),
+            token: settings.adminToken, reader: reader, fleet: fleet, operations: operations, desk: desk,
+            queue: queue, links: links, idempotency: IdempotencyStore(pool: pool),
             directory: directory,
             keys: keys, publicURL: { publicURL.withLock { $0 } }, logger: logger)
 
         let limiter = RateLimiter(redis: redis, prefix: settings.prefix, logger: logger)
         let pages = StatusRoutes(
-            token: settings.adminToken, reader: LedgerReader(pool: pool),
+            token: settings.adminToken, reader: reader, fleet: fleet,
             schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
             links: links, keys: keys, publicURL: { publicURL.withLock { $0 } },
             limits: { service, integration throws(LimitError) in

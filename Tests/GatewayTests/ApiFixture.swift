@@ -67,15 +67,17 @@ struct ApiFixture: Sendable {
         let desk = ActionDesk(
             store: ActionStore(pool: pool), integrations: integrations, queue: queue,
             connector: { registry.connector(for: $0) })
+        let reader = LedgerReader(pool: pool)
+        let fleet = FleetCounter(reader, logger: logger)
         let api = ApiRoutes(
-            token: token.map { SecretString($0) }, reader: LedgerReader(pool: pool), operations: operations,
+            token: token.map { SecretString($0) }, reader: reader, fleet: fleet, operations: operations,
             desk: desk, queue: queue, links: ConnectLinkStore(pool: pool),
             idempotency: IdempotencyStore(pool: pool),
             directory: directory, keys: try GatewayKeys(entries), publicURL: { "https://sync.example" },
             ratePerSecond: ratePerSecond, logger: logger)
         let limiter = RateLimiter(redis: redis, prefix: place.prefix, logger: logger)
         let pages = StatusRoutes(
-            token: token.map { SecretString($0) }, reader: LedgerReader(pool: pool),
+            token: token.map { SecretString($0) }, reader: reader, fleet: fleet,
             schedules: ScheduleStore(pool: pool), queue: queue, operations: operations, directory: directory,
             links: ConnectLinkStore(pool: pool), keys: try GatewayKeys(entries),
             publicURL: { "https://sync.example" },

@@ -24,7 +24,7 @@ extension ApiRoutes {
             },
             read("/health") { request in
                 try request.allow([])
-                let fleet = try await figures.value().0
+                let fleet = try await counter.value().0
                 return JSON.object([
                     ("services", .text(fleet.services)), ("counted_at", .string(fleet.at.rfc3339)),
                     ("alerts", .text(try await reader.alerts())),

@@ -21,13 +21,14 @@ public struct ApiRoutes: Sendable {
     private let idempotency: IdempotencyStore
     private let token: AdminToken
     private let rate: LockedBox<TokenBucket>
-    let figures: Refreshed<FleetFigures>
+    let counter: FleetCounter
     let logger: Logger
 
     /// Without `token` everything is refused. Up to `ratePerSecond` requests a second are answered, and twice as many at
     /// once.
     public init(
-        token: SecretString?, reader: LedgerReader, operations: Operations, desk: ActionDesk, queue: JobQueue,
+        token: SecretString?, reader: LedgerReader, fleet: FleetCounter, operations: Operations,
+        desk: ActionDesk, queue: JobQueue,
         links: ConnectLinkStore, idempotency: IdempotencyStore, directory: ServiceDirectory,
         keys: GatewayKeys, publicURL: @escaping @Sendable () -> String, ratePerSecond: Int = 100,
         logger: Logger
@@ -43,7 +44,7 @@ public struct ApiRoutes: Sendable {
         self.keys = keys
         self.publicURL = publicURL
         self.logger = logger
-        figures = FleetFigures.refreshed(reader, logger: logger)
+        counter = fleet
         rate = LockedBox(
             TokenBucket(rate: Double(ratePerSecond), burst: Double(2 * ratePerSecond), at: .now))
     }

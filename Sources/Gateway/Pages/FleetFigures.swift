@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Logging
+public import Logging
 import Model
-import SyncStore
+public import SyncStore
 
 /// What is counted over the whole fleet: all runs of the last day are looked at, so that a large fleet takes seconds.
 struct FleetFigures: Sendable {
@@ -13,9 +13,15 @@ struct FleetFigures: Sendable {
     /// When that was so.
     let at: Timestamp
 
-    /// Figures of a ledger, for all who ask.
-    static func refreshed(_ reader: LedgerReader, logger: Logger) -> Refreshed<FleetFigures> {
-        Refreshed {
+}
+
+/// Counts the fleet of a ledger, once for all who ask: the API and the pages.
+public struct FleetCounter: Sendable {
+    private let figures: Refreshed<FleetFigures>
+
+    /// Counts when it is asked.
+    public init(_ reader: LedgerReader, logger: Logger) {
+        figures = Refreshed {
             logger.warning("the fleet was not counted", metadata: ["error": "\($0)"])
         } make: {
             async let services = reader.health()
@@ -24,6 +30,9 @@ struct FleetFigures: Sendable {
                 services: try await services, hours: try await hours, at: try await reader.now())
         }
     }
+
+    /// The figures, and whether they were counted for this caller.
+    func value() async throws -> (FleetFigures, isNew: Bool) { try await figures.value() }
 }
 
 /// The streams of accounts, with the number of their records: of a large account it takes long to count them.

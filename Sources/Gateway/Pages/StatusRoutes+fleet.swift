@@ -8,7 +8,7 @@ import SyncStore
 
 extension StatusRoutes {
     func fleet(_ check: String) async throws -> GatewayResponse {
-        let counted = try await figures.value()
+        let counted = try await counter.value()
         let hours: [PageModels.Hour] = try PageModels.read(counted.0.hours)
         let services: [PageModels.Service] = try PageModels.read(counted.0.services)
         return framed(

@@ -19,7 +19,7 @@ public struct StatusRoutes: Sendable {
     let limitReader: LimitReader
     let session: PageSession
     let frame = PageFrame(root: "")
-    let figures: Refreshed<FleetFigures>
+    let counter: FleetCounter
     let streams: StreamFigures
     let logger: Logger
 
@@ -28,7 +28,8 @@ public struct StatusRoutes: Sendable {
 
     /// Without `token` nobody can sign in.
     public init(
-        token: SecretString?, reader: LedgerReader, schedules: ScheduleStore, queue: JobQueue,
+        token: SecretString?, reader: LedgerReader, fleet: FleetCounter, schedules: ScheduleStore,
+        queue: JobQueue,
         operations: Operations, directory: ServiceDirectory, links: ConnectLinkStore, keys: GatewayKeys,
         publicURL: @escaping @Sendable () -> String, limits: @escaping LimitReader, logger: Logger
     ) {
@@ -42,7 +43,7 @@ public struct StatusRoutes: Sendable {
         self.publicURL = publicURL
         limitReader = limits
         self.logger = logger
-        figures = FleetFigures.refreshed(reader, logger: logger)
+        counter = fleet
         streams = StreamFigures(reader, logger: logger)
         session = PageSession(keys: keys, token: token)
     }
@@ -72,7 +73,7 @@ public struct StatusRoutes: Sendable {
                 let id = try request.id64
                 return { try await liveAction(id) }
             },
-            live("/live/fleet") { _ in { try await liveFleet(try await figures.value()) } },
+            live("/live/fleet") { _ in { try await liveFleet(try await counter.value()) } },
         ] + buttonRoutes
     }
 
