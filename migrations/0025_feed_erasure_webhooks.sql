@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What an event of the change feed tells stands in one place; dead letters of subscriptions are found by their age; an erasure
--- resolves the alerts of its integration, so that whoever was told of them learns that they are over.
+-- resolves the alerts of its integration, so that whoever was told of them learns that they are over; notifications of accounts that nobody
+-- has, and that nothing proves, are not told apart.
 
 -- The data of an event of the change feed, as JSON: a record and whose it is, without its content when it is deleted. Null where a
 -- name is missing.
@@ -49,5 +50,60 @@ BEGIN
         AND EXISTS (SELECT FROM lockstep.alert_deliveries d
             WHERE d.alert_id = a.id AND (a.resolved_at IS NULL OR d.status = 'pending'));
     RETURN true;
+END
+$$;
+
+-- Keeps notifications, with the integrations that they concern; see 0020_gateway. `p_proved`: whether the account that the provider names
+-- is proved, as the body is.
+DROP FUNCTION lockstep.accept_webhooks(text[], bigint[], text[], text[], text[], bytea[], text[], text[]);
+CREATE FUNCTION lockstep.accept_webhooks(
+    p_services text[], p_integrations bigint[], p_accounts text[], p_event_ids text[], p_types text[],
+    p_raws bytea[], p_streams text[], p_partitions text[], p_proved boolean[]
+) RETURNS TABLE (id bigint, integration_id bigint, status text, service text, event_id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH incoming AS (
+        SELECT * FROM unnest(p_services, p_integrations, p_accounts, p_event_ids, p_types, p_raws, p_streams,
+            p_partitions, p_proved) AS i (service, target, account, event_id, event_type, raw, stream, partition, is_proved)
+    ), targets AS (
+        SELECT DISTINCT ON (i.service, k.account, i.event_id, coalesce(t.id, 0))
+               i.*, coalesce(t.id, 0) AS target_id, k.account AS target_account
+        FROM incoming i
+        LEFT JOIN LATERAL (
+            SELECT n.id, n.account FROM lockstep.integrations n
+            WHERE n.id = i.target AND n.service = i.service COLLATE "C"
+            UNION
+            SELECT n.id, n.account FROM lockstep.integrations n
+            WHERE i.target IS NULL AND n.service = i.service COLLATE "C" AND n.account = i.account COLLATE "C"
+                AND n.status <> 'disconnected'
+            UNION
+            SELECT n.id, n.account FROM lockstep.integrations n
+            WHERE i.target IS NULL AND n.service = i.service COLLATE "C" AND n.config ? 'webhook_account'
+                AND n.config ->> 'webhook_account' = i.account AND n.status <> 'disconnected'
+        ) t ON true
+        -- Whoever has seen a request can name any account where nothing proves it: all that nobody has are one.
+        CROSS JOIN LATERAL (SELECT coalesce(t.account, CASE WHEN i.is_proved THEN i.account ELSE '' END) AS account) k
+        ORDER BY i.service, k.account, i.event_id, coalesce(t.id, 0)
+    ), living AS MATERIALIZED (
+        -- An erasure holds the row while it deletes: what comes in meanwhile waits, and is not kept then.
+        SELECT n.id FROM lockstep.integrations n
+        WHERE n.id IN (SELECT t.target_id FROM targets t WHERE t.target_id > 0) AND n.erasing_since IS NULL
+        ORDER BY n.id FOR KEY SHARE
+    ), kept AS (
+        INSERT INTO lockstep.webhook_events AS e (service, account, event_id, integration_id, event_type, status,
+            raw, stream, partition, error)
+        SELECT service, target_account, event_id, target_id, event_type,
+               CASE WHEN target_id = 0 THEN 'ignored' ELSE 'received' END,
+               -- Content of nobody is not kept.
+               CASE WHEN target_id = 0 THEN ''::bytea ELSE raw END, stream, partition,
+               CASE WHEN target_id > 0 THEN NULL WHEN is_proved THEN 'no integration has this account'
+                   ELSE 'no integration has the account ''' || account || '''' END
+        FROM targets WHERE target_id = 0 OR target_id IN (SELECT l.id FROM living l)
+        ON CONFLICT (service, account, event_id, integration_id) DO UPDATE
+            SET status = 'received', error = NULL, dispatched_at = now() WHERE e.status = 'failed'
+        RETURNING e.id, e.integration_id, e.status, e.service, e.event_id
+    )
+    SELECT * FROM kept ORDER BY 1;
 END
 $$;

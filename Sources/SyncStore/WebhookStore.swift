@@ -18,11 +18,14 @@ public struct IncomingWebhook: Sendable {
     public var raw: [UInt8]
     /// What a notification without content is about.
     public var slice: WebhookSlice?
+    /// Whether `account` is proved, as the body is. Events of accounts that are not, and that no integration has, are not told
+    /// apart by them.
+    public var isAccountProved: Bool
 
     /// A notification to be kept.
     public init(
         service: String, integrationID: Int64?, account: String, eventID: String, eventType: String,
-        raw: [UInt8], slice: WebhookSlice? = nil
+        raw: [UInt8], slice: WebhookSlice? = nil, isAccountProved: Bool = true
     ) {
         self.service = service
         self.integrationID = integrationID
@@ -31,6 +34,7 @@ public struct IncomingWebhook: Sendable {
         self.eventType = eventType
         self.raw = raw
         self.slice = slice
+        self.isAccountProved = isAccountProved
     }
 }
 
@@ -136,7 +140,7 @@ public struct WebhookStore: Sendable {
             [
                 texts(\.service), .intArray(events.map(\.integrationID)), texts(\.account), texts(\.eventID),
                 texts(\.eventType), .byteaArray(events.map(\.raw)), texts { $0.slice?.stream },
-                texts { $0.slice?.partition },
+                texts { $0.slice?.partition }, .boolArray(events.map(\.isAccountProved)),
             ], deadline: Self.acceptLimit, lockLimit: Self.acceptLimit)
         return (0..<rows.count).map {
             let due = DueWebhook(id: rows.int($0, 0) ?? 0, integrationID: rows.int($0, 1) ?? 0)

@@ -9,7 +9,9 @@ import Webhooks
 
 extension WebhookIntake {
     /// Takes in a request to an address that exists. Throws `WebhookProblem`, or `StoreError` when the ledger fails.
-    func accept(_ delivery: WebhookDelivery, _ profile: WebhookProfile) async throws -> WebhookAnswer {
+    func accept(
+        _ delivery: WebhookDelivery, _ connector: any Connector, _ profile: WebhookProfile
+    ) async throws -> WebhookAnswer {
         let request = WebhookRequest(
             method: delivery.method, url: delivery.url, headers: delivery.headers, body: delivery.body)
         switch profile.scheme {
@@ -19,14 +21,14 @@ extension WebhookIntake {
         case .googlePubSub(let url):
             let target = try await bearerTarget(
                 delivery, request, profile, keysURL: keysURL(url, of: delivery.service))
-            return try await keep(delivery, profile, target)
+            return try await keep(delivery, connector, profile, target)
         default:
             let target = try await signedTarget(delivery, request, profile)
             if profile.scheme == .slack, let challenge = SlackChallenge(delivery.body) {
                 return WebhookAnswer(
                     contentType: "text/plain", body: Array(challenge.text.utf8), outcome: .challenge)
             }
-            return try await keep(delivery, profile, target)
+            return try await keep(delivery, connector, profile, target)
         }
     }
 
@@ -106,17 +108,20 @@ extension WebhookIntake {
     // MARK: - Content
 
     private func keep(
-        _ delivery: WebhookDelivery, _ profile: WebhookProfile, _ target: SigningSecrets.Target?
+        _ delivery: WebhookDelivery, _ connector: any Connector, _ profile: WebhookProfile,
+        _ target: SigningSecrets.Target?
     ) async throws -> WebhookAnswer {
         if let problem = StrictBody.problem(in: delivery.body) {
             throw WebhookProblem.malformed("The body is not JSON as it has to be: \(problem).")
         }
         guard let each = profile.each else {
-            let event = event(WebhookValues(delivery, profile), delivery, delivery.body, target)
+            let values = WebhookValues(delivery, profile, asking: connector.changes)
+            let event = event(values, delivery, delivery.body, target)
             return WebhookAnswer(outcome: try await writer.write([event]))
         }
         let events = try EventList.events(of: delivery.body, at: each).map { content in
-            event(WebhookValues(delivery, profile, event: content), delivery, content, target)
+            let values = WebhookValues(delivery, profile, event: content, asking: connector.changes)
+            return event(values, delivery, content, target)
         }
         return WebhookAnswer(outcome: events.isEmpty ? .ignored : try await writer.write(events))
     }
@@ -128,6 +133,7 @@ extension WebhookIntake {
         IncomingWebhook(
             service: delivery.service, integrationID: target?.id,
             account: target?.account ?? values.account ?? "", eventID: values.eventID,
-            eventType: values.eventType ?? "", raw: content)
+            eventType: values.eventType ?? "", raw: content,
+            isAccountProved: target != nil || values.isAccountProved)
     }
 }

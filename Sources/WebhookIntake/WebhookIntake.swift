@@ -88,11 +88,11 @@ public struct WebhookIntake: Service, Sendable {
         guard delivery.body.count <= Self.maxBodyBytes else {
             throw WebhookProblem(413, "body_too_large", "A body has at most \(Self.maxBodyBytes) bytes.")
         }
-        guard let profile = connector(delivery.service)?.webhook else {
+        guard let connector = connector(delivery.service), let profile = connector.webhook else {
             throw WebhookProblem(404, "not_found", "There is nothing at this address.")
         }
         do {
-            return try await accept(delivery, profile)
+            return try await accept(delivery, connector, profile)
         } catch let problem as WebhookProblem {
             if !problem.reason.isEmpty {
                 logger.info(

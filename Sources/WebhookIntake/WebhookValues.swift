@@ -14,12 +14,17 @@ struct WebhookValues {
     private let message: PubSubMessage?
     /// The event, where a request has several; else the body.
     private let content: [UInt8]
+    private let changes: (WebhookEvent) -> [WebhookChange]
 
     /// Longer names are not taken for names.
     private static let maxBytes = 512
 
-    /// `event` is one of the events of a request that has several.
-    init(_ delivery: WebhookDelivery, _ profile: WebhookProfile, event: [UInt8]? = nil) {
+    /// `event` is one of the events of a request that has several; `changes` says what an event asks to read.
+    init(
+        _ delivery: WebhookDelivery, _ profile: WebhookProfile, event: [UInt8]? = nil,
+        asking changes: @escaping (WebhookEvent) -> [WebhookChange]
+    ) {
+        self.changes = changes
         content = event ?? delivery.body
         self.delivery = delivery
         self.profile = profile
@@ -27,11 +32,13 @@ struct WebhookValues {
     }
 
     /// What no other event has. Of one that has no name it is the hash of the body: the same bytes are the same event. So it is
-    /// where the name is in a header that nothing vouches for: whoever has seen a request could send it again under another.
+    /// where the name is in a header that nothing vouches for: whoever has seen a request could send it again under another, and as
+    /// another type. Of the type only that counts which the same bytes ask to read as it: there are no more of that than rules.
     var eventID: String {
         let names = profile.eventID.compactMap { text($0) }
         guard isVouched else {
-            return hash(Array((eventType ?? "").utf8) + [0] + content)
+            let asked = changes(WebhookEvent(type: eventType ?? "", body: content))
+            return hash(Array(asked.map(Self.name).joined(separator: "\n").utf8) + [0] + content)
         }
         if !names.isEmpty, names.count == profile.eventID.count {
             return Self.usable(names.joined(separator: "/")) ?? hash(content)
@@ -45,9 +52,20 @@ struct WebhookValues {
     /// The account as the provider names it; nil where it does not say.
     var account: String? { text(profile.account) }
 
-    private var isVouched: Bool {
-        profile.eventID.allSatisfy { value in
-            if case .header(let name) = value { profile.scheme.vouches(forHeader: name) } else { true }
+    /// Whether the account is proved, as the body is.
+    var isAccountProved: Bool { profile.account.map(isVouched) ?? true }
+
+    private var isVouched: Bool { profile.eventID.allSatisfy(isVouched) }
+
+    private func isVouched(_ value: WebhookProfile.Value) -> Bool {
+        if case .header(let name) = value { profile.scheme.vouches(forHeader: name) } else { true }
+    }
+
+    /// A text for each change, one of its own.
+    private static func name(_ change: WebhookChange) -> String {
+        switch change {
+        case .object(let stream, let partition, let id): "object \(stream) \(partition) \(id)"
+        case .stream(let stream, let partition): "stream \(stream) \(partition ?? "")"
         }
     }
 

@@ -131,4 +131,56 @@ import Testing
             #expect(try await fixture.rows().count == 2)
         }
     }
+
+    @Test func `is one event for each thing that it asks to read, whatever type it is sent as`() async throws
+    {
+        try await IntakeFixture.run { fixture in
+            let id = try await fixture.add(
+                IntegrationKey(userID: "u_1", service: "shopify", account: "a.example"))
+            let body = #"{"id":17,"updated_at":"2026-01-01T00:00:00Z"}"#
+            // What is not read comes first: it does not stand in the way of what is.
+            let topics = [
+                "carts/update", "orders/create", "orders/updated", "orders/x1", "x2", "x3",
+                "customers/update",
+                "orders/create", "carts/update",
+            ]
+            for topic in topics {
+                let delivery = try fixture.shopify(body, topic: topic, shop: "a.example")
+                #expect(await fixture.status(delivery) == 200)
+            }
+
+            let rows = try await fixture.pool.query(
+                "SELECT event_type FROM lockstep.webhook_events WHERE integration_id = $1 ORDER BY id",
+                [.int(id)])
+            #expect(
+                (0..<rows.count).compactMap { rows.text($0, 0) }
+                    == ["carts/update", "orders/create", "customers/update"])
+        }
+    }
+
+    @Test func `is kept once of all accounts that nobody has, where nothing proves the account`() async throws
+    {
+        try await IntakeFixture.run { fixture in
+            let body = #"{"id":17,"updated_at":"2026-01-01T00:00:00Z"}"#
+            let ids = [
+                try await fixture.add(
+                    IntegrationKey(userID: "u_1", service: "shopify", account: "a.example")),
+                try await fixture.add(
+                    IntegrationKey(userID: "u_2", service: "shopify", account: "b.example")),
+            ]
+            for shop in ["nobody.example", "nowhere.example", "a.example", "noone.example", "b.example"] {
+                let delivery = try fixture.shopify(body, topic: "orders/create", shop: shop)
+                #expect(await fixture.status(delivery) == 200)
+            }
+
+            let rows = try await fixture.pool.query(
+                "SELECT concat_ws(' ', integration_id, account, status, error) FROM lockstep.webhook_events ORDER BY id"
+            )
+            #expect(
+                (0..<rows.count).compactMap { rows.text($0, 0) } == [
+                    "0  ignored no integration has the account 'nobody.example'",
+                    "\(ids[0]) a.example received", "\(ids[1]) b.example received",
+                ])
+        }
+    }
 }

@@ -126,6 +126,17 @@ struct IntakeFixture {
             ]), body: Array(body.utf8))
     }
 
+    /// An event of Shopify.
+    func shopify(_ body: String, topic: String, shop: String) throws -> WebhookDelivery {
+        let code = try HMAC.sha256(key: Array("hush".utf8), message: Array(body.utf8))
+        return WebhookDelivery(
+            service: "shopify", url: "https://example.com/webhooks/shopify",
+            headers: HTTPHeaders([
+                ("X-Shopify-Hmac-Sha256", Base64.standard.encode(code)), ("X-Shopify-Topic", topic),
+                ("X-Shopify-Shop-Domain", shop), ("X-Shopify-Webhook-Id", "w"),
+            ]), body: Array(body.utf8))
+    }
+
     static func event(_ id: String, team: String = "T1", user: String = "U1") -> String {
         #"{"type":"event_callback","event_id":"\#(id)","team_id":"\#(team)","event":{"type":"user_change","user":{"id":"\#(user)"}}}"#
     }
