@@ -254,7 +254,7 @@ let testTargets: [Target] = [
     tests("VaultTests", ["Vault", "Settings", "Cryptography", "Model"]),
     tests("PageScannerTests", ["PageScanner"]),
     tests("PostgresClientTests", ["PostgresClient"]),
-    tests("HTTPTransportTests", ["HTTPTransport", log, lifecycle]),
+    tests("HTTPTransportTests", ["HTTPTransport", "Model", log, lifecycle]),
     tests(
         "EndToEndTests",
         [
@@ -294,7 +294,8 @@ let testTargets: [Target] = [
     tests(
         "WorkerRuntimeTests",
         [
-            "ConnectorKit", "HTTPTransport", "Model", "PostgresClient", "RateLimits", "RedisClient",
+            "ConnectorKit", "DeclarativeConnectors", "HTTPTransport", "Model", "PostgresClient", "RateLimits",
+            "RedisClient",
             "SyncStore", "WorkerRuntime", log, lifecycle,
         ]),
     tests("ObservabilityTests", ["Model", "Observability", log]),

@@ -178,7 +178,10 @@ extension IncrementalRule.ChangeRequest {
     func text(for cursor: Cursor) -> String {
         let distance = lag + (stepBelow ?? .zero)
         guard distance != .zero || sentFormat != nil, let order = cursor.order else { return cursor.text }
-        if format == .integer { return String(order - 1) }
+        if format == .integer {
+            let (below, overflow) = order.subtractingReportingOverflow(1)
+            return overflow ? cursor.text : String(below)
+        }
         return TimeText.text(
             Timestamp(microseconds: order).advanced(by: .zero - distance), sentFormat ?? format)
     }

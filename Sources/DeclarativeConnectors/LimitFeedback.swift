@@ -81,7 +81,7 @@ struct LimitFeedback: Sendable {
             }
         }
         func units(_ value: Double?, _ rounding: FloatingPointRoundingRule) -> Int? {
-            value.map { Int(min($0.rounded(rounding), Double(LimitQuantity.maximum))) }
+            value.map { Int(min(Int64(saturating: $0.rounded(rounding)), Int64(LimitQuantity.maximum))) }
         }
         let actual = units(number(rule.actual), .up)
         let available = units(number(rule.available), .down)
@@ -103,18 +103,23 @@ struct LimitFeedback: Sendable {
     ) -> LimitSignals.Reset? {
         switch format {
         case .seconds: HeaderNumber.seconds(text).map { .after($0) }
-        case .epochSeconds: HeaderNumber.whole(text).map { relative(Timestamp(seconds: Int64($0)), headers) }
+        case .epochSeconds:
+            HeaderNumber.whole(text).flatMap { relative(Timestamp(seconds: Int64($0)), headers) }
         case .epochMilliseconds:
-            HeaderNumber.whole(text).map { relative(Timestamp(milliseconds: Int64($0)), headers) }
-        case .httpDate: HTTPDate.parse(text).map { relative($0, headers) }
-        case .rfc3339: Timestamp(rfc3339: text).map { relative($0, headers) }
+            HeaderNumber.whole(text).flatMap { relative(Timestamp(milliseconds: Int64($0)), headers) }
+        case .httpDate: HTTPDate.parse(text).flatMap { relative($0, headers) }
+        case .rfc3339: Timestamp(rfc3339: text).flatMap { relative($0, headers) }
         }
     }
 
-    /// An instant of the provider's clock, seen from the response's own `Date`, so that no other clock matters.
-    static func relative(_ instant: Timestamp, _ headers: HTTPHeaders) -> LimitSignals.Reset {
+    /// An instant of the provider's clock, seen from the response's own `Date`, so that no other clock matters. Nil for one
+    /// further away than any limit: milliseconds where seconds are meant would shut the limit for 54,000 years. Without
+    /// a `Date` the limiter compares with its own clock.
+    static func relative(_ instant: Timestamp, _ headers: HTTPHeaders) -> LimitSignals.Reset? {
         guard let now = headers.first("Date").flatMap(HTTPDate.parse) else { return .at(instant) }
-        return .after(.microseconds(max(0, instant.microseconds - now.microseconds)))
+        guard instant > now else { return .after(.zero) }
+        let wait = Duration.microseconds(instant.microseconds - now.microseconds)
+        return wait <= LimitQuantity.periods.upperBound ? .after(wait) : nil
     }
 }
 
@@ -138,11 +143,11 @@ private enum RateLimitHeaders {
             }, uniquingKeysWith: { first, _ in first })
         return items(headers, "RateLimit").compactMap { item in
             guard let remaining = item.parameters["r"], remaining >= 0,
-                let reset = item.parameters["t"] ?? windows[item.name], reset >= 0
+                let reset = item.parameters["t"] ?? windows[item.name], reset >= 0,
+                .seconds(reset) <= LimitQuantity.periods.upperBound
             else { return nil }
             return LimitSignals.Quota(
-                remaining: Int(min(remaining, Int64(LimitQuantity.maximum))),
-                reset: .after(.seconds(min(reset, HeaderNumber.longest))))
+                remaining: Int(min(remaining, Int64(LimitQuantity.maximum))), reset: .after(.seconds(reset)))
         }
     }
 
@@ -185,23 +190,23 @@ private enum RateLimitHeaders {
 
 /// Numbers as headers have them.
 private enum HeaderNumber {
-    /// A reset further away is a mistake or of no use: 31 days.
-    static let longest: Int64 = 31 * 86_400
-
     static func whole(_ text: String) -> Int? {
         guard let value = Double(plain: text), value >= 0, value < 1e16 else { return nil }
         return Int(value)
     }
 
     static func seconds(_ text: String) -> Duration? {
-        guard let value = Double(plain: text), value >= 0 else { return nil }
-        return .milliseconds(Int64(min(value, Double(longest)) * 1_000))
+        guard let value = Double(plain: text), value >= 0, value <= LimitQuantity.periods.upperBound.seconds
+        else {
+            return nil
+        }
+        return .milliseconds(Int64(value * 1_000))
     }
 
     /// A reset of unknown form: by its size seconds from now, or seconds or milliseconds since 1970.
     static func anyReset(_ text: String, _ headers: HTTPHeaders) -> LimitSignals.Reset? {
         guard let value = Double(plain: text), value >= 0, value < 1e15 else {
-            return HTTPDate.parse(text).map { LimitFeedback.relative($0, headers) }
+            return HTTPDate.parse(text).flatMap { LimitFeedback.relative($0, headers) }
         }
         if value > 1e11 { return LimitFeedback.relative(Timestamp(milliseconds: Int64(value)), headers) }
         if value > 1e8 { return LimitFeedback.relative(Timestamp(seconds: Int64(value)), headers) }

@@ -134,8 +134,7 @@ struct ResponseJudge: ResponseReading {
         if !response.body.isEmpty { detail += ", body: \(Self.excerpt(response.body, without: secrets))" }
         return ConnectorError(
             errorClass, code: code, userMessage: userMessage(errorClass), operatorDetail: detail,
-            retryAfter: RetryAfter.wait(
-                response.headers.first("Retry-After"), date: response.headers.first("Date")),
+            retryAfter: RetryAfter.wait(in: response.headers),
             status: response.status)
     }
 

@@ -263,7 +263,7 @@ struct ReasonFinder {
                 "ZLEXCOUNT", lanes, RedisArgument("[\(other)\u{1E}"), RedisArgument("(\(other)\u{1F}"),
             ]).int
             let chances = (turn - start) / (try await step(of: other))
-            jobs += min(Int(length ?? 0), Int(min(chances, 1e9)) + 1)
+            jobs += min(Int(length ?? 0), Int(Int64(saturating: min(chances, 1e9))) + 1)
             counted += 1
         }
         let all = try await queue.command(["ZCOUNT", turns, "-inf", RedisArgument("(\(turn)")]).int ?? 0
@@ -295,7 +295,7 @@ struct ReasonFinder {
             "HMGET", RedisArgument(keys.policy), RedisArgument("cap:\(scope)"),
             RedisArgument("cap:\(kind):*"),
         ])
-        return reply.array?.compactMap(\.text).first.flatMap(Double.init).map { Int($0) }
+        return reply.array?.compactMap(\.text).first.flatMap(Double.init).map { Int(Int64(saturating: $0)) }
     }
 
     private func used(_ scope: String) async throws(QueueError) -> Int {

@@ -91,7 +91,7 @@ public struct DatePattern: Sendable, Hashable {
 
     /// The instant written in this way; what is finer than the pattern is cut.
     public func text(_ instant: Timestamp) -> String {
-        let local = instant.microseconds + Int64(offsetMinutes) * 60_000_000
+        let local = instant.microseconds.saturatingSum(with: Int64(offsetMinutes) * 60_000_000)
         let (seconds, micros) = local.floorDivided(by: 1_000_000)
         let (dayNumber, ofDay) = seconds.floorDivided(by: 86_400)
         let date = CivilDate.date(days: dayNumber)

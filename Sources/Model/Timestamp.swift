@@ -8,7 +8,9 @@
 
 /// An instant that is stored or exchanged: whole microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Waiting uses a monotonic clock instead; this type is for values that leave the process.
+/// Waiting uses a monotonic clock instead; this type is for values that leave the process. What lies outside its range,
+/// 292,000 years either way, becomes its first or last instant: providers and senders choose the numbers, and a worker
+/// must not stop for one.
 public struct Timestamp: Sendable, Hashable, Comparable {
     /// Microseconds since 1970-01-01 00:00 UTC, negative before.
     public let microseconds: Int64
@@ -20,12 +22,12 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
     /// An instant by seconds since 1970, UTC.
     public init(seconds: Int64) {
-        self.init(microseconds: seconds * 1_000_000)
+        self.init(microseconds: seconds.saturatingProduct(with: 1_000_000))
     }
 
     /// An instant by milliseconds since 1970, UTC.
     public init(milliseconds: Int64) {
-        self.init(microseconds: milliseconds * 1_000)
+        self.init(microseconds: milliseconds.saturatingProduct(with: 1_000))
     }
 
     /// Whole seconds, rounded down.
@@ -41,7 +43,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
     /// The instant a duration later, or earlier for a negative one; fractions of a microsecond are cut.
     public func advanced(by duration: Duration) -> Timestamp {
-        Timestamp(microseconds: microseconds + duration.wholeMicroseconds)
+        Timestamp(microseconds: microseconds.saturatingSum(with: duration.wholeMicroseconds))
     }
 
     /// The wall clock of this machine. For log lines and for services that have no server to ask; leases,
@@ -54,9 +56,11 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 }
 
 extension Duration {
-    /// The duration in microseconds, rounded toward zero.
+    /// The duration in microseconds, rounded toward zero; the largest number where there are more.
     public var wholeMicroseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+        let (seconds, attoseconds) = components
+        return seconds.saturatingProduct(with: 1_000_000)
+            .saturatingSum(with: attoseconds / 1_000_000_000_000)
     }
 
     /// The duration in milliseconds, rounded toward zero.
@@ -64,6 +68,23 @@ extension Duration {
 }
 
 extension Int64 {
+    /// The whole part of a number, or what comes closest to it; 0 for no number.
+    public init(saturating value: Double) {
+        self = Int64(exactly: value.rounded(.towardZero)) ?? (value.isNaN ? 0 : value < 0 ? .min : .max)
+    }
+
+    /// The product, or the first or last number there is.
+    func saturatingProduct(with factor: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? ((self < 0) == (factor < 0) ? .max : .min) : product
+    }
+
+    /// The sum, or the first or last number there is.
+    func saturatingSum(with other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (self < 0 ? .min : .max) : sum
+    }
+
     /// Division that rounds down, so that instants before 1970 fall into the right day.
     func floorDivided(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)

@@ -230,12 +230,40 @@ private func manifest(_ limits: String) -> String {
         #expect(Self.signals([], feedback).charges.isEmpty)
     }
 
-    @Test func `asks to wait by seconds, or by a date beside the provider's own`() {
-        #expect(RetryAfter.wait("0", date: nil) == .seconds(1))
-        #expect(RetryAfter.wait("90", date: nil) == .seconds(90))
-        #expect(RetryAfter.wait("86400", date: nil) == .seconds(3_600))
-        #expect(RetryAfter.wait("Sun, 06 Nov 1994 08:50:07 GMT", date: Self.dated.value) == .seconds(30))
-        #expect(RetryAfter.wait("Sun, 06 Nov 1994 08:50:07 GMT", date: nil) == nil)
-        #expect(RetryAfter.wait("soon", date: Self.dated.value) == nil)
+    @Test(arguments: [
+        LimitFeedback.ResetFormat.seconds, .epochSeconds, .epochMilliseconds, .httpDate, .rfc3339, nil,
+    ])
+    func `that lies beyond any limit is no feedback, whatever the number`(format: LimitFeedback.ResetFormat?)
+    {
+        let feedback = LimitFeedback(
+            headers: format.map { [.init(remaining: "X-Left", reset: "X-At", format: $0, limit: nil)] } ?? [])
+        let names = format == nil ? ("X-RateLimit-Remaining", "X-RateLimit-Reset") : ("X-Left", "X-At")
+        let hostile = [
+            "9223372036854", "9223372036855", "9223372036854775", "9223372036854776", "9999999999999999",
+            "99999999999999999999999", "2678401", "\(Self.now + 2_678_401)", "\(Self.now)000000",
+            "Fri, 31 Dec 9999 23:59:59 GMT", "9999-12-31T23:59:59Z", "-9223372036854775808", "1e300", "inf",
+        ]
+        for text in hostile {
+            let quotas = Self.signals([Self.dated, (names.0, "0"), (names.1, text)], feedback).quotas
+            for quota in quotas {
+                guard case .after(let wait) = quota.reset else {
+                    Issue.record("\(text) is compared with another clock")
+                    continue
+                }
+                #expect(wait >= .zero && wait <= .seconds(31 * 86_400), "\(text)")
+            }
+            // Without a date the limiter is told the instant, and judges it by its own clock.
+            _ = Self.signals([(names.0, "0"), (names.1, text)], feedback)
+            _ = Self.signals([Self.dated, (names.0, text), (names.1, "5")], feedback)
+        }
+        #expect(Self.signals([("RateLimit", #""a";r=0;t=999999999999999"#)]).quotas.isEmpty)
+    }
+
+    @Test func `in milliseconds where seconds are meant shuts nothing`() {
+        let feedback = LimitFeedback(
+            headers: [.init(remaining: "X-Left", reset: "X-At", format: .epochSeconds, limit: nil)])
+        let headers = [Self.dated, ("X-Left", "0"), ("X-At", "\(Self.now + 60)000")]
+
+        #expect(Self.signals(headers, feedback).quotas.isEmpty)
     }
 }

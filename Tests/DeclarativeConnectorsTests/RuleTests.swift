@@ -21,23 +21,6 @@ import Testing
     }
 }
 
-@Suite struct `Retry-After` {
-    @Test(
-        arguments: [
-            ("3", Duration.seconds(3)), ("0", .seconds(1)), ("1.2", .seconds(2)), ("99999", .seconds(3_600)),
-            ("-5", .seconds(1)), ("Sun, 06 Nov 1994 08:50:07 GMT", .seconds(30)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", .seconds(1)), ("soon", nil),
-        ] as [(String, Duration?)])
-    func `is seconds or a date, between a second and an hour`(value: String, expected: Duration?) {
-        #expect(RetryAfter.wait(value, date: "Sun, 06 Nov 1994 08:49:37 GMT") == expected)
-    }
-
-    @Test func `of an impossible date says nothing`() {
-        #expect(HTTPDate.parse("Sun, 31 Feb 2026 00:00:00 GMT") == nil)
-        #expect(HTTPDate.parse("Sun, 06 Nov 1994 08:49:37 GMT") == Timestamp(seconds: 784_111_777))
-    }
-}
-
 @Suite struct `A page` {
     private static func source(_ text: String) throws -> ValueSource {
         text.hasPrefix("/") ? .body(try JSONPointer(text)) : .header(text)

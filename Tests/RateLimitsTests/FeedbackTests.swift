@@ -6,6 +6,24 @@ import Testing
 
 @testable import RateLimits
 
+@Suite struct `A reset beyond any limit` {
+    @Test(arguments: [
+        LimitOutcome.Reset.at(Timestamp(microseconds: .max)), .at(Timestamp(seconds: 1_800_000_000_000)),
+        .after(.seconds(31 * 86_400 + 1)), .after(.microseconds(Int64.max)),
+    ])
+    func `shuts nothing`(reset: LimitOutcome.Reset) async throws {
+        try await Limits.run { limits in
+            let use = try LimitUse.rate("1000/s", burst: 1000)
+
+            try await limits.limiter.settle(
+                limits.grant([use]),
+                LimitOutcome(quotas: [.init(limit: "requests", remaining: 0, reset: reset)]))
+
+            #expect(try await limits.admit([use]).isGranted)
+        }
+    }
+}
+
 @Suite struct `A refusal of the provider` {
     private static let refused = LimitOutcome(refusal: .init(limit: nil, wait: .seconds(60)))
 

@@ -115,8 +115,7 @@ struct ActionJudge: ResponseReading {
         }
         return ConnectorError(
             errorClass, code: code, userMessage: sentence ?? userMessage(errorClass), operatorDetail: detail,
-            retryAfter: RetryAfter.wait(
-                response.headers.first("Retry-After"), date: response.headers.first("Date")),
+            retryAfter: RetryAfter.wait(in: response.headers),
             status: response.status)
     }
 

@@ -32,6 +32,7 @@ if wrong then return wrong end
 local WINDOW, ENOUGH, HALF = 60 * 1000000, 10, 2
 local FIRST_PAUSE, LONGEST_PAUSE = 15 * 1000000, 10 * 60 * 1000000
 
+local LONGEST_PERIOD = 31 * 86400 * 1000000
 local function open(breaker)
     breaker.state, breaker.probe = 1, 0
     breaker.opens = breaker.opens + 1
@@ -84,7 +85,8 @@ local function slow(state)
 end
 
 local function tighten(state, units, at)
-    if at <= now then return end
+    -- No limit fills up over more than 31 days: a reset beyond is a mistake, and would shut the limit for good.
+    if at <= now or at - now > LONGEST_PERIOD then return end
     -- Resets of one window differ a little from answer to answer.
     local isSame = state.reset > now and math.abs(state.reset - at) < 2000000
     if isSame and state.left >= 0 then
