@@ -133,6 +133,91 @@ uint32_t forbidden_escape(const uint8_t *bytes, size_t length) {
     return LOCKSTEP_REJECT_NONE;
 }
 
+// How many bytes open an object or an array, those in texts included.
+size_t count_openings(const uint8_t *bytes, size_t length) {
+    size_t total = 0, at = 0;
+    // Sums of a byte each, which compilers add up many at a time.
+    for (; at + 128 <= length; at += 128) {
+        uint8_t sum = 0;
+        for (size_t index = 0; index < 128; index++) sum += (bytes[at + index] | 0x20) == '{';
+        total += sum;
+    }
+    for (; at < length; at++) total += (bytes[at] | 0x20) == '{';
+    return total;
+}
+
+// A bit for each of eight bytes that is the one repeated in `pattern`.
+uint64_t matches(uint64_t word, uint64_t pattern) {
+    const uint64_t low = 0x7F7F7F7F7F7F7F7F;
+    uint64_t other = word ^ pattern;
+    uint64_t high = ~(((other & low) + low) | other | low);
+    return (high * 0x0002040810204081) >> 56;
+}
+
+// The brackets of a text, 64 bytes at a time, without those in its strings.
+struct bracket_reader {
+    uint64_t opened = 0, closed = 0;
+    uint64_t ends_escaping = 0, ends_in_string = 0;
+
+    void read(const uint8_t *block) {
+        uint64_t quotes = 0, backslashes = 0;
+        opened = closed = 0;
+        for (int part = 0; part < 8; part++) {
+            uint64_t word;
+            memcpy(&word, block + part * 8, 8);
+            uint64_t folded = word | 0x2020202020202020;
+            quotes |= matches(word, 0x2222222222222222) << part * 8;
+            backslashes |= matches(word, 0x5C5C5C5C5C5C5C5C) << part * 8;
+            opened |= matches(folded, 0x7B7B7B7B7B7B7B7B) << part * 8;
+            closed |= matches(folded, 0x7D7D7D7D7D7D7D7D) << part * 8;
+        }
+        uint64_t in_string = quotes & ~escaped(backslashes);
+        for (int shift = 1; shift < 64; shift *= 2) in_string ^= in_string << shift;
+        in_string ^= ends_in_string;
+        ends_in_string = uint64_t(int64_t(in_string) >> 63);
+        opened &= ~in_string;
+        closed &= ~in_string;
+    }
+
+private:
+    // The bytes behind an odd number of backslashes.
+    uint64_t escaped(uint64_t backslashes) {
+        if (!backslashes) return std::exchange(ends_escaping, 0);
+        const uint64_t even = 0x5555555555555555;
+        backslashes &= ~ends_escaping;
+        uint64_t follows = backslashes << 1 | ends_escaping;
+        uint64_t odd_starts = backslashes & ~even & ~follows;
+        uint64_t sum = odd_starts + backslashes;
+        ends_escaping = sum < odd_starts;
+        return (even ^ sum << 1) & follows;
+    }
+};
+
+// Whether more objects and arrays than that are within one another. The parser goes on whatever the depth; Postgres, which
+// is recursive, does not.
+bool too_deep(const uint8_t *bytes, size_t length, uint32_t limit) {
+    // A level takes two bytes, and a record of few brackets has few levels: hardly any record is looked at more closely.
+    if (length / 2 <= limit || count_openings(bytes, length) <= limit) return false;
+    bracket_reader reader;
+    int64_t depth = 0;
+    for (size_t at = 0; at < length; at += 64) {
+        uint8_t last[64] = {};
+        if (length - at < 64) memcpy(last, bytes + at, length - at);
+        reader.read(length - at < 64 ? last : bytes + at);
+        int64_t opened = __builtin_popcountll(reader.opened);
+        // Only where the block could pass the limit does the order of its brackets matter.
+        if (depth + opened > limit) {
+            int64_t inner = depth;
+            for (uint64_t rest = reader.opened | reader.closed; rest; rest &= rest - 1) {
+                inner += reader.opened & rest & -rest ? 1 : -1;
+                if (inner > limit) return true;
+            }
+        }
+        depth += opened - __builtin_popcountll(reader.closed);
+    }
+    return false;
+}
+
 // Whether a scalar can be an id, or a part of one. Of numbers only whole ones name things: 1.0 and 1 would be two ids
 // of one object.
 bool names(const lockstep_scanner &scanner, const lockstep_scalar &scalar) {
@@ -162,10 +247,12 @@ error_code read_id(
         usable = !error && names(scanner, scalar);
     }
     size_t length = scanner.arena.size() - record.id_offset;
-    if (usable && length <= plan.max_id_bytes) {
-        record.id_length = uint32_t(length);
-    } else {
+    if (!usable) {
         record.reject = LOCKSTEP_REJECT_MISSING_ID;
+    } else if (length > plan.max_id_bytes) {
+        record.reject = LOCKSTEP_REJECT_ID_TOO_LONG;
+    } else {
+        record.id_length = uint32_t(length);
     }
     return SUCCESS;
 }
@@ -209,12 +296,12 @@ error_code scan_element(
         if (error_code error = object.raw_json().get(raw)) return error;
     }
     raw = trimmed(raw);
-    record.offset = uint32_t(reinterpret_cast<const uint8_t *>(raw.data()) - body);
+    const uint8_t *bytes = reinterpret_cast<const uint8_t *>(raw.data());
+    record.offset = uint32_t(bytes - body);
     record.length = uint32_t(raw.size());
     if (!record.reject && record.length > plan.max_record_bytes) record.reject = LOCKSTEP_REJECT_TOO_LARGE;
-    if (!record.reject) {
-        record.reject = forbidden_escape(reinterpret_cast<const uint8_t *>(raw.data()), raw.size());
-    }
+    if (!record.reject && too_deep(bytes, raw.size(), plan.max_depth)) record.reject = LOCKSTEP_REJECT_TOO_DEEP;
+    if (!record.reject) record.reject = forbidden_escape(bytes, raw.size());
     scanner.records.push_back(record);
     return SUCCESS;
 }

@@ -29,6 +29,7 @@ struct CompiledPlan: ~Copyable {
         plan.envelope_count = source.envelope.count
         plan.max_record_bytes = UInt32(clamping: source.maxRecordBytes)
         plan.max_id_bytes = UInt32(clamping: source.maxIdentifierBytes)
+        plan.max_depth = UInt32(clamping: source.maxDepth)
         plan.max_records = UInt32(clamping: source.maxRecords)
         plan.may_lack_records = source.mayLackRecords
         switch source.layout {

@@ -219,3 +219,5 @@ extension RejectedRecord.Reason {
         }
     }
 }
+        case LOCKSTEP_REJECT_ID_TOO_LONG: self = .idTooLong
+        case LOCKSTEP_REJECT_TOO_DEEP: self = .tooDeep

@@ -26,6 +26,9 @@ public struct ScanPlan: Sendable, Equatable {
     public var maxRecordBytes = 1 << 20
     /// A longer id is rejected.
     public var maxIdentifierBytes = 2_000
+    /// A record with more objects and arrays within one another is rejected. Postgres' jsonb takes 650 levels with the smallest
+    /// stack that a server can be given, and no provider needs a tenth of that.
+    public var maxDepth = 256
     /// A page with more records is refused whole.
     public var maxRecords = 100_000
 

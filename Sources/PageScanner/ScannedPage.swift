@@ -91,6 +91,9 @@ public struct RejectedRecord: Sendable, Equatable {
         case nulCharacter = "nul_character"
         case loneSurrogate = "lone_surrogate"
         case missingID = "missing_id"
+        case idTooLong = "id_too_long"
+        /// Too many objects and arrays within one another.
+        case tooDeep = "too_deep"
         case tooLarge = "too_large"
         case invalidUTF8 = "invalid_utf8"
         case notAnObject = "not_an_object"

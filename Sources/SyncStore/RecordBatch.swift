@@ -54,8 +54,19 @@ public struct RecordBatch: Sendable {
         byteCount += page.body.count
         recordCount += page.records.count + page.rejected.count
         entries.reserveCapacity(entries.count + page.records.count)
+        let room = Self.identifierRoom(in: partition)
         page.withUnsafeBytes { body, identifiers in
             for (record, key) in zip(page.records, hashes) {
+                guard record.identifierRange.count <= room else {
+                    rejected.append(
+                        (
+                            pageIndex,
+                            RejectedRecord(
+                                reason: .idTooLong, externalID: Array(identifiers[record.identifierRange]),
+                                range: record.range)
+                        ))
+                    continue
+                }
                 let bytes = UnsafeRawBufferPointer(rebasing: body[record.range])
                 let entry = Entry(page: pageIndex, record: record, hash: hasher.hash(bytes))
                 add(
@@ -64,6 +75,13 @@ public struct RecordBatch: Sendable {
             }
         }
         for record in page.rejected { rejected.append((pageIndex, record)) }
+    }
+
+    /// The longest key of a Postgres B-tree has 2,704 bytes. An index has both the parent's id and the record's, which begins
+    /// with it, besides the stream's name.
+    private static func identifierRoom(in partition: String) -> Int {
+        let prefix = partition.utf8.count
+        return prefix == 0 ? .max : 2_500 - 2 * prefix - 1
     }
 
     private mutating func add(_ entry: Entry, key: UInt64, identifier: UnsafeRawBufferPointer) {

@@ -10,7 +10,8 @@ public struct StoreError: Error, Sendable, Equatable {
         case staleFence
         /// The connection was lost while the commit was under way; whether it took effect has to be read.
         case commitUnknown
-        /// Postgres refused a value of the batch (SQLSTATE class 22): some record is at fault, not the connection.
+        /// Postgres refused a value of the batch (SQLSTATE class 22), or cannot hold one (54: too long for an index, too
+        /// deep for its stack): some record is at fault, not the connection.
         case badData(sqlstate: String)
         /// Postgres cannot be reached, or takes no writes. It is at fault, not the caller.
         case unavailable
@@ -80,7 +81,7 @@ extension StoreError {
         }
         switch sqlstate.prefix(2) {
         case "LS": return .staleFence
-        case "22": return .badData(sqlstate: sqlstate)
+        case "22", "54": return .badData(sqlstate: sqlstate)
         case "08", "28", "3D", "53", "57", "58": return .unavailable
         case "40", "55": return .contended
         default: return .rejected(sqlstate: sqlstate)

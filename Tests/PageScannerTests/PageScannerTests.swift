@@ -73,6 +73,56 @@ import Testing
         #expect(page.rejected.map { String(decoding: page.body[$0.range], as: UTF8.self) } == [record])
     }
 
+    /// Objects and arrays by turns, so many within one another.
+    private static func nested(_ depth: Int) -> String {
+        let pair = depth / 2
+        let core = String(repeating: #"{"a":["#, count: pair) + String(repeating: "]}", count: pair)
+        return depth % 2 == 0 ? core : "[\(core)]"
+    }
+
+    @Test(arguments: [ScanPlan.Layout.array, .lines, .keyed(member: "id"), .single])
+    func `rejects a record that is nested deeper than Postgres takes`(layout: ScanPlan.Layout) throws {
+        func scan(_ depth: Int) throws -> ScannedPage {
+            var plan = ScanPlan(
+                records: try JSONPointer(layout == .lines ? "" : "/data"), id: [try JSONPointer("/id")])
+            plan.layout = layout
+            let record = "{\"id\":\"deep\",\"x\":\(Self.nested(depth - 1))}"
+            let text =
+                switch layout {
+                case .keyed: "{\"data\":{\"deep\":\(record)}}"
+                case .single: "{\"data\":\(record)}"
+                case .lines: "{\"id\":\"a\"}\n\(record)\n"
+                default: "{\"data\":[{\"id\":\"a\"},\(record),{\"id\":\"z\"}]}"
+                }
+            return try PageScanner(plan: plan).scan(Array(text.utf8))
+        }
+
+        for depth in [257, 300, 20_001] {
+            let page = try scan(depth)
+            #expect(page.rejected.map(\.reason) == [.tooDeep], "\(depth)")
+            #expect(page.rejected.first?.externalID == Array("deep".utf8))
+        }
+        #expect(try scan(256).rejected.isEmpty)
+    }
+
+    @Test func `counts levels, not brackets, and no brackets in texts`() throws {
+        let wide = String(repeating: "[],{},", count: 2_000)
+        let text = String(repeating: #"[{\"[{\\"#, count: 400)
+        let page = try Self.scan(
+            ##"{"data":[{"id":"w","x":[\##(wide)0]},{"id":"t","\##(text)":"\##(text)"}]}"##)
+
+        #expect(page.rejected.isEmpty)
+        #expect(page.records.count == 2)
+    }
+
+    @Test func `rejects an id that no index can hold`() throws {
+        let long = String(repeating: "é", count: 1_001)
+        let page = try Self.scan("{\"data\":[{\"id\":\"\(long)\"},{\"id\":\"\(long.dropLast())\"}]}")
+
+        #expect(page.rejected.map(\.reason) == [.idTooLong])
+        #expect(page.records.count == 1)
+    }
+
     @Test func `takes escapes that only look forbidden`() throws {
         let page = try Self.scan(##"{"data":[{"id":"a","t":"\\u0000 \ud83d\ude00 \\ud83d"}]}"##)
 
@@ -85,7 +135,7 @@ import Testing
 
         let page = try Self.scan("{\"data\":[\(large),\(long),{\"id\":\"a\"}]}")
 
-        #expect(page.rejected.map(\.reason) == [.tooLarge, .missingID])
+        #expect(page.rejected.map(\.reason) == [.tooLarge, .idTooLong])
         #expect(page.records.count == 1)
     }
 

@@ -143,6 +143,75 @@ import Testing
         #expect((0..<3).compactMap { kept.bytes($0, 1) }.map { String(decoding: $0, as: UTF8.self) } == bad)
     }
 
+    /// Bytes that cannot be compressed, as the longest index entry is counted after compression.
+    private static func text(_ count: Int) -> String {
+        var state: UInt64 = 88_172_645_463_325_252
+        return String(
+            decoding: (0..<count).map { _ -> UInt8 in
+                state ^= state << 13
+                state ^= state >> 7
+                state ^= state << 17
+                return Array("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_".utf8)[
+                    Int(state % 64)]
+            }, as: UTF8.self)
+    }
+
+    @Test(arguments: [true, false])
+    func `the deepest record and the longest ids that are taken can be stored`(byCopy: Bool) async throws {
+        let ledger = try await Ledger()
+        // Every later session of the database has the smallest stack that a server can be given.
+        let name = try await ledger.pool.query("SELECT current_database()").text(0, 0) ?? ""
+        _ = try await ledger.pool.query("ALTER DATABASE \(name) SET max_stack_depth = '100kB'")
+        _ = try await ledger.pool.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        let deep =
+            "{\"id\":\"deep\",\"x\":" + String(repeating: "[", count: 255)
+            + String(repeating: "]", count: 255) + "}"
+        let deeper =
+            "{\"id\":\"deeper\",\"x\":" + String(repeating: "[", count: 20_000)
+            + String(repeating: "]", count: 20_000) + "}"
+
+        let whole = try await ledger.write(
+            [deep, deeper, "{\"id\":\"\(Self.text(2_000))\"}", "{\"id\":\"\(Self.text(2_001))\"}"], in: run,
+            writer: writer, firstLoad: byCopy)
+        #expect(whole.added == 2)
+        #expect(whole.quarantined == 2)
+
+        // A child's id begins with its parent's, and one index has both.
+        let parent = Self.text(1_000)
+        let child = try await ledger.write(
+            ["{\"id\":\"\(Self.text(499))\"}", "{\"id\":\"\(Self.text(500))\"}"], in: run, writer: writer,
+            firstLoad: byCopy, partition: parent)
+        #expect(child.added == 1)
+        #expect(child.quarantined == 1)
+        let reasons = try await ledger.pool.query("SELECT reason FROM lockstep.quarantine ORDER BY 1")
+        #expect(
+            (0..<reasons.count).compactMap { reasons.text($0, 0) } == [
+                "id_too_long", "id_too_long", "too_deep",
+            ])
+    }
+
+    @Test(arguments: [true, false])
+    func `a record that is too much for the server alone goes to quarantine`(byCopy: Bool) async throws {
+        let ledger = try await Ledger()
+        // What the scanner cannot know: an index that somebody added, whose entries end at 2,704 bytes.
+        _ = try await ledger.pool.query("CREATE INDEX own ON lockstep.records ((data ->> 't'))")
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        let bad = "{\"id\":\"b\",\"t\":\"\(Self.text(3_000))\"}"
+
+        let counts = try await ledger.write(
+            makeRecords(0..<20) + [bad] + makeRecords(20..<30), in: run, writer: writer, firstLoad: byCopy)
+
+        #expect(counts.added == 30)
+        #expect(counts.quarantined == 1)
+        let kept = try await ledger.pool.query("SELECT reason, raw FROM lockstep.quarantine")
+        #expect(kept.text(0, 0) == "refused_by_store")
+    }
+
     @Test func `a run whose fence was taken writes nothing`() async throws {
         let ledger = try await Ledger()
         let old = try await ledger.open("1")

@@ -20,7 +20,12 @@ import Testing
         #expect(Self.code(.server(sqlstate: sqlstate)) == .contended)
     }
 
-    @Test(arguments: ["23502", "42501", "42703", "54000", "XX000"])
+    @Test(arguments: ["22003", "22021", "22P05", "54000", "54001"])
+    func `is a value's that Postgres cannot hold`(sqlstate: String) {
+        #expect(Self.code(.server(sqlstate: sqlstate)) == .badData(sqlstate: sqlstate))
+    }
+
+    @Test(arguments: ["23502", "42501", "42703", "0A000", "XX000"])
     func `is the statement's otherwise`(sqlstate: String) {
         #expect(Self.code(.server(sqlstate: sqlstate)) == .rejected(sqlstate: sqlstate))
     }

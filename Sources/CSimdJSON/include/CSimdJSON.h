@@ -30,6 +30,8 @@ enum lockstep_reject_reason {
     LOCKSTEP_REJECT_TOO_LARGE,
     LOCKSTEP_REJECT_INVALID_UTF8,
     LOCKSTEP_REJECT_NOT_OBJECT,
+    LOCKSTEP_REJECT_ID_TOO_LONG,
+    LOCKSTEP_REJECT_TOO_DEEP,
 };
 
 enum lockstep_scalar_kind {
@@ -73,6 +75,8 @@ typedef struct {
     size_t envelope_count;
     uint32_t max_record_bytes;
     uint32_t max_id_bytes;
+    // Objects and arrays within one another, the record itself included.
+    uint32_t max_depth;
     uint32_t max_records;
     // Each line is a record; `records` and `envelope` mean nothing.
     bool is_lines;
