@@ -31,7 +31,8 @@ extension ListReader {
         case .offset(let parameter):
             if let place = position.place { additions.add(parameter, .number(place)) }
         case .pageNumber(let parameter, let first):
-            additions.add(parameter, .number(position.place ?? String(first)))
+            let number = position.place.flatMap { NumberedPlace($0)?.number } ?? first
+            additions.add(parameter, .number(String(number)))
         case .nextURL, .linkHeader:
             if let place = position.place { return try requests.request(toGivenURL: place) }
         }

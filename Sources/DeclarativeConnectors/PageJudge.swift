@@ -28,7 +28,11 @@ struct PageJudge: Sendable {
         let count = page.records.count + page.rejected.count
         if let end = try endByFlag(page, headers) { return .end(end) }
         if count == 0, rule.end.contains(.emptyPage) { return .end(.emptyPage) }
-        if count < pageSize, rule.end.contains(.shortPage) { return .end(.shortPage) }
+        let seen = seen(at: place) + count
+        let total = total(page, headers)
+        if let total, seen >= total { return .end(.totalReached) }
+        // A provider may give smaller pages than it is asked for: where there is a total, it decides.
+        if count < pageSize, rule.end.contains(.shortPage), total == nil { return .end(.shortPage) }
         switch rule.kind {
         case .none: return .end(.singlePage)
         case .token(let source, _):
@@ -40,22 +44,37 @@ struct PageJudge: Sendable {
             return try ended(.nextLinkAbsent, if: .noNextLink, "there is no link to a next page")
         case .lastID:
             guard let last = page.lastIdentifier else {
-                throw Contradiction(reason: "the page is empty, and yet nothing says that the list is over")
+                throw Self.emptyPage
             }
             return .next(String(decoding: last, as: UTF8.self))
         case .pageNumber(_, let first):
-            let number = place.flatMap { Int($0) } ?? first
-            if isReached(page, headers, seen: (number - first + 1) * max(1, pageSize)) {
-                return .end(.totalReached)
-            }
-            return .next(String(number + 1))
+            if count == 0, total != nil { throw Self.emptyPage }
+            let number = place.flatMap { NumberedPlace($0)?.number } ?? first
+            return .next(NumberedPlace(number: number + 1, seen: countsRecords ? seen : nil).text)
         case .offset:
-            let offset = (place.flatMap { Int($0) } ?? 0) + count
-            if isReached(page, headers, seen: offset) { return .end(.totalReached) }
-            if count == 0 {
-                throw Contradiction(reason: "the page is empty, and yet nothing says that the list is over")
-            }
-            return .next(String(offset))
+            if count == 0 { throw Self.emptyPage }
+            return .next(String(seen))
+        }
+    }
+
+    private static let emptyPage = Contradiction(
+        reason: "the page is empty, and yet nothing says that the list is over")
+
+    /// Whether the list ends by the number of records that came.
+    private var countsRecords: Bool {
+        rule.end.contains { if case .total = $0 { true } else { false } }
+    }
+
+    /// How many records came with the pages before a place.
+    private func seen(at place: String?) -> Int {
+        guard let place else { return 0 }
+        switch rule.kind {
+        case .offset: return Int(place) ?? 0
+        case .pageNumber(_, let first):
+            guard let place = NumberedPlace(place) else { return 0 }
+            // A place that an earlier version stored has no count: what was asked for stands in.
+            return place.seen ?? (place.number - first) * max(1, pageSize)
+        default: return 0
         }
     }
 
@@ -103,13 +122,12 @@ struct PageJudge: Sendable {
         return nil
     }
 
-    private func isReached(_ page: ScannedPage, _ headers: HTTPHeaders, seen: Int) -> Bool {
-        rule.end.contains { condition in
-            guard case .total(let source) = condition, let text = value(source, page, headers)?.text,
-                let total = Int(text)
-            else { return false }
-            return seen >= total
+    /// How many records the list has, where the page says so.
+    private func total(_ page: ScannedPage, _ headers: HTTPHeaders) -> Int? {
+        for case .total(let source) in rule.end {
+            if let total = value(source, page, headers)?.text.flatMap({ Int($0) }) { return total }
         }
+        return nil
     }
 
     /// Headers have words where bodies have truth values.

@@ -70,6 +70,34 @@ import Testing
         #expect(provider.targets == ["/api/items", "/api/items?after=a"])
     }
 
+    @Test func `of numbered pages is read up to its total, however few records a page has`() async throws {
+        // A hundred are asked for; the provider gives fifty at most, of a hundred and twenty.
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: page_number, parameter: page, end: { total: /total }, size_parameter: size, size: 100 }
+                """)
+        ) { request in
+            let number = (1...3).first { request.target.contains("page=\($0)") } ?? 4
+            let records = (1...120).dropFirst((number - 1) * 50).prefix(50).map { "{\"id\":\($0)}" }
+            return json("{\"data\":[\(records.joined(separator: ","))],\"total\":120}")
+        }
+
+        let read = try await Self.read(provider)
+
+        #expect(read.pages.map(\.count) == [50, 50, 20])
+        #expect(read.end == .totalReached)
+        // A reader that goes on where another one stopped knows what came before it.
+        let first = try await provider.strategy().fullSync(of: .whole, resumingAt: nil).nextPage()
+        guard case .next(let position) = first.continuation else {
+            Issue.record("the list ended with its first page")
+            return
+        }
+        let rest = try await Enumeration(provider.strategy().fullSync(of: .whole, resumingAt: position))
+        #expect(rest.pages.map(\.count) == [50, 20])
+    }
+
     @Test func `may be a connection of GraphQL`() async throws {
         let provider = try Provider(
             """

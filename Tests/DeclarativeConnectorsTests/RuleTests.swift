@@ -88,6 +88,8 @@ import Testing
         let number = PageRule.Kind.pageNumber(.query("page"), first: 1)
         let total = PageRule.End.total(try Self.source("/n"))
         #expect(try Self.outcome(number, Self.two + "}", [.emptyPage]) == .next("2"))
+        #expect(try Self.outcome(number, Self.two + #","n":4}"#, at: "2:2", [total]) == .end(.totalReached))
+        // As an earlier version stored it.
         #expect(try Self.outcome(number, Self.two + #","n":4}"#, at: "2", [total]) == .end(.totalReached))
         #expect(try Self.outcome(number, #"{"data":[{"id":1}]}"#, [.shortPage]) == .end(.shortPage))
         #expect(try Self.outcome(number, #"{"data":[{"id":1}]}"#, [.emptyPage]) == .next("2"))
@@ -99,6 +101,35 @@ import Testing
                 == .next("https://a/2"))
         #expect(try Self.outcome(.linkHeader, Self.two + "}", [.noNextLink]) == .end(.nextLinkAbsent))
         #expect(try Self.outcome(.none, Self.two + "}", []) == .end(.singlePage))
+    }
+
+    @Test(arguments: [
+        PageRule.Kind.pageNumber(.query("page"), first: 1), .offset(.query("offset")),
+    ])
+    func `that is smaller than asked for is no end before the total`(kind: PageRule.Kind) throws {
+        let total = PageRule.End.total(try Self.source("/n"))
+        for end in [[total], [total, .shortPage], [.shortPage, total], [total, .emptyPage]] {
+            var place: String?
+            // Asked for two, given one, of three.
+            for _ in 0..<2 {
+                guard
+                    case .next(let next) = try Self.outcome(
+                        kind, #"{"data":[{"id":1}],"n":3}"#, at: place, end)
+                else {
+                    Issue.record("the list ended at \(place ?? "its first page")")
+                    return
+                }
+                place = next
+            }
+            #expect(
+                try Self.outcome(kind, #"{"data":[{"id":1}],"n":3}"#, at: place, end) == .end(.totalReached))
+        }
+        // Without a total in the page, the manifest's other ends hold.
+        #expect(try Self.outcome(kind, #"{"data":[{"id":1}]}"#, [total, .shortPage]) == .end(.shortPage))
+        #expect(try Self.outcome(kind, #"{"data":[],"n":3}"#, [total, .emptyPage]) == .end(.emptyPage))
+        #expect(throws: PageJudge.Contradiction.self) {
+            try Self.outcome(kind, #"{"data":[],"n":3}"#, [total])
+        }
     }
 
     @Test func `that contradicts itself is no end`() throws {
