@@ -3,7 +3,8 @@
 import Model
 import SyncStore
 
-/// The ids and keys of integrations that this worker has met. Neither changes while an integration exists.
+/// The ids and keys of integrations that this worker has met. Neither changes while an integration exists; one that was
+/// erased and added again has another id, and who finds out that an id is gone forgets it.
 final class IntegrationDirectory: Sendable {
     struct Entry {
         let id: Int64

@@ -103,8 +103,10 @@ public struct SyncHandler: JobHandler {
             switch start {
             case .opened(let run): return await perform(work, job, run, control)
             case .unknownIntegration:
+                // What this worker remembers was erased. Another one may have been added under the same name.
                 integrations.forget(job.payload.integration)
-                return Self.unknown(job.payload.integration)
+                let isThere = try await integrations.find(job.payload.integration) != nil
+                return isThere ? .snooze(.zero) : Self.unknown(job.payload.integration)
             case .inactive(let status):
                 try await store.closeRuns(ofJob: job.id)
                 let outcome = JobOutcome.deadLetter(

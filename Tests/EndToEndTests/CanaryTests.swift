@@ -278,6 +278,39 @@ private final class CanaryProvider: Sendable {
 }
 
 @Suite(.serialized) struct `An erased integration` {
+    @Test func `may be added again, and workers that knew it sync the new one`() async throws {
+        try await Cluster.run(workers: 2, users: 1, objects: 50) { cluster in
+            let old = try await cluster.connect("stripe", users: 1)
+            let environment = cluster.processes.environment
+            // Both workers get to know it: one job after the other, until each has run one.
+            var number = 0
+            while number < 100,
+                try await cluster.pool.query("SELECT count(DISTINCT worker) FROM lockstep.sync_log").int(0, 0)
+                    != 2
+            {
+                number += 1
+                try await cluster.push(
+                    #"{"user_id":"u_1","service":"stripe","type":"full","id":"before-\#(number)"}"#)
+                try await cluster.until("sync_log WHERE status = 'succeeded'", is: Int64(number))
+            }
+            let erased = try await `The command`.lockstep(
+                "integrations", "erase", "u_1/stripe", "--yes", environment: environment)
+            #expect(erased.code == 0, "\(erased.text)")
+
+            let new = try await cluster.connect("stripe", users: 1)
+            #expect(new != old)
+            for number in 1...8 {
+                try await cluster.push(
+                    #"{"user_id":"u_1","service":"stripe","type":"full","id":"after-\#(number)"}"#)
+                try await cluster.until(
+                    "sync_log WHERE status = 'succeeded' AND integration_id = \(new[0])", is: Int64(number))
+            }
+
+            #expect(try await cluster.queue.deadLetters().letters.isEmpty)
+            #expect(try await cluster.count("sync_log WHERE attempt > 1") == 0)
+        }
+    }
+
     @Test func `does not come back when a worker that was stopped goes on`() async throws {
         try await Cluster.run(workers: 1, users: 2, objects: 600) { cluster in
             let ids = try await cluster.connect("stripe", users: 2)
