@@ -133,6 +133,17 @@ struct PageRule: Sendable, Equatable {
     var end: [End] = []
     var sizeParameter: RequestParameter?
     var size = 0
+    /// The links that the provider gives are numbered pages or offsets in truth.
+    var isNumbered = false
+
+    /// Whether the list is read by counting: then it shifts when something is deleted meanwhile, and what shifts past the
+    /// reader is not seen.
+    var isCounted: Bool {
+        switch kind {
+        case .pageNumber, .offset: true
+        case .none, .token, .nextURL, .linkHeader, .lastID: isNumbered
+        }
+    }
 
     static let single = PageRule(kind: .none)
 }

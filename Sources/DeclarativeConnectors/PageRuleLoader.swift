@@ -9,7 +9,7 @@ struct PageRuleLoader {
 
     static let keys = [
         "kind", "parameter", "in", "token", "url", "first", "end", "size_parameter", "size", "page_info",
-        "variable", "size_variable",
+        "variable", "size_variable", "numbered",
     ]
 
     init(_ list: MappingReader) {
@@ -31,8 +31,8 @@ struct PageRuleLoader {
             let size = ["size_parameter", "size"]
             switch self {
             case .none: return size
-            case .linkHeader: return ["end"] + size
-            case .nextURL: return ["url", "end"] + size
+            case .linkHeader: return ["end", "numbered"] + size
+            case .nextURL: return ["url", "end", "numbered"] + size
             case .token: return ["token", "parameter", "in", "end"] + size
             case .pageNumber: return ["parameter", "in", "first", "end"] + size
             case .offset, .lastID: return ["parameter", "in", "end"] + size
@@ -71,7 +71,9 @@ struct PageRuleLoader {
         let sizeParameter = page.text("size_parameter").flatMap { name in
             isInBody ? RequestParameter.inBody(name, "size_parameter", page) : .query(name)
         }
-        return PageRule(kind: ruleKind, end: end, sizeParameter: sizeParameter, size: size ?? 0)
+        return PageRule(
+            kind: ruleKind, end: end, sizeParameter: sizeParameter, size: size ?? 0,
+            isNumbered: page.bool("numbered") ?? false)
     }
 
     private func ruleKind(_ kind: Kind, _ page: MappingReader) -> PageRule.Kind? {

@@ -20,17 +20,20 @@ struct StreamLints {
 
     /// A list that is read by counting shifts when something is deleted meanwhile: what shifts is skipped.
     private func checkAbsence() {
-        let counts: Bool
-        switch stream.list.page.kind {
-        case .pageNumber, .offset: counts = true
-        default: counts = false
-        }
-        if counts, stream.absence == .fullRun {
+        guard stream.list.page.isCounted else { return }
+        if stream.absence == .fullRun {
             reader.complain(
                 "absence",
                 "'full_run' is not allowed for pages that are counted: a list that shifts while it is read hides "
                     + "records; allowed: never, two_runs")
         }
+        guard case .time(let rule) = stream.incremental, rule.isAscending, rule.request.format != .integer,
+            let incremental = reader.mapping("incremental", keys: IncrementalLoader.keys)
+        else { return }
+        incremental.complain(
+            "order",
+            "'ascending' is not allowed for pages that are counted: what is edited while the list is read moves to "
+                + "its end, and another record shifts past the reader; ask for the newest first")
     }
 
     /// Something has to tell the provider from where on changes are wanted.

@@ -61,13 +61,11 @@ struct WindowAbsenceLoader {
                 "means nothing for a list without stretches of time; needs time_param_window, or a since and an "
                     + "until_parameter")
         }
-        switch stream.list.page.kind {
-        case .pageNumber, .offset:
+        if stream.list.page.isCounted {
             reader.complain(
                 Self.key,
                 "is not allowed for pages that are counted: a list that shifts while it is read hides records"
             )
-        default: break
         }
     }
 

@@ -67,13 +67,13 @@ private let noon = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
                 """
                     path: /items
                     query: { sort: updated }
-                    page: { kind: page_number, parameter: page, end: empty_page }
+                    page: { kind: token, token: /next, parameter: page, end: missing }
                     incremental:
                       { kind: time_param, parameter: since, cursor: /u, format: epoch_seconds, compare: inclusive, order: ascending, sort: sort }
                 """)
         ) { request in
-            request.target.contains("page=1")
-                ? json(#"{"data":[{"id":"a","u":200}]}"#) : json(#"{"data":[]}"#)
+            request.target.contains("page=2")
+                ? json(#"{"data":[]}"#) : json(#"{"data":[{"id":"a","u":200}],"next":2}"#)
         }
         let first = try await Self.changes(provider, since: "100", order: 100_000_000).nextPage()
         guard case .next(let position) = first.continuation else {
@@ -84,7 +84,7 @@ private let noon = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
         _ = try await Enumeration(Self.changes(provider, since: "200", order: 200_000_000, at: position))
         #expect(
             provider.targets == [
-                "/api/items?sort=updated&since=100&page=1", "/api/items?sort=updated&since=100&page=2",
+                "/api/items?sort=updated&since=100", "/api/items?sort=updated&since=100&page=2",
             ])
     }
 

@@ -31,6 +31,35 @@ import Testing
     private static let windowed =
         single + "incremental: { \(time), until_parameter: until, compare: inclusive }\n"
 
+    private static let links = "page: { kind: link_header, numbered: true, end: no_next_link }\n"
+    private static let counted = "'full_run' is not allowed for pages that are counted"
+
+    @Test(
+        arguments: [
+            (links + "absence: full_run", "streams.items.absence: \(counted)"),
+            (
+                "page: { kind: next_url, url: /next, numbered: true, end: absent }\nabsence: full_run",
+                "streams.items.absence: \(counted)"
+            ),
+            (
+                links + "incremental: { \(time), compare: inclusive, order: ascending, sort: documented }",
+                "streams.items.incremental.order: 'ascending' is not allowed for pages that are counted"
+            ),
+            (
+                "page: { kind: token, token: /t, parameter: p, end: absent, numbered: true }",
+                "streams.items.page.numbered: "
+            ),
+        ] as [(String, String)])
+    func `by counted links is refused`(stream: String, expected: String) {
+        let problems = Self.problems(stream)
+        #expect(problems.contains { $0.contains(expected) }, "\(problems)")
+    }
+
+    @Test func `by counted links is none where an object has to be absent twice`() {
+        #expect(Self.problems(Self.links + "absence: two_runs").isEmpty)
+        #expect(Self.problems(Self.links + "incremental: { \(Self.time), compare: inclusive }").isEmpty)
+    }
+
     @Test(arguments: [
         (
             single + "layout: csv\nversion: { pointer: /a/b, format: integer }",
