@@ -39,7 +39,7 @@ struct IncrementalLoader {
             case .none: return []
             case .etag: return []
             case .syncToken: return ["token", "parameter", "in", "forbid_with", "resync_on"]
-            case .sortedDescending: return ["cursor", "since_parameter", "until_parameter"] + time
+            case .sortedDescending: return ["cursor", "lag", "since_parameter", "until_parameter"] + time
             case .timeParameter: return change + time + ["cursor", "until_parameter", "order", "sort"]
             case .sequenceID:
                 return [
@@ -98,7 +98,7 @@ struct IncrementalLoader {
                 since: .query($0), until: rule.text("until_parameter").map { .query($0) }, format: format)
         }
         result.cursor = ScalarRule(pointer: pointer, kind: format)
-        result.rule = .sortedDescending(range: range)
+        result.rule = .sortedDescending(range: range, lag: lag(rule))
     }
 
     private func timeParameter(_ rule: MappingReader, _ result: inout Result) {
@@ -154,6 +154,10 @@ struct IncrementalLoader {
         case exclusive
     }
 
+    private func lag(_ rule: MappingReader) -> Duration {
+        rule.duration("lag", in: .zero...(.seconds(86_400))) ?? .zero
+    }
+
     private func change(
         _ rule: MappingReader, format: ScalarRule.Kind, needsFormat: Bool = true
     ) -> IncrementalRule.ChangeRequest? {
@@ -163,7 +167,7 @@ struct IncrementalLoader {
             IncrementalRule.QueryItem(name: $0.name, value: $0.value)
         }
         request.body = rule.json("body")
-        request.lag = rule.duration("lag", in: .zero...(.seconds(86_400))) ?? .zero
+        request.lag = lag(rule)
         request.sentFormat = rule.format("send_format")
         guard needsFormat else { return request }
         let granularity =

@@ -10,8 +10,8 @@ enum IncrementalRule: Sendable {
     case time(TimeCursor)
     case window(TimeWindow)
     case syncToken(ValueSource, RequestParameter)
-    /// The list comes newest first: read until a record is older than the cursor.
-    case sortedDescending(range: RangeParameters?)
+    /// The list comes newest first: read until a record is older than the cursor, by more than the lag.
+    case sortedDescending(range: RangeParameters?, lag: Duration)
     /// The first page is asked for on condition that it changed.
     case etag
     case feed(ChangeFeed)

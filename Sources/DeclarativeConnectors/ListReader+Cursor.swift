@@ -179,6 +179,30 @@ extension ListReader {
         }
     }
 
+    /// How far a record's time may lie ahead of the provider's own clock and still be taken as a cursor: a time that was
+    /// written with a wrong zone is off by fourteen hours at most.
+    private static let tolerance: Duration = .seconds(86_400)
+
+    /// The largest value that may become a cursor. A record that says that it was changed in the year 9999 would silence
+    /// all incremental syncs after it. Without the provider's clock nothing is known, and all may.
+    func cursorLimit(_ response: HTTPResponse) -> Int64 {
+        guard stream.stream.incremental.hasTime,
+            let now = response.headers.first("Date").flatMap(HTTPDate.parse)
+        else { return .max }
+        return now.advanced(by: Self.tolerance).microseconds
+    }
+
+    /// Throws for a cursor that was stored and cannot be: whatever changes now would lie before it.
+    func checkCursor(isWithin limit: Int64) throws(ConnectorError) {
+        guard case .changes(let cursor) = purpose, let order = cursor.order, order > limit else { return }
+        throw ConnectorError(
+            .resyncRequired, code: "cursor_in_future",
+            userMessage: "\(stream.manifest.title) is read again as a whole. The sync does so now.",
+            operatorDetail:
+                "stream \(stream.stream.name): the cursor \(cursor.text) lies more than a day ahead of the provider's "
+                + "clock; no change would be seen until then")
+    }
+
     // MARK: - Stretches of time
 
     func firstWindow() -> ListPosition.Window? {

@@ -69,6 +69,8 @@ final class ListReader: PageReader {
         let response = try await ask(list, current, &cost)
         if current.startedAt == nil { current.startedAt = try startOfEnumeration(response) }
         try checkHorizon(current)
+        let limit = cursorLimit(response)
+        try checkCursor(isWithin: limit)
         if response.status == 304 {
             return Page(
                 scanned: ScannedPage.empty(list.list.plan), continuation: .end(.notModified), cursor: nil,
@@ -81,7 +83,7 @@ final class ListReader: PageReader {
         }
         var scanned: ScannedPage
         do throws(PageScanError) {
-            scanned = try list.scanner.scan(response.body)
+            scanned = try list.scanner.scan(response.body, cursorLimit: limit)
         } catch {
             throw stream.judge.failure(of: response, scan: error)
         }
@@ -163,8 +165,9 @@ final class ListReader: PageReader {
         _ list: ReadableList, _ page: ScannedPage, _ response: HTTPResponse, _ position: ListPosition
     ) throws(ConnectorError) -> PageJudge.Outcome {
         if position.part == .list, case .changes(let cursor) = purpose,
-            case .sortedDescending = stream.stream.incremental, let order = cursor.order,
-            let oldest = page.cursorRange?.first.order, oldest < order
+            case .sortedDescending(_, let lag) = stream.stream.incremental, let order = cursor.order,
+            let oldest = page.cursorRange?.first.order,
+            oldest < Timestamp(microseconds: order).advanced(by: .zero - lag).microseconds
         {
             return .end(.reachedCursor)
         }

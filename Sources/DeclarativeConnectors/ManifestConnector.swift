@@ -196,7 +196,7 @@ struct ManifestStrategy: SyncStrategy {
             range = rule.request.parameter.map {
                 IncrementalRule.RangeParameters(since: $0, until: rule.until, format: rule.request.format)
             }
-        case .sortedDescending(let known): range = known
+        case .sortedDescending(let known, _): range = known
         default: break
         }
         guard let range else { return nil }

@@ -52,7 +52,7 @@ struct WindowAbsenceLoader {
         case .window: isBounded = true
         case .time(let rule):
             isBounded = isBounded || rule.until != nil && rule.request.parameter != nil
-        case .sortedDescending(let range): isBounded = isBounded || range?.until != nil
+        case .sortedDescending(let range, _): isBounded = isBounded || range?.until != nil
         case .none, .syncToken, .etag, .feed: break
         }
         if !isBounded {

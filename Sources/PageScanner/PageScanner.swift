@@ -19,8 +19,10 @@ public final class PageScanner: Sendable {
     }
 
     /// Finds the records of a page. One bad record is rejected and the page goes on; a page that is not what the plan
-    /// describes throws.
-    public func scan(_ body: consuming [UInt8]) throws(PageScanError) -> ScannedPage {
+    /// describes throws. A cursor value beyond `cursorLimit` counts as none.
+    public func scan(
+        _ body: consuming [UInt8], cursorLimit: Int64 = .max
+    ) throws(PageScanError) -> ScannedPage {
         var body = body
         guard body.count <= Int(UInt32.max) - Self.padding else {
             throw PageScanError(.tooManyRecords, "the page has more than 4 GiB")
@@ -38,7 +40,9 @@ public final class PageScanner: Sendable {
             body.reserveCapacity(body.count + Self.padding)
         }
         let plan = plan
-        return try state.withLock { state throws(PageScanError) in try state.scan(body, plan: plan) }
+        return try state.withLock { state throws(PageScanError) in
+            try state.scan(body, plan: plan, cursorLimit: cursorLimit)
+        }
     }
 }
 
@@ -59,7 +63,9 @@ private final class ScannerState {
         lockstep_scanner_free(scanner)
     }
 
-    func scan(_ body: [UInt8], plan: ScanPlan) throws(PageScanError) -> ScannedPage {
+    func scan(
+        _ body: [UInt8], plan: ScanPlan, cursorLimit: Int64
+    ) throws(PageScanError) -> ScannedPage {
         var compiled = compiled.plan
         let status = body.withUnsafeBufferPointer { bytes in
             bytes.baseAddress.map { lockstep_scan(scanner, $0, bytes.count, &compiled) }
@@ -69,10 +75,11 @@ private final class ScannerState {
         var rebuiltLength = 0
         let rebuilt = lockstep_rebuilt(scanner, &rebuiltLength)
         return collect(
-            rebuilt.map { Array(UnsafeBufferPointer(start: $0, count: rebuiltLength)) } ?? body, plan)
+            rebuilt.map { Array(UnsafeBufferPointer(start: $0, count: rebuiltLength)) } ?? body, plan,
+            cursorLimit)
     }
 
-    private func collect(_ body: [UInt8], _ plan: ScanPlan) -> ScannedPage {
+    private func collect(_ body: [UInt8], _ plan: ScanPlan, _ cursorLimit: Int64) -> ScannedPage {
         var arenaLength = 0
         let arena = UnsafeRawBufferPointer(
             start: lockstep_arena(scanner, &arenaLength), count: arenaLength)
@@ -106,6 +113,7 @@ private final class ScannerState {
             }
             if let rule = plan.cursor {
                 if let scalar = scalars?[next], let order = Self.order(scalar, rule, arena),
+                    order <= cursorLimit,
                     range.map({ order < $0.first.order || order > $0.last.order }) ?? true
                 {
                     let cursor = ScannedCursor(text: Self.text(scalar, arena), order: order)
@@ -215,9 +223,9 @@ extension RejectedRecord.Reason {
         case LOCKSTEP_REJECT_TOO_LARGE: self = .tooLarge
         case LOCKSTEP_REJECT_INVALID_UTF8: self = .invalidUTF8
         case LOCKSTEP_REJECT_NOT_OBJECT: self = .notAnObject
+        case LOCKSTEP_REJECT_ID_TOO_LONG: self = .idTooLong
+        case LOCKSTEP_REJECT_TOO_DEEP: self = .tooDeep
         default: return nil
         }
     }
 }
-        case LOCKSTEP_REJECT_ID_TOO_LONG: self = .idTooLong
-        case LOCKSTEP_REJECT_TOO_DEEP: self = .tooDeep
