@@ -207,6 +207,30 @@ import Testing
         }
     }
 
+    @Test func `hears of a refusal while Redis is full, so that nobody asks early when there is room again`()
+        async throws
+    {
+        let server = try RedisServer()
+        try await Limits.run(on: server) { limits in
+            let rate = try LimitUse.rate("1000/s", burst: 1000)
+            let parallel = LimitUse(
+                LimitRule(name: "parallel", scope: .integration, quantity: .concurrency(1)))
+            let grant = try await limits.grant([rate, parallel])
+            _ = try await limits.redis.command(["CONFIG", "SET", "maxmemory", "1"])
+
+            try await limits.limiter.settle(
+                grant, LimitOutcome(refusal: .init(limit: nil, wait: .seconds(60))))
+
+            let full = await #expect(throws: LimitError.self) { try await limits.admit([rate, parallel]) }
+            #expect(full?.code == .full)
+            _ = try await limits.redis.command(["CONFIG", "SET", "maxmemory", "0"])
+            let wait = try await limits.admit([rate, parallel]).wait
+            #expect(try #require(wait) > .seconds(50))
+            // Its permit came back as well.
+            #expect(try await limits.admit([parallel], endpoint: "/other").obstacle != .limit(parallel.rule))
+        }
+    }
+
     @Test func `refuses keys of a wrong type without a change`() async throws {
         try await Limits.run { limits in
             let first = try LimitUse.rate("1/d", burst: 3, name: "first")

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Purpose: takes note of what a request taught: gives permits back, blocks what the provider refused, tightens what it
 --          said is left, and counts outcomes for the circuit breaker.
 --          Makes what a request was charged what it really took.
@@ -13,7 +13,9 @@
 --                                 are in time at full speed; the last is how far the bucket is from full, by what the
 --                                 provider says is there
 -- Reply:   µs for which the breaker is open now, 0 when it is closed
--- Invariants: nothing here ever loosens a limit before its time; what is given back was charged for this very request, at
+-- Invariants: runs on a full Redis too: its keys are a few short texts that end by themselves, and a refusal that nobody
+--          heard of would let another worker ask as soon as there is room again.
+--          Nothing here ever loosens a limit before its time; what is given back was charged for this very request, at
 --          this speed or a lower one. An open breaker closes only by a probe that succeeded.
 
 local permit, outcome = ARGV[1], ARGV[2]
@@ -30,9 +32,9 @@ end
 if wrong then return wrong end
 
 local WINDOW, ENOUGH, HALF = 60 * 1000000, 10, 2
+local LONGEST_PERIOD = 31 * 86400 * 1000000
 local FIRST_PAUSE, LONGEST_PAUSE = 15 * 1000000, 10 * 60 * 1000000
 
-local LONGEST_PERIOD = 31 * 86400 * 1000000
 local function open(breaker)
     breaker.state, breaker.probe = 1, 0
     breaker.opens = breaker.opens + 1
