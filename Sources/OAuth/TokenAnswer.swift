@@ -120,8 +120,7 @@ public enum TokenAnswer {
         of response: HTTPResponse, _ error: String?, _ profile: OAuthProfile
     ) -> TokenFailure {
         let status = response.status
-        let wait = response.headers.first("Retry-After").flatMap { Int64($0) }
-            .map { Duration.seconds(min(max($0, 1), 3_600)) }
+        let wait = RetryAfter.wait(in: response.headers)
         let word = error.map(word)
         func failure(_ kind: TokenFailure.Kind, inDoubt: Bool = false) -> TokenFailure {
             TokenFailure(

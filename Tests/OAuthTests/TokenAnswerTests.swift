@@ -104,6 +104,12 @@ import Testing
         #expect(refused.kind == .transient && !refused.mayHaveTakenEffect)
         let waits = try failed(response(429, "", headers: [("Retry-After", "7")]))
         #expect(waits.retryAfter == .seconds(7))
+        // The same as a date, by the provider's own clock.
+        let dated = [
+            ("Date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("Retry-After", "Sun, 06 Nov 1994 08:50:07 GMT"),
+        ]
+        #expect(try failed(response(429, "", headers: dated)).retryAfter == .seconds(30))
+        #expect(try failed(response(503, "", headers: [("Retry-After", "-1e300")])).retryAfter == nil)
     }
 
     @Test func `of a revocation is good also when the token was unknown`() {
