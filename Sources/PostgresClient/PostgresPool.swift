@@ -20,14 +20,15 @@ public final class PostgresPool: Sendable {
 
     /// Runs one statement on a free connection, as its own transaction.
     ///
-    /// `lockLimit` is how long it may wait for what another session has locked; then it fails with SQLSTATE 55P03.
+    /// `lockLimit` is how long it may wait for what another session has locked; then it fails with SQLSTATE 55P03. With a
+    /// deadline of its own the server gives the statement up as well, soon after it or after its client.
     public func query(
         _ sql: String, _ parameters: [PostgresParameter] = [], deadline: Duration? = nil,
         lockLimit: Duration? = nil
     ) async throws(PostgresError) -> PostgresRows {
         let statement = PostgresStatement(sql, parameters)
-        guard let lockLimit else { return try await exchange([statement], deadline)[0] }
-        return try await exchange([Self.limits(locks: lockLimit), statement], deadline)[1]
+        guard deadline != nil || lockLimit != nil else { return try await exchange([statement], nil)[0] }
+        return try await exchange([limits(locks: lockLimit, longest: deadline), statement], deadline)[1]
     }
 
     /// Runs statements in one round trip, as one transaction, and returns the rows of each. The error of the first that fails is
@@ -50,13 +51,15 @@ public final class PostgresPool: Sendable {
 
     /// Runs `body` in one transaction: committed when it returns, rolled back when it throws.
     ///
+    /// `longest` is the longest deadline of its statements, where that is not the configuration's.
+    ///
     /// Throws `commitUnknown` when the connection was lost while COMMIT was under way: only reading tells then.
     public func transaction<Result: Sendable>(
-        _ body: (PostgresConnection) async throws -> Result
+        longest: Duration? = nil, _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
         let connection = try await checkOut()
         do {
-            _ = try await connection.pipeline([PostgresStatement("BEGIN"), Self.limits()])
+            _ = try await connection.pipeline([PostgresStatement("BEGIN"), limits(longest: longest)])
             let result = try await body(connection)
             try await commit(connection)
             await checkIn(connection)
@@ -71,16 +74,17 @@ public final class PostgresPool: Sendable {
     /// Runs one transaction in two round trips, whatever it does in between: `opening` travels with BEGIN, and what
     /// `body` returns travels with COMMIT. Rolled back when anything throws.
     ///
-    /// `lockLimit` is how long each statement may wait for what another session has locked. Throws `commitUnknown` when
+    /// `lockLimit` is how long each statement may wait for what another session has locked, `longest` the longest deadline of
+    /// its statements, where that is not the configuration's. Throws `commitUnknown` when
     /// the connection was lost while COMMIT was under way: only reading tells then.
     public func transaction(
-        opening: [PostgresStatement], lockLimit: Duration? = nil,
+        opening: [PostgresStatement], lockLimit: Duration? = nil, longest: Duration? = nil,
         _ body: (PostgresConnection, [PostgresRows]) async throws -> [PostgresStatement]
     ) async throws {
         let connection = try await checkOut()
         do {
             let rows = try await connection.pipeline(
-                [PostgresStatement("BEGIN"), Self.limits(locks: lockLimit)] + opening)
+                [PostgresStatement("BEGIN"), limits(locks: lockLimit, longest: longest)] + opening)
             let closing = try await body(connection, Array(rows.dropFirst(2)))
             do {
                 _ = try await connection.pipeline(closing + [PostgresStatement("COMMIT")])
@@ -114,14 +118,24 @@ public final class PostgresPool: Sendable {
         for connection in idle { await connection.close() }
     }
 
-    /// The limits of a transaction, for it alone. A session whose client vanished would keep its locks until TCP notices,
-    /// which takes hours by default: it may be idle in a transaction for 10 s.
-    private static func limits(locks: Duration? = nil) -> PostgresStatement {
-        PostgresStatement(
+    /// What the server waits beyond a statement's deadline: the client cancels first, and knows why.
+    private static let grace: Duration = .seconds(5)
+
+    /// The limits of a transaction, for it alone, so that they hold through a pooler. A session whose client vanished would keep
+    /// its locks until TCP notices, which takes hours by default: it may be idle in a transaction for 10 s. One whose
+    /// client was killed while a statement runs would run it to its end: the server (14 or newer, on Linux) looks each 5 s whether
+    /// the client is still there, and gives the statement up soon after its deadline in any case.
+    private func limits(locks: Duration? = nil, longest: Duration? = nil) -> PostgresStatement {
+        let longest = (longest ?? configuration.statementTimeout) + Self.grace
+        return PostgresStatement(
             """
             SELECT set_config('idle_in_transaction_session_timeout', '10s', true),
-                set_config('lock_timeout', coalesce($1, current_setting('lock_timeout')), true)
-            """, [.optional(locks.map { "\($0.wholeMilliseconds)ms" })])
+                set_config('lock_timeout', coalesce($1, current_setting('lock_timeout')), true),
+                set_config('statement_timeout', $2, true),
+                CASE WHEN current_setting('server_version_num')::integer >= 140000 AND version() LIKE '%linux%'
+                    THEN set_config('client_connection_check_interval', '5s', true) END
+            """,
+            [.optional(locks.map { "\($0.wholeMilliseconds)ms" }), .text("\(longest.wholeMilliseconds)ms")])
     }
 
     private static let commitUnknown = PostgresError(

@@ -117,7 +117,9 @@ public actor CheckpointWriter {
             : batch.diffStatement(run)
         let outcome = LockedBox(CheckpointCounts())
         do {
-            try await store.pool.transaction(opening: [opening], lockLimit: SyncStore.lockLimit) {
+            try await store.pool.transaction(
+                opening: [opening], lockLimit: SyncStore.lockLimit, longest: Self.deadline
+            ) {
                 connection, rows in
                 var counts = CheckpointCounts()
                 var closing: [PostgresStatement] = []

@@ -19,6 +19,8 @@ public struct Migrator: Sendable {
     }
 
     private let pool: PostgresPool
+    /// A migration may rewrite a large table.
+    private static let longest: Duration = .seconds(600)
 
     /// A migrator of that database; nothing is sent yet.
     public init(pool: PostgresPool) {
@@ -46,7 +48,7 @@ public struct Migrator: Sendable {
         var names: [String] = []
         for file in MigrationFile.all {
             let isNew = try await run { pool in
-                try await pool.transaction { connection in
+                try await pool.transaction(longest: Self.longest) { connection in
                     _ = try await connection.query(StoreSQL.lockLedger)
                     switch Self.verdict(try await connection.query(StoreSQL.appliedMigrations)) {
                     case .ahead(let names):
@@ -74,7 +76,7 @@ public struct Migrator: Sendable {
     }
 
     private func apply(_ file: MigrationFile, _ connection: PostgresConnection) async throws {
-        try await connection.script(file.sql, deadline: .seconds(600))
+        try await connection.script(file.sql, deadline: Self.longest)
         _ = try await connection.query(
             StoreSQL.insertMigration, [.text(file.name), .bytea(SHA256.digest(of: Array(file.sql.utf8)))])
     }

@@ -101,6 +101,35 @@ import Testing
         #expect(try await pool.query("SELECT count(*) FROM t").int(0, 0) == 0)
     }
 
+    @Test func `leaves no statement running that was to take long when it is killed`() async throws {
+        let pool = try makePool()
+        let sweep = Task { try await pool.query("SELECT pg_sleep(600)", deadline: .seconds(300)) }
+        try await untilSleeping()
+
+        proxy.cut()
+
+        try await until(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+            is: 0)
+        _ = await sweep.result
+    }
+
+    @Test func `tells the server how long its statements may take, for each transaction anew`() async throws {
+        let pool = try makePool(connections: 1)
+        let sql =
+            "SELECT current_setting('statement_timeout'), current_setting('client_connection_check_interval')"
+        func limits(_ rows: PostgresRows) -> [String?] { [rows.text(0, 0), rows.text(0, 1)] }
+
+        #expect(limits(try await pool.query(sql, deadline: .seconds(300))) == ["305s", "5s"])
+        #expect(limits(try await pool.query(sql, lockLimit: .seconds(1))) == ["35s", "5s"])
+        #expect(limits(try await pool.transaction { try await $0.query(sql) }) == ["35s", "5s"])
+        #expect(
+            limits(try await pool.transaction(longest: .seconds(600)) { try await $0.query(sql) })
+                == ["605s", "5s"])
+        // Nothing stays with the connection: behind a pooler the next transaction may be another client's.
+        #expect(limits(try await pool.query(sql)) == ["0", "0"])
+    }
+
     @Test func `leaves no locks behind when it vanishes inside a transaction`() async throws {
         let pool = try makePool()
         _ = try await direct.query("CREATE TABLE t (n bigint)")
