@@ -211,7 +211,8 @@ local function release(wait, count)
             released = released + 1
         end
     end
-    if #members == 0 or redis.call('HINCRBY', COUNTS, wait, -released) <= 0 then
+    -- Nothing to subtract is not -0, which Redis takes for no number.
+    if #members == 0 or released > 0 and redis.call('HINCRBY', COUNTS, wait, -released) <= 0 then
         redis.call('HDEL', COUNTS, wait)
     end
     return released
