@@ -61,7 +61,7 @@ let migrations = [
     "0008_schedules", "0009_job_ids", "0010_credentials", "0012_views", "0013_actions", "0014_webhooks",
     "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0019_requests_of_runs",
     "0020_gateway", "0021_window_sweeps", "0022_runs", "0023_webhook_deletions",
-    "0024_sweep_decisions", "0025_feed_erasure_webhooks", "0026_actions_by_status",
+    "0024_sweep_decisions", "0025_feed_erasure_webhooks", "0026_actions_by_status", "0027_sweep_guards",
 ]
 
 let foundations: [Target] = [

@@ -34,6 +34,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0024_sweep_decisions", PackageResources._024_sweep_decisions_sql),
         MigrationFile("0025_feed_erasure_webhooks", PackageResources._025_feed_erasure_webhooks_sql),
         MigrationFile("0026_actions_by_status", PackageResources._026_actions_by_status_sql),
+        MigrationFile("0027_sweep_guards", PackageResources._027_sweep_guards_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

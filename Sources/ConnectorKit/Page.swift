@@ -79,6 +79,9 @@ public struct Page: Sendable {
         self.cursor = cursor
         self.cost = cost
     }
+
+    /// How many entries the provider's own page has of which nobody can tell what they name. They were not fetched.
+    public var unnamedCount: Int { listed?.rejected.count { $0.namedID == nil } ?? 0 }
 }
 
 /// A stretch of time, by the provider's clock.

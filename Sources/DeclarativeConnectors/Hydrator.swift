@@ -215,14 +215,17 @@ struct FeedEntry: Sendable, Equatable {
     /// Ids are compared by their bytes.
     func isNamed(_ other: String) -> Bool { id.utf8.elementsEqual(other.utf8) }
 
-    /// The objects of a list that only names them.
+    /// The objects of a list that only names them. What else an entry has does not matter, also where it could not be stored.
     static func entries(of page: ScannedPage) -> [FeedEntry] {
-        latest(
-            page.records.map { record in
-                FeedEntry(
-                    id: String(decoding: page.identifiers[record.identifierRange], as: UTF8.self),
-                    isDeleted: record.isTombstone)
-            })
+        let records = page.records.map { record in
+            FeedEntry(
+                id: String(decoding: page.identifiers[record.identifierRange], as: UTF8.self),
+                isDeleted: record.isTombstone)
+        }
+        let rejected = page.rejected.compactMap { record in
+            record.namedID.map { FeedEntry(id: String(decoding: $0, as: UTF8.self), isDeleted: false) }
+        }
+        return latest(records + rejected)
     }
 
     /// The objects that the entries of a feed name, each once: where it is named last.

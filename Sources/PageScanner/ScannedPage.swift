@@ -116,4 +116,13 @@ public struct RejectedRecord: Sendable, Equatable {
         self.externalID = externalID
         self.range = range
     }
+
+    /// The id, where it names one stored record or none for certain. Of a record that is not valid UTF-8 each invalid byte was
+    /// replaced by a question mark, so that an id with one may be another's.
+    public var namedID: [UInt8]? {
+        guard reason == .invalidUTF8, externalID?.contains(UInt8(ascii: "?")) == true else {
+            return externalID
+        }
+        return nil
+    }
 }

@@ -33,11 +33,12 @@ struct PendingCheckpoint {
 
     /// Adds a page's records.
     mutating func add(
-        _ page: ScannedPage, identifierHashes: [UInt64], of state: SliceState, generation: Int64?,
+        _ page: Page, identifierHashes: [UInt64], of state: SliceState, generation: Int64?,
         pageNumber: Int64, isFirstLoad: Bool, hasher: ContentHasher, now: ContinuousClock.Instant
     ) {
         oldest = oldest ?? now
-        guard !page.records.isEmpty || !page.rejected.isEmpty else { return }
+        let (scanned, unnamed) = (page.scanned, generation == nil ? 0 : page.unnamedCount)
+        guard !scanned.records.isEmpty || !scanned.rejected.isEmpty || unnamed > 0 else { return }
         var grown =
             batch
             ?? RecordBatch(
@@ -45,7 +46,8 @@ struct PendingCheckpoint {
                 firstPage: pageNumber)
         // Taken out while it grows, so that it is never copied.
         batch = nil
-        grown.append(page, identifierHashes: identifierHashes, hasher: hasher)
+        grown.append(scanned, identifierHashes: identifierHashes, hasher: hasher)
+        if unnamed > 0, let listed = page.listed { grown.appendUnnamed(of: listed) }
         batch = grown
         self.isFirstLoad = isFirstLoad
     }

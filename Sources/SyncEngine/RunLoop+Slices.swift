@@ -91,11 +91,11 @@ extension RunLoop {
         let pageNumber = state.page
         state.advance(past: page, of: stream)
         pending.add(
-            page.scanned, identifierHashes: hashes, of: state, generation: generation, pageNumber: pageNumber,
+            page, identifierHashes: hashes, of: state, generation: generation, pageNumber: pageNumber,
             isFirstLoad: isFull && state.generation == 1, hasher: hasher, now: .now)
         var ended: (by: String, isFull: Bool)?
         if case .end(let condition) = page.continuation { ended = (condition.rawValue, isFull) }
-        pending.note(state, counters: SyncCounters(page), ended: ended)
+        pending.note(state, counters: SyncCounters(page, isSwept: generation != nil), ended: ended)
         let isProof = job.isRecovered && !hasToldProgress
         if isProof || pending.isDue(configuration, now: .now) { try await flush(&lane) }
         if isProof { try await settle(&lane) }
@@ -169,10 +169,10 @@ extension RunLoop {
             let generation = windowGeneration(stream, isBackfill: isBackfill)
             if !pending.accepts(state, generation: generation) { try await flush(&lane) }
             pending.add(
-                page.scanned, identifierHashes: hashes, of: state, generation: generation,
+                page, identifierHashes: hashes, of: state, generation: generation,
                 pageNumber: pageNumber, isFirstLoad: false, hasher: hasher, now: .now)
             pageNumber += 1
-            pending.note(state, counters: SyncCounters(page))
+            pending.note(state, counters: SyncCounters(page, isSwept: generation != nil))
             if case .changes = job.kind { noteFetched(page, state) }
             if pending.isDue(configuration, now: .now) { try await flush(&lane) }
             if case .end = page.continuation {
@@ -275,12 +275,13 @@ extension ParentBinding {
 
 extension SyncCounters {
     /// What a page cost and showed; the store counts what it changed.
-    init(_ page: Page) {
+    init(_ page: Page, isSwept: Bool) {
         self.init()
         pages = 1
         apiCalls = Int64(page.cost.apiCalls)
         bytesRead = Int64(page.cost.bytes)
         throttledMilliseconds = page.cost.throttled.wholeMilliseconds
         recordsRead = Int64(page.scanned.records.count + page.scanned.rejected.count)
+        if isSwept { recordsRead += Int64(page.unnamedCount) }
     }
 }

@@ -132,6 +132,7 @@ public actor CheckpointWriter {
                     if !verdicts.isEmpty { closing.append(batch.writeStatement(run, verdicts)) }
                 }
                 if let statement = batch.quarantineStatement(run) { closing.append(statement) }
+                if let statement = batch.rejectedStatement(run) { closing.append(statement) }
                 counts.quarantined = batch.rejected.count
                 outcome.withLock { $0 = counts }
                 closing.append(

@@ -110,9 +110,28 @@ extension RecordBatch {
             ])
     }
 
-    /// A child's id begins with its parent's: two calendars may hold one event.
+    /// What a complete enumeration has to know of the records that it showed and that were not stored: which rows they are, and
+    /// whether one is among them of which nobody can tell. Nil when there is nothing to know.
+    func rejectedStatement(_ run: OpenRun) -> PostgresStatement? {
+        guard let generation, !rejected.isEmpty else { return nil }
+        var identifiers = PackedBytes()
+        for (_, record) in rejected {
+            if let id = record.namedID { appendIdentifier(id[...], to: &identifiers) }
+        }
+        return PostgresStatement(
+            StoreSQL.noteRejected,
+            [
+                .int(run.integrationID), .text(stream), .int(generation), .text(partition), .int(firstPage),
+                .bool(identifiers.count < rejected.count), .packedText(identifiers),
+            ])
+    }
+
     private func appendIdentifier(of entry: Entry, to packed: inout PackedBytes) {
-        let identifier = identifier(of: entry)
+        appendIdentifier(identifier(of: entry), to: &packed)
+    }
+
+    /// A child's id begins with its parent's: two calendars may hold one event.
+    private func appendIdentifier(_ identifier: ArraySlice<UInt8>, to packed: inout PackedBytes) {
         guard !partition.isEmpty else {
             identifier.withUnsafeBytes { packed.append($0) }
             return

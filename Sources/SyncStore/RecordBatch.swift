@@ -84,6 +84,17 @@ public struct RecordBatch: Sendable {
         return prefix == 0 ? .max : 2_500 - 2 * prefix - 1
     }
 
+    /// Adds what a list of names shows and does not name. What it names is fetched and comes with `append`.
+    public mutating func appendUnnamed(of list: ScannedPage) {
+        let unnamed = list.rejected.filter { $0.namedID == nil }
+        guard !unnamed.isEmpty else { return }
+        let pageIndex = Int32(pages.count)
+        pages.append(list)
+        byteCount += list.body.count
+        recordCount += unnamed.count
+        for record in unnamed { rejected.append((pageIndex, record)) }
+    }
+
     private mutating func add(_ entry: Entry, key: UInt64, identifier: UnsafeRawBufferPointer) {
         guard let known = positions[key] else {
             positions[key] = Int32(entries.count)

@@ -10,6 +10,7 @@ enum StoreSQL {
     static let writeRecords = text(PackageResources.write_records_sql)
     static let copyRecords = text(PackageResources.copy_records_sql)
     static let quarantine = text(PackageResources.quarantine_sql)
+    static let noteRejected = text(PackageResources.note_rejected_sql)
     static let checkpoint = text(PackageResources.checkpoint_sql)
     static let countCheckpoints = text(PackageResources.count_checkpoints_sql)
     static let loadSlices = text(PackageResources.load_slices_sql)

@@ -1,0 +1,241 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a sweep has to know before absence is a deletion: which records were shown and could not be stored.
+
+-- Why a sweep is held: `many` (it is over the guard), `unread` (a record was shown whose id could not be read: it may be one of
+-- those that are absent), `second_run` (a second enumeration has to agree). Null for one that was not held.
+ALTER TABLE lockstep.sweeps ADD COLUMN reason text CHECK (reason IN ('many', 'unread', 'second_run'));
+
+-- Notes what an enumeration showed and that was not stored: the rows of `p_ids` are seen. With `p_unread` there was a record
+-- whose id could not be read, and with it nobody knows what is absent: the page -1, without rows, says so of the generation.
+-- Called in the transaction of the checkpoint, after diff_batch, which begins the array of the page.
+CREATE FUNCTION lockstep.note_rejected(
+    p_integration_id bigint, p_stream text, p_generation bigint, p_partition text, p_page bigint, p_unread boolean,
+    p_ids text[]
+) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
+BEGIN
+    INSERT INTO lockstep.sync_seen AS s (integration_id, stream, generation, partition, page, seqs)
+    SELECT p_integration_id, p_stream, p_generation, p_partition, p_page, array_agg(stored.seq)
+    FROM unnest(p_ids) AS shown (id)
+    CROSS JOIN LATERAL (
+        SELECT r.seq FROM lockstep.records r
+        WHERE r.integration_id = p_integration_id AND r.stream = p_stream
+            AND r.external_id = shown.id COLLATE "C"
+        LIMIT 1
+    ) stored
+    HAVING count(*) > 0
+    ON CONFLICT (integration_id, stream, generation, partition, page)
+        DO UPDATE SET seqs = s.seqs || excluded.seqs;
+
+    IF p_unread THEN
+        INSERT INTO lockstep.sync_seen (integration_id, stream, generation, partition, page, seqs)
+        VALUES (p_integration_id, p_stream, p_generation, p_partition, -1, '{}')
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;
+
+-- Whether an enumeration showed a record whose id could not be read.
+CREATE FUNCTION lockstep.has_unread(
+    p_integration_id bigint, p_stream text, p_generation bigint, p_partition text
+) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM lockstep.sync_seen
+        WHERE integration_id = p_integration_id AND stream = p_stream AND generation = p_generation
+            AND partition = p_partition AND page = -1)
+$$;
+
+-- Ends a full enumeration's sweep: publishes it, or holds it when it would delete too much. Over the guard (more than
+-- `p_guard_rows` rows and more than `p_guard_share` of the live ones) it is held, with an alert, until an operator
+-- decides or the next complete generation finds no other row absent than this one did.
+-- With `p_two_runs` a row is deleted only when the complete generation before marked it too. A generation that showed a record
+-- whose id could not be read is held in any case, until an operator decides: it proves nothing, nor does it agree with another one.
+-- The slice is at rest afterwards. Reply: 'published' or 'held', and the number of deletions.
+CREATE OR REPLACE FUNCTION lockstep.settle_sweep(
+    p_integration_id bigint, p_fence bigint, p_sweep_id bigint, p_guard_rows bigint,
+    p_guard_share double precision, p_two_runs boolean
+) RETURNS TABLE (outcome text, removed bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    target lockstep.sweeps;
+    earlier lockstep.sweeps;
+    v_live bigint;
+    v_absent bigint;
+    v_reason text;
+    agrees boolean := false;
+BEGIN
+    PERFORM lockstep.check_fence(p_integration_id, p_fence);
+    SELECT * INTO STRICT target FROM lockstep.sweeps WHERE id = p_sweep_id FOR UPDATE;
+    SELECT count(*) INTO v_absent FROM lockstep.sweep_items WHERE sweep_id = p_sweep_id;
+    outcome := 'published';
+    removed := 0;
+
+    IF v_absent > 0 THEN
+        SELECT count(*) INTO v_live FROM lockstep.records
+        WHERE integration_id = target.integration_id AND stream = target.stream
+            AND (target.partition = '' OR partition = target.partition) AND deleted_at IS NULL;
+        SELECT * INTO earlier FROM lockstep.sweeps s
+        WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+            AND s.partition = target.partition AND s.generation < target.generation AND s.status = 'held'
+            AND s.reason IS DISTINCT FROM 'unread'
+        ORDER BY s.generation DESC LIMIT 1;
+        agrees := earlier.id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM lockstep.sweep_items i WHERE i.sweep_id = p_sweep_id AND NOT EXISTS (
+                SELECT 1 FROM lockstep.sweep_items e
+                WHERE e.sweep_id = earlier.id AND e.external_id = i.external_id));
+
+        IF lockstep.has_unread(target.integration_id, target.stream, target.generation, target.partition) THEN
+            v_reason := 'unread';
+            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
+            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
+                   format('%s of %s records of stream %s are absent from a full sync, but it also showed records that have no '
+                       'id that can be read, and may be these (sweep %s, and quarantine). The next full sync without such '
+                       'records decides.',
+                       v_absent, v_live, target.stream, p_sweep_id)
+            FROM lockstep.integrations i WHERE i.id = target.integration_id
+            ON CONFLICT DO NOTHING;
+        ELSIF p_two_runs AND NOT agrees THEN
+            v_reason := 'second_run';
+            IF earlier.id IS NOT NULL THEN removed := lockstep.publish_sweep(p_sweep_id, earlier.id); END IF;
+        ELSIF NOT agrees AND v_absent > p_guard_rows AND v_absent > p_guard_share * v_live THEN
+            v_reason := 'many';
+            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
+            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
+                   format('%s of %s records of stream %s are absent from a complete full sync (sweep %s). The '
+                       'next full sync that agrees deletes them.',
+                       v_absent, v_live, target.stream, p_sweep_id)
+            FROM lockstep.integrations i WHERE i.id = target.integration_id
+            ON CONFLICT DO NOTHING;
+        ELSE
+            removed := lockstep.publish_sweep(p_sweep_id, NULL);
+        END IF;
+        IF v_reason IS NOT NULL THEN outcome := 'held'; END IF;
+    END IF;
+
+    UPDATE lockstep.sweeps SET status = outcome, reason = v_reason, live = v_live, absent = v_absent,
+        decided_at = CASE WHEN outcome = 'published' THEN now() END
+    WHERE id = p_sweep_id;
+    IF outcome = 'published' THEN
+        UPDATE lockstep.alerts SET resolved_at = now()
+        WHERE kind = 'sweep_held' AND integration_id = target.integration_id AND resolved_at IS NULL
+            AND NOT EXISTS (
+                SELECT 1 FROM lockstep.sweeps s WHERE s.integration_id = target.integration_id
+                    AND s.status = 'held' AND (s.stream, s.partition) <> (target.stream, target.partition));
+    END IF;
+    DELETE FROM lockstep.sweep_items WHERE sweep_id IN (
+        SELECT s.id FROM lockstep.sweeps s
+        WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+            AND s.partition = target.partition AND s.generation < target.generation
+            AND s.status IN ('held', 'marking'));
+    UPDATE lockstep.sweeps s SET status = 'superseded', decided_at = now()
+    WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+        AND s.partition = target.partition AND s.generation < target.generation
+        AND s.status IN ('held', 'marking');
+    -- Older sweeps that are decided tell nothing that the deletions do not.
+    DELETE FROM lockstep.sweeps s
+    WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+        AND s.partition = target.partition AND s.generation < target.generation - 1;
+    DELETE FROM lockstep.sync_seen
+    WHERE integration_id = target.integration_id AND stream = target.stream
+        AND partition = target.partition AND generation <= target.generation;
+    UPDATE lockstep.sync_state SET phase = 'idle', last_success_at = now(), last_full_at = now()
+    WHERE integration_id = target.integration_id AND stream = target.stream
+        AND partition = target.partition AND phase = 'sweep';
+    UPDATE lockstep.sync_log SET records_deleted = records_deleted + settle_sweep.removed
+    WHERE id = target.sync_id;
+    UPDATE lockstep.sync_log_streams SET records_deleted = records_deleted + settle_sweep.removed
+    WHERE sync_id = target.sync_id AND stream = target.stream;
+    RETURN NEXT;
+END
+$$;
+
+-- Ends the sweep of a stretch: publishes it, or holds it when it would delete too much of what is live in the stretch, until
+-- an operator decides or a later sweep finds no other row absent than this one did. What the list has shown is taken out of
+-- sweeps that wait. A list that showed a record whose id could not be read is held in any case. Reply: 'published' or 'held', and the number of deletions.
+CREATE OR REPLACE FUNCTION lockstep.settle_window_sweep(
+    p_integration_id bigint, p_fence bigint, p_sweep_id bigint, p_path text[], p_format text, p_guard_rows bigint,
+    p_guard_share double precision
+) RETURNS TABLE (outcome text, removed bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    target lockstep.sweeps;
+    v_live bigint;
+    v_absent bigint;
+    v_reason text;
+    agrees boolean := false;
+BEGIN
+    PERFORM lockstep.check_fence(p_integration_id, p_fence);
+    SELECT * INTO STRICT target FROM lockstep.sweeps WHERE id = p_sweep_id FOR UPDATE;
+    SELECT count(*) INTO v_absent FROM lockstep.sweep_items WHERE sweep_id = p_sweep_id;
+    outcome := 'published';
+    removed := 0;
+
+    DELETE FROM lockstep.sweep_items i USING lockstep.sweeps s, lockstep.records r
+    WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+        AND s.partition = target.partition AND s.status = 'held' AND i.sweep_id = s.id
+        AND r.integration_id = target.integration_id AND r.stream = target.stream AND r.external_id = i.external_id
+        AND r.seq IN (
+            SELECT unnest(seqs) FROM lockstep.sync_seen
+            WHERE integration_id = target.integration_id AND stream = target.stream
+                AND generation = target.generation AND partition = target.partition);
+
+    IF v_absent > 0 THEN
+        SELECT count(*) INTO v_live FROM lockstep.records
+        WHERE integration_id = target.integration_id AND stream = target.stream AND partition = target.partition
+            AND deleted_at IS NULL
+            AND target.period @> lockstep.field_microseconds(data #> p_path, p_format);
+        agrees := EXISTS (
+            SELECT 1 FROM lockstep.sweeps s
+            WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+                AND s.partition = target.partition AND s.status = 'held' AND s.period IS NOT NULL
+                AND s.reason IS DISTINCT FROM 'unread'
+                AND NOT EXISTS (
+                    SELECT 1 FROM lockstep.sweep_items i WHERE i.sweep_id = p_sweep_id AND NOT EXISTS (
+                        SELECT 1 FROM lockstep.sweep_items e
+                        WHERE e.sweep_id = s.id AND e.external_id = i.external_id)));
+        IF lockstep.has_unread(target.integration_id, target.stream, target.generation, target.partition) THEN
+            v_reason := 'unread';
+            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
+            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
+                   format('%s of %s records of a stretch of time of stream %s are absent from a list of it, but it also showed '
+                       'records that have no id that can be read, and may be these (sweep %s, and quarantine). The next '
+                       'such list without such records decides.',
+                       v_absent, v_live, target.stream, p_sweep_id)
+            FROM lockstep.integrations i WHERE i.id = target.integration_id
+            ON CONFLICT DO NOTHING;
+        ELSIF NOT agrees AND v_absent > p_guard_rows AND v_absent > p_guard_share * v_live THEN
+            v_reason := 'many';
+            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
+            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
+                   format('%s of %s records of a stretch of time of stream %s are absent from a complete list of it '
+                       '(sweep %s). The next such list that agrees deletes them.',
+                       v_absent, v_live, target.stream, p_sweep_id)
+            FROM lockstep.integrations i WHERE i.id = target.integration_id
+            ON CONFLICT DO NOTHING;
+        ELSE
+            removed := lockstep.publish_sweep(p_sweep_id, NULL);
+        END IF;
+        IF v_reason IS NOT NULL THEN outcome := 'held'; END IF;
+    END IF;
+
+    UPDATE lockstep.sweeps SET status = outcome, reason = v_reason, live = v_live, absent = v_absent,
+        decided_at = CASE WHEN outcome = 'published' THEN now() END
+    WHERE id = p_sweep_id;
+    -- This list says all that an earlier one of the same stretch, or of a part of it, said.
+    DELETE FROM lockstep.sweeps s
+    WHERE s.integration_id = target.integration_id AND s.stream = target.stream
+        AND s.partition = target.partition AND s.id < target.id AND s.period IS NOT NULL
+        AND (s.period <@ target.period OR s.status NOT IN ('held', 'marking'));
+    DELETE FROM lockstep.sync_seen
+    WHERE integration_id = target.integration_id AND stream = target.stream
+        AND partition = target.partition AND generation < 0;
+    UPDATE lockstep.alerts SET resolved_at = now()
+    WHERE kind = 'sweep_held' AND integration_id = target.integration_id AND resolved_at IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM lockstep.sweeps s
+            WHERE s.integration_id = target.integration_id AND s.status = 'held');
+    UPDATE lockstep.sync_log SET records_deleted = records_deleted + settle_window_sweep.removed
+    WHERE id = target.sync_id;
+    UPDATE lockstep.sync_log_streams SET records_deleted = records_deleted + settle_window_sweep.removed
+    WHERE sync_id = target.sync_id AND stream = target.stream;
+    RETURN NEXT;
+END
+$$;
