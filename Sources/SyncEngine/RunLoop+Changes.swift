@@ -89,8 +89,7 @@ extension RunLoop {
         }
     }
 
-    /// A slice that was never read is read whole: a record that is there before its first generation would look absent from
-    /// it.
+    /// A slice that was never read is read whole: one object of it would say nothing of the others.
     private mutating func read(
         _ ids: [String], of stream: StreamDescriptor, _ slice: StreamSlice, _ strategy: any SyncStrategy,
         _ state: inout SliceState, _ lane: inout Lane

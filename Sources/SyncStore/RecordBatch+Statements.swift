@@ -21,14 +21,11 @@ extension RecordBatch {
         return PostgresStatement(
             StoreSQL.diffBatch,
             [
-                .int(run.integrationID), .int(run.fence), .text(stream), .optional(seenGeneration),
+                .int(run.integrationID), .int(run.fence), .text(stream), .optional(generation),
                 .text(partition), .int(firstPage), .packedText(identifiers), .packedBytea(hashes),
                 .intArray(entries.map(\.record.version)), .boolArray(entries.map(\.record.isTombstone)),
             ])
     }
-
-    /// In the first generation every row is younger than the generation: nothing has to be remembered as seen.
-    private var seenGeneration: Int64? { generation.flatMap { $0 == 1 ? nil : $0 } }
 
     /// Writes the entries that the verdicts of `diff_batch` name.
     func writeStatement(_ run: OpenRun, _ verdicts: [Int64]) -> PostgresStatement {
