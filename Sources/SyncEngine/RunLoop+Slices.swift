@@ -189,8 +189,19 @@ extension RunLoop {
         try await settle(&lane)
         _ = try await store.sweep(
             run, stream: state.stream, partition: state.partition, generation: state.generation,
-            guard: configuration.massDeleteGuard, needsTwoRuns: stream.absence == .twoRuns)
+            guard: configuration.massDeleteGuard, needsTwoRuns: stream.absence == .twoRuns,
+            children: children(of: stream))
         state.phase = .idle
+    }
+
+    /// The streams whose records go with those of this one, parents before children.
+    func children(of stream: StreamDescriptor) -> [ChildStream] {
+        var names: Set = [stream.name]
+        return connector.streams.compactMap { child in
+            guard let parent = child.parent?.stream, names.contains(parent) else { return nil }
+            names.insert(child.name)
+            return ChildStream(child.name, of: parent)
+        }
     }
 
     /// Reads a child stream: one slice for each live record of its parent stream that is meant, in the order of their ids.

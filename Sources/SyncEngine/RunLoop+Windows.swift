@@ -25,6 +25,6 @@ extension RunLoop {
                 since: covered.since, until: covered.until, includesSince: rule.includesSince,
                 includesUntil: rule.includesUntil, path: rule.pointer.tokens, format: rule.format,
                 lag: rule.lag),
-            guard: configuration.massDeleteGuard)
+            guard: configuration.massDeleteGuard, children: children(of: stream))
     }
 }

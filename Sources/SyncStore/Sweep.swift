@@ -19,6 +19,29 @@ public struct MassDeleteGuard: Sendable, Equatable {
     public static let standard = MassDeleteGuard(rows: 50, share: 0.2)
 }
 
+/// A stream whose records belong to those of another one.
+public struct ChildStream: Sendable, Equatable {
+    /// The child stream.
+    public var name: String
+    /// The stream of its parents.
+    public var parent: String
+
+    /// A stream and that of its parents.
+    public init(_ name: String, of parent: String) {
+        self.name = name
+        self.parent = parent
+    }
+}
+
+extension [ChildStream] {
+    /// The names of the streams, and of the parent stream of each.
+    var parameters: [PostgresParameter] {
+        [
+            .textArray(map { [UInt8]($0.name.utf8) }), .textArray(map { [UInt8]($0.parent.utf8) }),
+        ]
+    }
+}
+
 /// What became of a generation's absences.
 public struct SweepOutcome: Sendable, Equatable {
     /// They wait for a decision or for a second run that agrees.
@@ -30,9 +53,12 @@ public struct SweepOutcome: Sendable, Equatable {
 extension SyncStore {
     /// Settles the absences of a generation that was read to its end: marks them in bounded transactions, then deletes
     /// them in one, or holds them. Leaves the slice at rest. Interrupted, it starts over and marks the same rows.
+    ///
+    /// `children` are the streams that belong to this one, and those that belong to them: what the absent rows would take with
+    /// them is weighed too.
     public func sweep(
         _ run: OpenRun, stream: String, partition: String, generation: Int64, guard limit: MassDeleteGuard,
-        needsTwoRuns: Bool
+        needsTwoRuns: Bool, children: [ChildStream] = []
     ) async throws(StoreError) -> SweepOutcome {
         let opened = try await query(
             StoreSQL.openSweep,
@@ -58,7 +84,7 @@ extension SyncStore {
             [
                 .int(run.integrationID), .int(run.fence), .int(sweepID), .int(limit.rows),
                 .double(limit.share), .bool(needsTwoRuns),
-            ], deadline: Self.sweepDeadline)
+            ] + children.parameters, deadline: Self.sweepDeadline)
         guard let outcome = settled.text(0, 0), let deleted = settled.int(0, 1) else {
             throw StoreError(.unexpectedReply, "settle_sweep gave no outcome")
         }

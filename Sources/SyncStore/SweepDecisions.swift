@@ -17,6 +17,10 @@ public struct HeldSweep: Sendable {
     public let absent: Int64
     /// Records that were live then.
     public let live: Int64
+    /// Live records of child streams that belong to the absent ones: they go with them.
+    public let children: Int64
+    /// Why it is held: `many`, `children`, `unread` or `second_run`; nil when that was not noted.
+    public let reason: String?
     /// When it was made.
     public let heldSince: Timestamp
     /// The run that made it.
@@ -52,6 +56,7 @@ public struct SweepDecisions: Sendable {
                     userID: rows.text(row, 2) ?? "", service: rows.text(row, 3) ?? "",
                     account: rows.text(row, 4) ?? ""), stream: rows.text(row, 5) ?? "",
                 absent: rows.int(row, 6) ?? 0, live: rows.int(row, 7) ?? 0,
+                children: rows.int(row, 10) ?? 0, reason: rows.text(row, 11),
                 heldSince: rows.timestamp(row, 8) ?? Timestamp(seconds: 0), runID: rows.int(row, 9) ?? 0)
         }
     }

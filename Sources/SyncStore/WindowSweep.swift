@@ -45,7 +45,8 @@ extension SyncStore {
     /// Settles the absences of a stretch that this run has listed from its beginning to its end, and noted under
     /// `windowGeneration`: marks them in bounded transactions, then deletes them in one, or holds them.
     public func sweep(
-        _ run: OpenRun, stream: String, partition: String, window: ListedWindow, guard limit: MassDeleteGuard
+        _ run: OpenRun, stream: String, partition: String, window: ListedWindow, guard limit: MassDeleteGuard,
+        children: [ChildStream] = []
     ) async throws(StoreError) -> SweepOutcome {
         guard window.since < window.until else { return SweepOutcome(isHeld: false, deleted: 0) }
         let opened = try await query(
@@ -74,7 +75,7 @@ extension SyncStore {
             [
                 .int(run.integrationID), .int(run.fence), .int(sweepID), path, format, .int(limit.rows),
                 .double(limit.share),
-            ], deadline: Self.sweepDeadline)
+            ] + children.parameters, deadline: Self.sweepDeadline)
         guard let outcome = settled.text(0, 0), let deleted = settled.int(0, 1) else {
             throw StoreError(.unexpectedReply, "settle_window_sweep gave no outcome")
         }

@@ -35,6 +35,7 @@ extension ApiRoutes {
             ("user_id", .string(sweep.key.userID)), ("service", .string(sweep.key.service)),
             ("account", .string(sweep.key.account)), ("stream", .string(sweep.stream)),
             ("live", .integer(sweep.live)), ("absent", .integer(sweep.absent)),
+            ("children", .integer(sweep.children)), ("reason", sweep.reason.map { .string($0) } ?? .null),
             ("held_since", .string(sweep.heldSince.rfc3339)), ("run_id", .integer(sweep.runID)),
         ])
     }

@@ -40,6 +40,16 @@ extension StatusRoutes {
             """)
     }
 
+    /// How much a sweep would delete, and of what.
+    private static func extent(of sweep: HeldSweep) -> HTML {
+        let own: HTML = "\(sweep.absent) of \(sweep.live)"
+        return switch sweep.reason {
+        case "unread": "\(own), and something that could not be read"
+        case _ where sweep.children > 0: "\(own), with \(sweep.children) that belong to them"
+        default: own
+        }
+    }
+
     func sweeps(
         _ request: GatewayRequest, _ now: Timestamp, _ check: String
     ) async throws -> GatewayResponse {
@@ -51,11 +61,11 @@ extension StatusRoutes {
             [
                 "\(sweep.id)", ago.text(sweep.heldSince.rfc3339, none: ""),
                 "<a href=\"/integrations/\(sweep.integrationID)\">\(.name(title(of: sweep.key.service))) of \(.name(sweep.key.userID))</a>",
-                .name(sweep.stream), "\(sweep.absent) of \(sweep.live)",
+                .name(sweep.stream), Self.extent(of: sweep),
                 """
                 \(button(
                     "Delete them", "/sweeps/\(sweep.id)/approve", check, look: "danger",
-                    question: "Delete \(sweep.absent) records of the copy?"))\
+                    question: "Delete \(sweep.absent + sweep.children) records of the copy?"))\
                 \(button("Keep them", "/sweeps/\(sweep.id)/reject", check))
                 """,
             ]
@@ -65,8 +75,8 @@ extension StatusRoutes {
             "Held deletions", check,
             """
             <h1>Held deletions</h1>
-            <p class="muted">A complete sync did not find these records any more, and they are too many to believe it at once. The next
-            complete sync that agrees deletes them.</p>
+            <p class="muted">A complete sync did not find these records any more. They are too many to believe it at once, or it met
+            something that it could not read. The next complete sync that agrees deletes them.</p>
             \(table(["Sweep", "Since", "Account", "Stream", "Absent", ""], rows, none: "Nothing waits for a decision."))
             \(nextPage("/sweeps", at: cursor))
             """)

@@ -6,7 +6,7 @@ import SyncStore
 
 struct SweepCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sweep", abstract: "Deletions that wait for a decision, because they are so many.",
+        commandName: "sweep", abstract: "Deletions that wait for a decision.",
         subcommands: [List.self, Approve.self, Reject.self])
 
     struct List: AsyncParsableCommand {
@@ -21,14 +21,16 @@ struct SweepCommand: AsyncParsableCommand {
         func run() async throws {
             try await CommandContext.run { context in
                 var table = TextTable([
-                    "ID", "Integration", "User", "Service", "Stream", "Absent", "Live", "Held since",
+                    "ID", "Integration", "User", "Service", "Stream", "Absent", "Live", "Children", "Why",
+                    "Held since",
                 ])
                 let found = try await SweepDecisions(pool: context.pool).held(
                     after: after, limit: max(1, min(limit, 10_000)))
                 for sweep in found {
                     table.add([
                         "\(sweep.id)", "\(sweep.integrationID)", sweep.key.userID, sweep.key.service,
-                        sweep.stream, "\(sweep.absent)", "\(sweep.live)", TimeOutput.text(sweep.heldSince),
+                        sweep.stream, "\(sweep.absent)", "\(sweep.live)", "\(sweep.children)",
+                        sweep.reason ?? "", TimeOutput.text(sweep.heldSince),
                     ])
                 }
                 table.print(asJSON: output.json)
@@ -39,7 +41,10 @@ struct SweepCommand: AsyncParsableCommand {
     struct Approve: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete what the sweep found absent.",
-            discussion: "Records that were written since, or that a newer full sync has seen, stay.")
+            discussion: """
+                Records that were written since, or that a newer full sync has seen, stay. What belongs to the deleted ones \
+                goes with the next sync.
+                """)
 
         @Argument(help: "The sweep's id, as in 'lockstep sweep list'.")
         var id: Int64
