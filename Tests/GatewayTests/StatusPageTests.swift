@@ -60,11 +60,11 @@ import Testing
 
     @Test func `share what is counted over the fleet with the API`() async throws {
         try await ApiFixture.run { fixture in
-            let browser = try await signedIn(fixture)
+            let browser = try await fixture.signedIn()
             // What is counted takes longer than a moment, so that it is remembered.
             let page = try await fixture.pool.transaction { holder in
                 _ = try await holder.query("LOCK TABLE lockstep.sync_log IN ACCESS EXCLUSIVE MODE")
-                let page = Task { try await browser.get(url(fixture, "/")) }
+                let page = Task { try await browser.get(fixture.url("/")) }
                 let limit = ContinuousClock.now.advanced(by: .seconds(20))
                 while try await holder.query(
                     "SELECT count(*) FROM pg_locks WHERE relation = 'lockstep.sync_log'::regclass AND NOT granted AND waitstart < clock_timestamp() - interval '50 ms'"

@@ -64,7 +64,7 @@ import Testing
         configuration.addressPolicy = .allowing(hosts: [server.origin])
         let http = HTTPClient(configuration: configuration, logger: logger)
         let connector = try ManifestLoader.load(Self.manifest(format), file: "demo.yaml")
-        let limiter = RateLimiter(redis: redis, prefix: prefix)
+        let limiter = RateLimiter(redis: redis, prefix: prefix, logger: logger)
 
         for index in 0..<numbers.count * 4 {
             // An integration of its own: what one answer shut does not hide the next.
