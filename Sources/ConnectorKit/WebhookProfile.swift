@@ -55,9 +55,30 @@ public struct WebhookEvent: Sendable {
 
 /// What a notification asks to read. It is never taken for the data itself: the provider may send it late, twice or in
 /// another order.
-public enum WebhookChange: Sendable, Hashable {
+public enum WebhookChange: Sendable {
     /// One object, to be fetched anew. `partition` is the parent's external id; empty for a stream without a parent.
     case object(stream: String, partition: String, id: String)
     /// What changed in a stream. `partition` is one parent's external id; nil for the whole stream.
     case stream(String, partition: String?)
+}
+
+extension WebhookChange: Hashable {
+    /// Ids are told apart by their bytes: of two that only look alike each is asked for.
+    private var identity: [ExactText?] {
+        switch self {
+        case .object(let stream, let partition, let id):
+            [ExactText(stream), ExactText(partition), ExactText(id)]
+        case .stream(let stream, let partition): [ExactText(stream), partition.map(ExactText.init)]
+        }
+    }
+
+    /// Whether both ask for the same.
+    public static func == (left: WebhookChange, right: WebhookChange) -> Bool {
+        left.identity == right.identity
+    }
+
+    /// Feeds the names.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(identity)
+    }
 }

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ConnectorKit
+import Model
 
 /// What accepted notifications of one integration ask to read: each object and each stream once, however many asked.
 public struct ChangeSet: Sendable, Equatable {
     /// The ids of objects to fetch, in the order in which they were named, by stream and parent's external id.
-    private(set) var objects: [String: [String: [String]]] = [:]
+    private(set) var objects: [String: [ExactText: [String]]] = [:]
     /// The parents' ids of slices whose changes are read, by stream.
-    private(set) var slices: [String: [String]] = [:]
+    private(set) var slices: [String: Set<ExactText>] = [:]
     /// Streams whose changes are read.
     private(set) var streams: Set<String> = []
 
     /// All of these together.
     public init(_ changes: some Sequence<WebhookChange>) {
-        var seen: Set<WebhookKey> = []
-        for change in changes where seen.insert(WebhookKey(change)).inserted { add(change) }
+        var seen: Set<WebhookChange> = []
+        for change in changes where seen.insert(change).inserted { add(change) }
     }
 
     /// Whether there is nothing to read.
@@ -26,31 +27,20 @@ public struct ChangeSet: Sendable, Equatable {
 
     /// The parents' ids of a child stream that something is asked of.
     func partitions(of stream: String) -> [String] {
-        let all = (slices[stream] ?? []) + (objects[stream] ?? [:]).keys
-        return Set(all.map { Array($0.utf8) }).map { String(decoding: $0, as: UTF8.self) }.sorted()
+        (slices[stream] ?? []).union((objects[stream] ?? [:]).keys).map(\.description).sorted()
     }
 
     mutating func add(_ change: WebhookChange) {
         switch change {
         case .object(let stream, let partition, let id):
-            objects[stream, default: [:]][partition, default: []].append(id)
+            objects[stream, default: [:]][ExactText(partition), default: []].append(id)
         case .stream(let stream, nil): streams.insert(stream)
-        case .stream(let stream, let partition?): slices[stream, default: []].append(partition)
+        case .stream(let stream, let partition?): slices[stream, default: []].insert(ExactText(partition))
         }
     }
 }
 
-/// Ids are told apart by their bytes: of two that only look alike each is asked for.
-private struct WebhookKey: Hashable {
-    private let parts: [[UInt8]?]
-
-    init(_ change: WebhookChange) {
-        parts =
-            switch change {
-            case .object(let stream, let partition, let id):
-                [[1], Array(stream.utf8), Array(partition.utf8), Array(id.utf8)]
-            case .stream(let stream, let partition):
-                [[2], Array(stream.utf8), partition.map { Array($0.utf8) }]
-            }
-    }
+extension ExactText {
+    /// The partition of a stream that has no parent.
+    static let whole = ExactText("")
 }

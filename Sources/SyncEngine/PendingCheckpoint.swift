@@ -27,7 +27,7 @@ struct PendingCheckpoint {
     /// Whether records of this slice and generation may be added to what is there.
     func accepts(_ state: SliceState, generation: Int64?) -> Bool {
         guard let batch else { return true }
-        return batch.stream == state.stream && batch.partition == state.partition
+        return batch.stream == state.stream && isPartition(batch.partition, of: state)
             && batch.generation == generation
     }
 
@@ -58,7 +58,7 @@ struct PendingCheckpoint {
         ended: (by: String, isFull: Bool)? = nil
     ) {
         let index = updates.firstIndex {
-            $0.state.stream == state.stream && $0.state.partition == state.partition
+            $0.state.stream == state.stream && isPartition($0.state.partition, of: state)
         }
         var sum = counters
         if let index { sum += updates[index].counters }
@@ -72,12 +72,16 @@ struct PendingCheckpoint {
         defer { self = PendingCheckpoint() }
         if let batch,
             let index = updates.firstIndex(where: {
-                $0.state.stream == batch.stream && $0.state.partition == batch.partition
+                $0.state.stream == batch.stream && isPartition(batch.partition, of: $0.state)
             })
         {
             updates.swapAt(0, index)
         }
         return Checkpoint(batch: batch, updates: updates, end: end, isFirstLoad: isFirstLoad)
+    }
+
+    private func isPartition(_ partition: String, of state: SliceState) -> Bool {
+        ExactText(partition) == ExactText(state.partition)
     }
 
     /// Slices that only moved are cheap, but a dead worker would read them again.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import Model
 import PageScanner
 import SyncStore
 
@@ -17,7 +18,7 @@ extension RunLoop {
             }
             if let binding = stream.parent {
                 try await readChildChanges(changes, of: stream, binding, strategy, &lane)
-            } else if let ids = changes.objects[stream.name]?[""] {
+            } else if let ids = changes.objects[stream.name]?[.whole] {
                 var state = states[stream.name] ?? SliceState(stream: stream.name, partition: "")
                 try await read(ids, of: stream, .whole, strategy, &state, &lane)
                 states[stream.name] = state
@@ -47,10 +48,10 @@ extension RunLoop {
             guard !wanted.isEmpty else { continue }
             let known = try await store.parents(
                 of: run, stream: binding.stream, grandparent: nil, ids: wanted)
-            let names = Set(known.map { Array($0.externalID.utf8) })
-            let named = Set((changes.objects[binding.stream]?[""] ?? []).map { Array($0.utf8) })
-            for id in wanted where !names.contains(Array(id.utf8)) && !named.contains(Array(id.utf8)) {
-                changes.add(.object(stream: binding.stream, partition: "", id: id))
+            let names = Set(known.map(\.externalID))
+            let named = Set((changes.objects[binding.stream]?[.whole] ?? []).map(ExactText.init))
+            for id in wanted.map(ExactText.init) where !names.contains(id) && !named.contains(id) {
+                changes.add(.object(stream: binding.stream, partition: "", id: id.description))
             }
         }
     }
@@ -67,11 +68,11 @@ extension RunLoop {
         let parents = try await store.parents(
             of: run, stream: binding.stream, grandparent: binding.grandparent?.stream, ids: wanted)
         let stored = try await store.slices(of: run, stream: stream.name, partitions: wanted)
-        let known = Dictionary(stored.map { ($0.partition, $0) }, uniquingKeysWith: { first, _ in first })
         for parent in parents {
             let partition = parent.externalID
             let slice = try bind(binding, stream, parent)
-            var state = known[partition] ?? SliceState(stream: stream.name, partition: partition)
+            var state =
+                stored[partition] ?? SliceState(stream: stream.name, partition: partition.description)
             if changes.slices[stream.name]?.contains(partition) == true {
                 try await readSlice(stream, slice, strategy, &state, wantsFull: false, &lane)
             }

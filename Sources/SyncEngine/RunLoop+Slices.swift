@@ -222,20 +222,19 @@ extension RunLoop {
                 after: after, limit: Self.parentBatch)
             guard let last = parents.last else { break }
             let stored = try await store.slices(
-                of: run, stream: stream.name, partitions: parents.map(\.externalID))
-            let known = Dictionary(stored.map { ($0.partition, $0) }, uniquingKeysWith: { first, _ in first })
+                of: run, stream: stream.name, partitions: parents.map(\.externalID.description))
             for parent in parents {
                 let slice = try bind(binding, stream, parent)
                 var state =
-                    known[parent.externalID]
-                    ?? SliceState(stream: stream.name, partition: parent.externalID)
+                    stored[parent.externalID]
+                    ?? SliceState(stream: stream.name, partition: parent.externalID.description)
                 try await readSlice(stream, slice, strategy, &state, wantsFull: wantsFull, &lane)
                 if !isBackfill {
-                    whole.position = parent.externalID
+                    whole.position = parent.externalID.description
                     pending.note(whole)
                 }
             }
-            after = last.externalID
+            after = last.externalID.description
         }
         guard !isBackfill else { return }
         whole.endParents()
@@ -267,7 +266,7 @@ extension RunLoop {
             try read(grandparent.values, parent.grandparent ?? [], grandparent.stream)
         }
         try read(binding.values, parent.data, binding.stream)
-        return StreamSlice(partition: parent.externalID, values: values)
+        return StreamSlice(partition: parent.externalID.description, values: values)
     }
 
     /// Parents whose slices are loaded at once.

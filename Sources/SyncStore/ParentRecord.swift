@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Model
+
 /// Which records have slices of a child stream.
 public struct ParentQuery: Sendable {
     /// The stream of the parents.
@@ -23,7 +25,7 @@ public struct ParentQuery: Sendable {
 /// A record of a parent stream.
 public struct ParentRecord: Sendable {
     /// Its id, which is the partition of its slice.
-    public let externalID: String
+    public let externalID: ExactText
     /// Its JSON text.
     public let data: [UInt8]
     /// The JSON text of its own parent, when it was asked for.

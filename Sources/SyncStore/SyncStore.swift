@@ -45,15 +45,18 @@ public struct SyncStore: Sendable {
         return try RunStart(rows)
     }
 
-    /// The stored states of a stream's slices; a slice that was never read has none.
+    /// The stored states of a stream's slices by their partitions; a slice that was never read has none.
     public func slices(
         of run: OpenRun, stream: String, partitions: [String]
-    ) async throws(StoreError) -> [SliceState] {
+    ) async throws(StoreError) -> [ExactText: SliceState] {
         let rows = try await query(
             StoreSQL.loadSlices,
             [.int(run.integrationID), .text(stream), .textArray(partitions.map { Array($0.utf8) })])
-        var states: [SliceState] = []
-        for row in 0..<rows.count { states.append(try SliceState(rows, row: row, column: 0)) }
+        var states: [ExactText: SliceState] = [:]
+        for row in 0..<rows.count {
+            let state = try SliceState(rows, row: row, column: 0)
+            states[ExactText(state.partition)] = state
+        }
         return states
     }
 
@@ -89,7 +92,7 @@ public struct SyncStore: Sendable {
     private static func parents(_ rows: PostgresRows) -> [ParentRecord] {
         (0..<rows.count).map { row in
             ParentRecord(
-                externalID: rows.text(row, 0) ?? "", data: rows.bytes(row, 1) ?? [],
+                externalID: ExactText(rows.text(row, 0) ?? ""), data: rows.bytes(row, 1) ?? [],
                 grandparent: rows.bytes(row, 2))
         }
     }
