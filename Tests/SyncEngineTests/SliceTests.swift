@@ -88,4 +88,40 @@ import Testing
         }
         #expect(Set(changes).count == 4)
     }
+
+    @Test(arguments: ["always", "changed"])
+    func `of parents that change while a walk through them is interrupted are read by the next one`(
+        reread: String
+    ) async throws {
+        let provider = try await ScriptedProvider(streams: Self.streams(reread: reread))
+        func show(_ round: Int, _ items: [String]) {
+            provider.list("/lists", (0..<3).map { #"{"id":"l\#($0)","n":\#(round)}"# })
+            for list in 0..<3 {
+                provider.list("/lists/l\(list)/items", items.map { #"{"id":"\#($0)"}"# })
+            }
+        }
+        show(1, ["a"])
+        #expect(try await provider.sync(.full) == .succeeded)
+
+        // The lists and the slice of the first one, and no more.
+        show(2, ["a", "b"])
+        let asked = Counter()
+        let walk = try await provider.sync(.incremental) { _ in asked.next() > 2 ? .drain : nil }
+        #expect(walk == .yielded(.drain))
+        #expect(try await provider.live("items") == ["l0/a", "l0/b", "l1/a", "l2/a"])
+
+        // Behind its back the first list changes once more.
+        show(3, ["a", "b"])
+        provider.list("/lists/l0/items", ["a", "b", "c"].map { #"{"id":"\#($0)"}"# })
+        var before = provider.asked().count
+        #expect(try await provider.sync(.incremental) == .succeeded)
+        #expect(provider.asked(since: before) == ["/lists", "/lists/l1/items", "/lists/l2/items"])
+
+        before = provider.asked().count
+        #expect(try await provider.sync(.incremental) == .succeeded)
+        #expect(try await provider.live("items") == ["l0/a", "l0/b", "l0/c", "l1/a", "l1/b", "l2/a", "l2/b"])
+        #expect(
+            provider.asked(since: before).dropFirst()
+                == (reread == "changed" ? ["/lists/l0/items"] : (0..<3).map { "/lists/l\($0)/items" })[...])
+    }
 }
