@@ -85,6 +85,22 @@ import Testing
         #expect(try await ledger.liveIDs().count == 200)
     }
 
+    @Test(arguments: [false, true])
+    func `of a list with a record that has no id proves nothing to the next one`(twoRuns: Bool) async throws {
+        let ledger = try await Ledger()
+        _ = try await generation(1, makeRecords(0..<200), in: ledger, twoRuns: twoRuns)
+
+        let unread = try await generation(
+            2, makeRecords(0..<100) + [#"{"v":1}"#], in: ledger, twoRuns: twoRuns)
+        let first = try await generation(3, makeRecords(0..<100), in: ledger, twoRuns: twoRuns)
+        #expect(unread.isHeld && first.isHeld)
+        #expect(try await ledger.liveIDs().count == 200)
+        #expect(try await ledger.count("lockstep.sweeps WHERE reason = 'unread' AND generation = 2") == 1)
+
+        let second = try await generation(4, makeRecords(0..<100), in: ledger, twoRuns: twoRuns)
+        #expect(second == SweepOutcome(isHeld: false, deleted: 100))
+    }
+
     @Test func `of a drifting list deletes only what two runs in a row missed`() async throws {
         let ledger = try await Ledger()
         _ = try await generation(1, makeRecords(0..<30), in: ledger, twoRuns: true)
