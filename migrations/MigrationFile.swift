@@ -35,6 +35,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0025_feed_erasure_webhooks", PackageResources._025_feed_erasure_webhooks_sql),
         MigrationFile("0026_actions_by_status", PackageResources._026_actions_by_status_sql),
         MigrationFile("0027_sweep_guards", PackageResources._027_sweep_guards_sql),
+        MigrationFile("0029_passing_refusals", PackageResources._029_passing_refusals_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {
