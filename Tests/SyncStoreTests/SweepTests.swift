@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Model
+import PageScanner
 import PostgresClient
 import TestSupport
 import Testing
@@ -99,6 +100,14 @@ import Testing
 
         let second = try await generation(4, makeRecords(0..<100), in: ledger, twoRuns: twoRuns)
         #expect(second == SweepOutcome(isHeld: false, deleted: 100))
+    }
+
+    @Test func `takes an id whose bytes were mended for nobody's`() {
+        func named(_ id: String, _ reason: RejectedRecord.Reason) -> [UInt8]? {
+            RejectedRecord(reason: reason, externalID: Array(id.utf8), range: 0..<1).namedID
+        }
+        #expect(named("a?", .invalidUTF8) == nil)
+        #expect(named("a", .invalidUTF8) != nil && named("a?", .nulCharacter) != nil)
     }
 
     @Test func `of a drifting list deletes only what two runs in a row missed`() async throws {
