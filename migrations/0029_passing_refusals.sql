@@ -121,3 +121,41 @@ BEGIN
     END IF;
 END
 $$;
+
+-- When a provider last refused to show a slice, and with what code: of class `permission`. It may not be read while that is later
+-- than `last_success_at`.
+ALTER TABLE lockstep.sync_state ADD COLUMN refused_at timestamptz, ADD COLUMN refused_code text;
+
+CREATE INDEX sync_state_refused ON lockstep.sync_state (integration_id) WHERE refused_at IS NOT NULL;
+
+-- Notes slices of a child stream that may not be read. Reply: how many of the stream may not be, and how many were read to their
+-- end and may be read.
+CREATE FUNCTION lockstep.refuse_slices(
+    p_integration_id bigint, p_fence bigint, p_stream text, p_partitions text[], p_codes text[]
+) RETURNS TABLE (refused bigint, readable bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lockstep.check_fence(p_integration_id, p_fence);
+    INSERT INTO lockstep.sync_state AS s (integration_id, stream, partition, refused_at, refused_code)
+    SELECT p_integration_id, p_stream, r.partition, now(), r.code
+    FROM unnest(p_partitions, p_codes) AS r (partition, code)
+    ON CONFLICT (integration_id, stream, partition)
+        DO UPDATE SET refused_at = excluded.refused_at, refused_code = excluded.refused_code;
+
+    RETURN QUERY
+    SELECT count(*) FILTER (WHERE s.refused_at > coalesce(s.last_success_at, '-infinity')),
+           count(*) FILTER (WHERE s.last_success_at >= coalesce(s.refused_at, '-infinity'))
+    FROM lockstep.sync_state s
+    WHERE s.integration_id = p_integration_id AND s.stream = p_stream AND s.partition <> '';
+END
+$$;
+
+-- An integration of which a slice may not be read is degraded. Whatever the other rules are, they stay: the view is made anew from
+-- its own text.
+DO $$
+BEGIN
+    EXECUTE 'CREATE OR REPLACE VIEW lockstep.integration_health AS '
+        || replace(pg_get_viewdef('lockstep.integration_health'::regclass), '(t.last_failed OR ',
+            '(EXISTS (SELECT 1 FROM lockstep.sync_state s WHERE s.integration_id = i.id AND s.refused_at IS NOT NULL '
+            'AND (s.last_success_at IS NULL OR s.refused_at > s.last_success_at)) OR t.last_failed OR ');
+END
+$$;

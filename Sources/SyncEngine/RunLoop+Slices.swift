@@ -137,7 +137,7 @@ extension RunLoop {
                 return .resync
             case .leaveStream:
                 pending.note(state, counters: counters)
-                self.failure = self.failure ?? failure
+                leave(state, failure)
                 return .left
             case .snooze(let wait): throw Interruption.snoozed(wait, failure)
             case .retryJob: throw Interruption.retry(failure)
@@ -235,6 +235,7 @@ extension RunLoop {
                 }
             }
             after = last.externalID.description
+            if refusals.unwrittenCount >= Self.parentBatch { try await writeRefusals(&lane) }
         }
         guard !isBackfill else { return }
         whole.endParents()

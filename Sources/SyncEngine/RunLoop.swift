@@ -25,6 +25,8 @@ struct RunLoop {
     var states: [String: SliceState]
     /// The first stream that had to be left; the others are still read.
     var failure: RunFailure?
+    /// Slices that may not be read.
+    var refusals = SliceRefusals()
     /// Whether a page of this run was handed to the writer.
     private(set) var madeProgress = false
     private var metKnownRecord = false
@@ -60,8 +62,9 @@ struct RunLoop {
             } else {
                 try await readStreams(&lane)
             }
-            if let failure { throw Interruption.failed(failure) }
-            try await finish(RunEnd(.succeeded), &lane)
+            try await writeRefusals(&lane)
+            if let failure = failure ?? refusals.failure { throw Interruption.failed(failure) }
+            try await finish(refusals.end(title: connector.title) ?? RunEnd(.succeeded), &lane)
             return .succeeded
         } catch let interruption as Interruption {
             if case .reauthRequired(let failure, let version) = interruption {
@@ -69,6 +72,7 @@ struct RunLoop {
                     of: run.integrationID, version: version, reason: failure.code,
                     title: "\(run.key.service) has to be connected again", detail: failure.operatorDetail)
             }
+            try await writeRefusals(&lane)
             try await finish(interruption.end, &lane)
             return interruption.verdict(madeProgress: madeProgress)
         }

@@ -23,6 +23,7 @@ enum StoreSQL {
     static let markAbsentInWindow = text(PackageResources.mark_absent_in_window_sql)
     static let settleWindowSweep = text(PackageResources.settle_window_sweep_sql)
     static let deleteOrphans = text(PackageResources.delete_orphans_sql)
+    static let refuseSlices = text(PackageResources.refuse_slices_sql)
     static let viewPut = text(PackageResources.view_put_sql)
     static let viewsDrop = text(PackageResources.views_drop_sql)
     static let verifyObjects = text(PackageResources.verify_objects_sql)
