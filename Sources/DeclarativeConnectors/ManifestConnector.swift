@@ -190,9 +190,12 @@ struct ManifestStrategy: SyncStrategy {
         of slice: StreamSlice, since: Timestamp, until: Timestamp?, resumingAt position: PagePosition?
     ) -> (any PageReader)? {
         var range = stream.stream.range
+        // A provider that compares with a step, such as a day, gives nothing of the step that it is asked from.
+        var stepBelow: Duration = .zero
         switch stream.stream.incremental {
         case _ where range != nil: break
         case .time(let rule) where rule.request.format != .integer:
+            stepBelow = rule.request.stepBelow ?? .zero
             range = rule.request.parameter.map {
                 IncrementalRule.RangeParameters(since: $0, until: rule.until, format: rule.request.format)
             }
@@ -200,24 +203,27 @@ struct ManifestStrategy: SyncStrategy {
         default: break
         }
         guard let range else { return nil }
-        var parameters = [
-            (range.since, TimeText.scalar(TimeText.text(since, range.format), range.format))
-        ]
+        func scalar(_ instant: Timestamp) -> JSONScalar {
+            TimeText.scalar(TimeText.text(instant, range.format), range.format)
+        }
+        var parameters = [(range.since, scalar(since.advanced(by: .zero - stepBelow)))]
+        var bounds = [scalar(since)]
         if let name = range.until, let until {
-            parameters.append((name, TimeText.scalar(TimeText.text(until, range.format), range.format)))
+            parameters.append((name, scalar(until)))
+            bounds.append(scalar(until))
         }
         return ListReader(
-            stream, slice, .range(parameters: parameters, stretch: stretch(parameters, range)),
+            stream, slice, .range(parameters: parameters, stretch: stretch(bounds, range)),
             resumingAt: position)
     }
 
-    /// The stretch that the parameters ask for: a bound may have been rounded when it was written.
+    /// The stretch that was asked for: a bound may have been rounded when it was written.
     private func stretch(
-        _ parameters: [(RequestParameter, JSONScalar)], _ range: IncrementalRule.RangeParameters
+        _ bounds: [JSONScalar], _ range: IncrementalRule.RangeParameters
     ) -> TimeStretch? {
         // Stretches of a step ask by parameters of their own.
         if case .window = stream.stream.incremental { return nil }
-        let bounds = parameters.compactMap { range.format.order(of: $0.1) }
+        let bounds = bounds.compactMap { range.format.order(of: $0) }
         guard bounds.count == 2 else { return nil }
         return TimeStretch(
             since: Timestamp(microseconds: bounds[0]), until: Timestamp(microseconds: bounds[1]))

@@ -60,6 +60,17 @@ import Testing
         #expect(provider.targets == ["/api/items?since=100&until=200", "/api/items"])
     }
 
+    @Test func `that is compared by the day is narrowed from the day before`() async throws {
+        let byDay = Self.byRecords.replacing(
+            "compare: inclusive", with: "compare: exclusive, granularity: 1d")
+        let provider = try Provider(byDay) { _ in json(#"{"data":[]}"#) }
+        let backfill = try #require(
+            provider.strategy().backfill(
+                of: .whole, since: Timestamp(seconds: 100_000), until: nil, resumingAt: nil))
+        _ = try await backfill.nextPage()
+        #expect(provider.targets == ["/api/items?since=13600"])
+    }
+
     private static let byDate = manifest(
         """
             path: /items
