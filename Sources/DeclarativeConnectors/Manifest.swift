@@ -176,32 +176,3 @@ struct DeletedList: Sendable {
     /// How long the provider remembers deletions.
     let horizon: Duration?
 }
-
-/// A response with this status and this value.
-struct ResponseCondition: Sendable, Equatable {
-    let status: Int?
-    let pointer: JSONPointer?
-    /// Any of these; empty for any value but null.
-    let equals: [JSONScalar]
-
-    /// Whether a response with a status of success may fulfil it.
-    var concernsSuccess: Bool {
-        if let status { return (200..<300).contains(status) }
-        return pointer != nil
-    }
-
-    func holds(for response: HTTPResponse) -> Bool {
-        if let status, status != response.status { return false }
-        guard let pointer else { return true }
-        guard let value = JSONValueReader.scalars(at: [pointer], in: response.body).first ?? nil else {
-            return false
-        }
-        return equals.isEmpty ? value != .null : equals.contains(value)
-    }
-}
-
-/// What a response that fulfils a condition means.
-struct ErrorRule: Sendable, Equatable {
-    let condition: ResponseCondition
-    let errorClass: ErrorClass
-}

@@ -102,7 +102,7 @@ public enum ManifestLoader {
         }
     }
 
-    static let errorKeys = ResponseCondition.keys + ["class"]
+    static let errorKeys = ResponseCondition.keys + ["class", "wait"]
 
     static func errorRule(_ rule: MappingReader) -> ErrorRule? {
         guard let errorClass = rule.word("class", ErrorClass.self, required: true) else { return nil }
@@ -110,7 +110,11 @@ public enum ManifestLoader {
             rule.complain(
                 "class", "'stale_worker' is the engine's own; no response of a provider means it")
         }
-        return ResponseCondition(rule).map { ErrorRule(condition: $0, errorClass: errorClass) }
+        let wait = rule.duration("wait", in: .seconds(1) ... .seconds(3_600))
+        if rule.has("wait"), errorClass != .rateLimited {
+            rule.complain("wait", "means nothing for class '\(errorClass.rawValue)'; rate_limited has one")
+        }
+        return ResponseCondition(rule).map { ErrorRule(condition: $0, errorClass: errorClass, wait: wait) }
     }
 
     /// A scalar or a list of scalars. What looks like a number or a truth value is one, unless it is quoted.

@@ -72,19 +72,3 @@ struct ParentLoader {
         }
     }
 }
-
-extension ResponseCondition {
-    static let keys = ["status", "pointer", "equals"]
-
-    /// Reads a condition; nil when it has neither a status nor a pointer.
-    init?(_ rule: MappingReader) {
-        let pointer = rule.pointer("pointer")
-        if !rule.has("status"), pointer == nil {
-            rule.complain("status", "a rule needs a status, a pointer, or both")
-            return nil
-        }
-        self.init(
-            status: rule.integer("status", in: 100...599), pointer: pointer,
-            equals: ManifestLoader.scalars(rule, "equals"))
-    }
-}

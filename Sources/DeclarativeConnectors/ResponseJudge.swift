@@ -100,14 +100,15 @@ struct ResponseJudge: ResponseReading {
     /// The failure that a response with a status of success has in its body.
     private func hiddenFailure(_ response: HTTPResponse) -> ConnectorError? {
         guard let rule = successRules.first(where: { $0.condition.holds(for: response) }) else { return nil }
-        return make(rule.errorClass, code: "error_in_body", response, "status \(response.status)")
+        return make(
+            rule.errorClass, code: "error_in_body", response, "status \(response.status)", rule: rule)
     }
 
     private func judged(_ response: HTTPResponse, fallback: ErrorClass) -> ConnectorError {
         let rule = manifest.errors.first { $0.condition.holds(for: response) }
         return make(
             rule?.errorClass ?? fallback, code: "http_\(response.status)", response,
-            "status \(response.status)")
+            "status \(response.status)", rule: rule)
     }
 
     private func fallback(_ response: HTTPResponse) -> ErrorClass { Self.fallback(response) }
@@ -125,7 +126,8 @@ struct ResponseJudge: ResponseReading {
     }
 
     private func make(
-        _ errorClass: ErrorClass, code: String, _ response: HTTPResponse, _ reason: String
+        _ errorClass: ErrorClass, code: String, _ response: HTTPResponse, _ reason: String,
+        rule: ErrorRule? = nil
     ) -> ConnectorError {
         var detail = "stream \(stream): \(reason)"
         if let id = requestID(of: response) {
@@ -134,7 +136,7 @@ struct ResponseJudge: ResponseReading {
         if !response.body.isEmpty { detail += ", body: \(Self.excerpt(response.body, without: secrets))" }
         return ConnectorError(
             errorClass, code: code, userMessage: userMessage(errorClass), operatorDetail: detail,
-            retryAfter: RetryAfter.wait(in: response.headers),
+            retryAfter: RetryAfter.wait(in: response.headers) ?? rule?.wait,
             status: response.status)
     }
 

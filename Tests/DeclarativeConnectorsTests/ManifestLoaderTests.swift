@@ -108,6 +108,26 @@ import Testing
         #expect(found.contains { $0.hasPrefix("demo.yaml:8: streams.items.records:") })
     }
 
+    @Test(arguments: [
+        ("{ class: rejected }", "a rule needs a status, a pointer or a header"),
+        (
+            "{ status: 403, contains: x, class: rejected }",
+            "contains: means nothing without a pointer or a header"
+        ),
+        ("{ pointer: /a, header: X, class: rejected }", "header: is not allowed beside pointer"),
+        ("{ header: \"a b\", class: rejected }", "'a b' is not allowed; the name of a header"),
+        ("{ header: X, equals: a, contains: b, class: rejected }", "contains: is not allowed beside equals"),
+        ("{ header: X, contains: \"\", class: rejected }", "has to be text"),
+        ("{ status: 403, class: permission, wait: 60s }", "wait: means nothing for class 'permission'"),
+        ("{ status: 403, class: rate_limited, wait: 2h }", "'2h' is not allowed"),
+    ])
+    func `with a rule that cannot be meant tells so`(rule: String, expected: String) {
+        let text = Self.manifest(
+            "    path: /items\n    records: /data\n    id: /id\n    page: { kind: none }",
+            head: "base_url: https://a.example\nerrors: [\(rule)]")
+        #expect(Self.problems(text).contains { $0.contains(expected) }, "\(Self.problems(text))")
+    }
+
     @Test(arguments: ["", "[]", "a: [", "lockstep: 2"])
     func `that is none is refused`(text: String) {
         #expect(!Self.problems(text).isEmpty)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import BuiltinConnectors
 import ConnectorKit
 import HTTPTransport
 import Model
@@ -157,7 +158,8 @@ import Testing
             given ?? [
                 ErrorRule(
                     condition: ResponseCondition(
-                        status: 403, pointer: try? JSONPointer("/error/reason"), equals: [.string("limit")]),
+                        status: 403, place: (try? JSONPointer("/error/reason")).map { .body($0) },
+                        equals: [.string("limit")]),
                     errorClass: .rateLimited)
             ]
         let manifest = Manifest(
@@ -190,14 +192,14 @@ import Testing
         let rules = [
             ErrorRule(
                 condition: ResponseCondition(
-                    status: nil, pointer: try JSONPointer("/error"), equals: [.string("ratelimited")]),
+                    status: nil, place: .body(try JSONPointer("/error")), equals: [.string("ratelimited")]),
                 errorClass: .rateLimited),
             ErrorRule(
                 condition: ResponseCondition(
-                    status: nil, pointer: try JSONPointer("/ok"), equals: [.bool(false)]),
+                    status: nil, place: .body(try JSONPointer("/ok")), equals: [.bool(false)]),
                 errorClass: .rejected),
             ErrorRule(
-                condition: ResponseCondition(status: 202, pointer: nil, equals: []),
+                condition: ResponseCondition(status: 202, place: nil, equals: []),
                 errorClass: .transient),
         ]
         let found = { Self.failure($0, $1, rules: rules)?.errorClass }
@@ -208,11 +210,51 @@ import Testing
         #expect(found(202, "") == .transient)
         let any = [
             ErrorRule(
-                condition: ResponseCondition(status: nil, pointer: try JSONPointer("/error"), equals: []),
+                condition: ResponseCondition(
+                    status: nil, place: .body(try JSONPointer("/error")), equals: []),
                 errorClass: .rejected)
         ]
         #expect(Self.failure(200, #"{"error":null}"#, rules: any) == nil)
         #expect(Self.failure(200, #"{"error":"x"}"#, rules: any)?.errorClass == .rejected)
+    }
+
+    private static func github(
+        _ status: Int, _ body: String, headers: [(name: String, value: String)] = []
+    ) throws -> ConnectorError? {
+        let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+        let connector = try #require(registry.connector(for: "github") as? ManifestConnector)
+        return Self.failure(status, body, headers: headers, rules: connector.manifest.errors)
+    }
+
+    /// Pages about limits that GitHub has named.
+    @Test(arguments: [
+        "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
+        "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api",
+        "https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+        "https://docs.github.com/en/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+        "https://docs.github.com/rest/overview/resources-in-the-rest-api#secondary-rate-limits",
+    ])
+    func `of GitHub is a limit when it names a page about limits`(url: String) throws {
+        let failure = try Self.github(403, #"{"message":"x","documentation_url":"\#(url)"}"#)
+        #expect(failure?.errorClass == .rateLimited)
+        #expect(failure?.retryAfter == .seconds(60))
+    }
+
+    @Test func `of GitHub is a limit when its headers say so, and else a lack of permission`() throws {
+        let waits = try Self.github(
+            403, "{}", headers: [("retry-after", "120"), ("X-RateLimit-Remaining", "7")])
+        #expect(waits?.errorClass == .rateLimited)
+        #expect(waits?.retryAfter == .seconds(120))
+        // The header of the reset says when; a minute would be a guess.
+        let spent = try Self.github(403, "{}", headers: [("X-RateLimit-Remaining", "0")])
+        #expect(spent?.errorClass == .rateLimited)
+        #expect(spent?.retryAfter == nil)
+        #expect(try Self.github(429, "{}")?.retryAfter == .seconds(60))
+        let refused = try Self.github(
+            403,
+            #"{"message":"Resource not accessible by integration","documentation_url":"https://docs.github.com/rest"}"#,
+            headers: [("X-RateLimit-Remaining", "10")])
+        #expect(refused?.errorClass == .permission)
     }
 
     @Test func `tells the operator what he needs, and no secret`() throws {

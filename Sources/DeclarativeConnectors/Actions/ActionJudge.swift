@@ -71,7 +71,7 @@ struct ActionJudge: ResponseReading {
         let errorClass = rule?.errorClass ?? (isVague ? .transient : ResponseJudge.fallback(response))
         let failure = make(
             errorClass, code: own?.code ?? "http_\(response.status)", response, "status \(response.status)",
-            saying: sentence(own, response))
+            saying: sentence(own, response), rule: rule)
         return (failure, effect(of: errorClass, response))
     }
 
@@ -104,7 +104,7 @@ struct ActionJudge: ResponseReading {
 
     private func make(
         _ errorClass: ErrorClass, code: String, _ response: HTTPResponse, _ reason: String,
-        saying sentence: String? = nil
+        saying sentence: String? = nil, rule: ErrorRule? = nil
     ) -> ConnectorError {
         var detail = "action \(action.descriptor.name): \(reason)"
         if let id = requestID(of: response) {
@@ -115,7 +115,7 @@ struct ActionJudge: ResponseReading {
         }
         return ConnectorError(
             errorClass, code: code, userMessage: sentence ?? userMessage(errorClass), operatorDetail: detail,
-            retryAfter: RetryAfter.wait(in: response.headers),
+            retryAfter: RetryAfter.wait(in: response.headers) ?? rule?.wait,
             status: response.status)
     }
 

@@ -17,6 +17,8 @@ struct Fixture: Sendable {
         let body: [UInt8]
         /// Whether the exchange belongs to the incremental sync that follows the full one.
         let isIncremental: Bool
+        /// Whether the request is answered so once, and then as the next exchange of the same request says.
+        let isOnce: Bool
     }
 
     /// The copy of a stream.
@@ -149,7 +151,7 @@ enum FixtureLoader {
         return list.enumerated().compactMap { index, node in
             let keys = [
                 "request", "with", "headers", "status", "response_headers", "response", "text", "base64",
-                "incremental",
+                "incremental", "once",
             ]
             guard
                 let reader = MappingReader(
@@ -171,7 +173,7 @@ enum FixtureLoader {
                     body: reader.node("with").map { JSONTree($0) }),
                 status: reader.integer("status", in: 100...599) ?? 200,
                 headers: texts(reader, "response_headers").map { ($0.key, $0.value) }, body: body,
-                isIncremental: reader.bool("incremental") ?? false)
+                isIncremental: reader.bool("incremental") ?? false, isOnce: reader.bool("once") ?? false)
         }
     }
 

@@ -44,6 +44,8 @@ final class FixtureClient: ProviderClient {
         var refused: FixtureRequest?
         var requests: [FixtureRequest] = []
         var unknown: FixtureRequest?
+        /// The exchanges that come once and have come.
+        var spent: Set<Int> = []
     }
 
     private let fixture: Fixture
@@ -90,6 +92,19 @@ final class FixtureClient: ProviderClient {
             body: request.body.flatMap { JSONTree(yaml: String(decoding: $0, as: UTF8.self)) })
     }
 
+    /// Those of the sync that is on come first.
+    private func exchange(for request: FixtureRequest, _ state: inout State) -> Fixture.Exchange? {
+        let matching = fixture.exchanges.indices.filter {
+            fixture.exchanges[$0].request == request && !state.spent.contains($0)
+        }
+        guard
+            let index = matching.first(where: { fixture.exchanges[$0].isIncremental == isIncremental })
+                ?? matching.first
+        else { return nil }
+        if fixture.exchanges[index].isOnce { state.spent.insert(index) }
+        return fixture.exchanges[index]
+    }
+
     private func answer(to request: FixtureRequest, _ state: inout State) -> Result<HTTPResponse, HTTPError> {
         if fault == .storm, state.refusals[request.description, default: 0] < 2 {
             state.refusals[request.description, default: 0] += 1
@@ -97,9 +112,7 @@ final class FixtureClient: ProviderClient {
         }
         let before = state.requests.last
         state.requests.append(request)
-        let matching = fixture.exchanges.filter { $0.request == request }
-        guard let exchange = matching.first(where: { $0.isIncremental == isIncremental }) ?? matching.first
-        else {
+        guard let exchange = exchange(for: request, &state) else {
             state.unknown = state.unknown ?? request
             return .success(Self.response(404, Array(#"{"error":"the fixture has no answer"}"#.utf8)))
         }
