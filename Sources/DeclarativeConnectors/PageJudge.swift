@@ -36,12 +36,13 @@ struct PageJudge: Sendable {
         switch rule.kind {
         case .none: return .end(.singlePage)
         case .token(let source, _):
-            return try following(value(source, page, headers), else: .nextTokenAbsent, source.text)
+            return try following(source, else: .nextTokenAbsent, page, headers)
         case .nextURL(let source):
-            return try following(value(source, page, headers), else: .nextLinkAbsent, source.text)
+            return try following(source, else: .nextLinkAbsent, page, headers)
         case .linkHeader:
             if let url = LinkHeader.target(relation: "next", in: headers.all("Link")) { return .next(url) }
-            return try ended(.nextLinkAbsent, if: .noNextLink, "there is no link to a next page")
+            return try ended(
+                .nextLinkAbsent, if: .noNextLink, "there is no link to a next page", page, headers)
         case .lastID:
             guard let last = page.lastIdentifier else {
                 throw Self.emptyPage
@@ -80,24 +81,30 @@ struct PageJudge: Sendable {
 
     /// The way on by a token or a URL; without one the list is over only if the manifest says that this is how it ends.
     private func following(
-        _ value: JSONScalar?, else condition: TerminalCondition, _ place: String
+        _ source: ValueSource, else condition: TerminalCondition, _ page: ScannedPage, _ headers: HTTPHeaders
     ) throws(Contradiction) -> Outcome {
-        switch value {
-        case nil: return try ended(condition, if: .missing, "\(place) is missing")
-        case .null: return try ended(condition, if: .null, "\(place) is null")
-        case .string(""): return try ended(condition, if: .empty, "\(place) is empty")
+        let place = source.text
+        switch value(source, page, headers) {
+        case nil: return try ended(condition, if: .missing, "\(place) is missing", page, headers)
+        case .null: return try ended(condition, if: .null, "\(place) is null", page, headers)
+        case .string(""): return try ended(condition, if: .empty, "\(place) is empty", page, headers)
         case .string(let text), .number(let text): return .next(text)
         case .bool: throw Contradiction(reason: "\(place) is a truth value")
         }
     }
 
+    /// A flag that is there was asked before and did not say that the list is over: it says that more follows. One that is not
+    /// there says nothing, and the other conditions decide.
     private func ended(
-        _ condition: TerminalCondition, if end: PageRule.End, _ reason: String
+        _ condition: TerminalCondition, if end: PageRule.End, _ reason: String, _ page: ScannedPage,
+        _ headers: HTTPHeaders
     ) throws(Contradiction) -> Outcome {
-        // A flag among the conditions was asked before, and did not say that the list is over.
-        let flag = rule.end.compactMap(\.flag).first
-        guard rule.end.contains(end), flag == nil else {
-            throw Contradiction(reason: "\(reason), and yet \(flag ?? "that") does not end the list")
+        let flags = rule.end.compactMap(\.flag)
+        let contrary = flags.first { ![nil, .null].contains(value($0, page, headers)) }
+        guard rule.end.contains(end), contrary == nil else {
+            throw Contradiction(
+                reason:
+                    "\(reason), and yet \((contrary ?? flags.first)?.text ?? "that") does not end the list")
         }
         return .end(condition)
     }
@@ -151,9 +158,9 @@ struct PageJudge: Sendable {
 
 extension PageRule.End {
     /// The place of a value that says by itself whether more follows.
-    fileprivate var flag: String? {
+    fileprivate var flag: ValueSource? {
         switch self {
-        case .hasMore(let source), .endFlag(let source): source.text
+        case .hasMore(let source), .endFlag(let source): source
         default: nil
         }
     }

@@ -79,6 +79,20 @@ import Testing
                 == .end(.hasMoreFalse))
     }
 
+    /// Jira's search: `isLast` and the token are both optional.
+    @Test func `ends without a token beside a flag that says nothing`() throws {
+        let token = PageRule.Kind.token(try Self.source("/next"), .query("t"))
+        let end: [PageRule.End] = [.missing, .null, .endFlag(try Self.source("/last"))]
+        #expect(try Self.outcome(token, Self.two + "}", end) == .end(.nextTokenAbsent))
+        #expect(
+            try Self.outcome(token, Self.two + #","next":null,"last":null}"#, end) == .end(.nextTokenAbsent))
+        #expect(try Self.outcome(token, Self.two + #","next":"x"}"#, end) == .next("x"))
+        #expect(try Self.outcome(token, Self.two + #","last":true}"#, end) == .end(.endFlag))
+        for rest in [#","last":false}"#, #","next":null,"last":"no"}"#] {
+            #expect(throws: PageJudge.Contradiction.self) { try Self.outcome(token, Self.two + rest, end) }
+        }
+    }
+
     @Test func `of each other kind goes on or ends for a reason`() throws {
         let last = PageRule.Kind.lastID(.query("after"))
         let more = PageRule.End.hasMore(try Self.source("/more"))
