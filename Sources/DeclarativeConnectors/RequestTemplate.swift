@@ -148,8 +148,9 @@ struct RequestTemplate: Sendable {
         var url = url
         let none = PlaceValues()
         var headers: [(name: String, value: String)] = [("Accept", "application/json")]
-        for (name, template) in manifest.headers { headers.append((name, try filled(template, none))) }
-        headers += added
+        for (name, template) in manifest.headers { headers.set(name, try filled(template, none)) }
+        // What a request says of its own comes before what all requests say: a name that comes twice may mean either.
+        for (name, value) in added { headers.set(name, value) }
         if body != nil { headers.append(("Content-Type", contentType)) }
         switch manifest.auth {
         case .bearer(let token): headers.append(("Authorization", "Bearer \(try filled(token, none))"))
@@ -197,6 +198,14 @@ struct RequestTemplate: Sendable {
                 operatorDetail: "the integration has no usable value for \(place.text)")
         }
         return found
+    }
+}
+
+extension [(name: String, value: String)] {
+    /// Replaces the header of the same name.
+    fileprivate mutating func set(_ name: String, _ value: String) {
+        removeAll { $0.name.lowercased() == name.lowercased() }
+        append((name, value))
     }
 }
 

@@ -16,6 +16,7 @@ import Testing
         service: demo
         title: Demo
         base_url: https://api.example.com
+        headers: { X-Version: "1", Accept: text/plain }
         auth: { kind: bearer, token: "${secret.api_key}" }
         request_id_header: X-Id
         errors:
@@ -33,7 +34,7 @@ import Testing
               meta: { type: object }
               note: { type: text }
             query: { dry: "false", n: "${input.count}" }
-            headers: { X-Team: "${config.team}" }
+            headers: { X-Team: "${config.team}", x-version: "2" }
             body: { n: "${input.count}", tags: "${input.tags}", meta: "${input.meta}", inner: { note: "${input.note}" }, fixed: 1, key: "k-${action.key}" }
             repeat: { kind: never }
             result: { id: [/missing, /id], ok: /ok, gone: /nothing }
@@ -101,6 +102,13 @@ import Testing
         #expect(String(decoding: try fixture.request.body, as: UTF8.self) == #"{"fixed":1,"key":"k-abc"}"#)
         #expect(try fixture.request.header("X-Team") == "t1")
         #expect(try fixture.request.header("Authorization") == "Bearer the-secret")
+        // A header of the action's own goes out alone.
+        #expect(
+            try fixture.request.headers.filter { $0.name.lowercased() == "x-version" }.map(\.value) == ["2"])
+        #expect(
+            try fixture.request.headers.filter { $0.name.lowercased() == "accept" }.map(\.value) == [
+                "text/plain"
+            ])
         #expect(fixture.confirmed.withLock { $0 } == 1)
 
         let full = try Fixture(

@@ -150,6 +150,26 @@ import Testing
         #expect(moved.header("Stripe-Version") == "2025-03-31.basil")
     }
 
+    /// https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-subscription-current-period-start-and-end
+    @Test func `have their period where the version that the request names has it`() throws {
+        var sandbox = SandboxFixture()
+        let id = try #require(try sandbox.stripe("subscriptions?limit=1").ids("data").first)
+        for (version, isAtItems) in [(nil, false), ("2024-06-20", false), ("2025-03-31.basil", true)] {
+            let headers = version.map { [("Stripe-Version", $0)] } ?? []
+            for path in ["subscriptions/\(id)", "subscriptions?limit=1"] {
+                let answer = sandbox.send("GET", "/stripe/v1/\(path)", key: "sk_test_u_1", headers: headers)
+                let object = try path.contains("?") ? #require(try answer.items("data").first) : answer.json
+                let items = (object["items"] as? [String: Any])?["data"] as? [[String: Any]]
+                #expect((object["current_period_end"] == nil) == isAtItems, "\(path)")
+                #expect((items?.first?["current_period_end"] != nil) == isAtItems, "\(path)")
+            }
+        }
+        let ending = post(
+            &sandbox, [("cancel_at_period_end", "true")], to: "subscriptions/\(id)",
+            version: "2025-03-31.basil")
+        #expect(try ending.json["current_period_end"] == nil)
+    }
+
     @Test(
         arguments: [
             ("pm_card_chargeDeclined", "card_declined", "generic_decline"),

@@ -48,6 +48,8 @@ struct ObjectBytes: Sendable {
         case usual
         /// As an older version of the API wrote it, which is how events show it.
         case snapshot
+        /// As it is written for requests that name no version of the API.
+        case unversioned
         case mail(GmailFormat)
     }
 
@@ -68,7 +70,7 @@ struct ObjectBytes: Sendable {
         case .invoices: return object.invoice(customer: other(.customers, of: key, index), shape)
         case .subscriptions:
             return object.subscription(
-                customer: other(.customers, of: key, index), price: other(.prices, of: key, index))
+                customer: other(.customers, of: key, index), price: other(.prices, of: key, index), shape)
         case .paymentIntents: return object.paymentIntent(customer: other(.customers, of: key, index))
         case .charges:
             return object.charge(

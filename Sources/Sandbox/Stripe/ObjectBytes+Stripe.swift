@@ -67,18 +67,20 @@ extension Object {
     }
 
     /// What is deleted is cancelled: a subscription can still be read.
-    mutating func subscription(customer: String?, price: String?) -> String {
+    ///
+    /// Its period stands at its items, and in older versions of the API at itself.
+    mutating func subscription(customer: String?, price: String?, _ shape: ObjectBytes.Shape) -> String {
+        let period = #""current_period_end":\#(created + 2_592_000),"current_period_start":\#(created),"#
         let isEnding = member("cancel_at_period_end") ?? "\(revision % 4 == 3)"
         let status = state.isDeleted ? "\"canceled\"" : member("status") ?? "\"active\""
         return """
             {"id":"\(id)","object":"subscription","cancel_at_period_end":\(isEnding),\
             "canceled_at":\(state.isDeleted || isEnding == "true" ? "\(updated)" : "null"),\
             "collection_method":"charge_automatically","created":\(created),"currency":"usd",\
-            "current_period_end":\(created + 2_592_000),"current_period_start":\(created),\
-            "customer":\(owner(customer)),\
+            \(shape == .usual ? "" : period)"customer":\(owner(customer)),\
             "default_payment_method":\(member("default_payment_method") ?? "null"),\
             "items":{"object":"list","data":[{"id":"si_\(id.dropFirst(4))","object":"subscription_item",\
-            "price":{"id":\(member("price") ?? JSONText.quoted(price)),"object":"price"},\
+            \(shape == .usual ? period : "")"price":{"id":\(member("price") ?? JSONText.quoted(price)),"object":"price"},\
             "quantity":\(1 + random.below(9))}],"has_more":false,"total_count":1,\
             "url":"/v1/subscription_items?subscription=\(id)"},\
             "latest_invoice":\(member("latest_invoice") ?? "null"),"livemode":false,\

@@ -21,7 +21,8 @@ extension SandboxState {
             case "subscriptions.create": return try createSubscription(request, user)
             case "subscriptions.update", "subscriptions.cancel": return try changeSubscription(request, user)
             default:
-                return StripeAPI(store: store, bytes: bytes, eras: eras, twist: twist)
+                let shape = StripeAPI.shape(of: request)
+                return StripeAPI(store: store, bytes: bytes, eras: eras, twist: twist, shape: shape)
                     .answer(request, user: user)
             }
         } catch {
@@ -33,7 +34,7 @@ extension SandboxState {
     mutating func finishStripe(
         _ request: SandboxRequest, _ route: Route, _ fault: Fault?, _ response: inout SandboxResponse
     ) {
-        let version = request.header("Stripe-Version") ?? StripeAPI.version
+        let version = StripeAPI.version(of: request)
         if version.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) {
             response.headers.append(("Stripe-Version", version))
         }
@@ -105,7 +106,8 @@ extension SandboxState {
         let collection = store[subscriptions]
         let expansion = StripeExpansion(request)
         var response = try expansion.response(
-            bytes.json(collection, index), invoice: bytes.json(store[invoices], invoice),
+            bytes.json(collection, index, StripeAPI.shape(of: request)),
+            invoice: bytes.json(store[invoices], invoice),
             invoiceID: bytes.id(invoices, invoice), intent: bytes.json(store[intents], intent))
         response.write = WriteNote(
             key: request.header("Idempotency-Key"), effect: bytes.id(collection, index))
@@ -136,7 +138,7 @@ extension SandboxState {
             }
             _ = store.update(key, index, members)
         }
-        var response = SandboxResponse(json: bytes.json(store[key], index))
+        var response = SandboxResponse(json: bytes.json(store[key], index, StripeAPI.shape(of: request)))
         response.write = WriteNote(key: request.header("Idempotency-Key"), effect: id)
         return response
     }

@@ -7,9 +7,21 @@ struct StripeAPI {
     let bytes: ObjectBytes
     let eras: TokenEras
     var twist: PageTwist?
+    /// How objects are written in the version that the request names.
+    var shape = ObjectBytes.Shape.usual
 
     /// The API's version of requests that name none.
     static let version = "2024-06-20"
+
+    /// From this version on the period of a subscription stands at its items, and an invoice shows no payment intent, but a
+    /// confirmation secret.
+    static let basil = "2025-03-31"
+
+    static func version(of request: SandboxRequest) -> String { request.header("Stripe-Version") ?? version }
+
+    static func shape(of request: SandboxRequest) -> ObjectBytes.Shape {
+        version(of: request) >= basil ? .usual : .unversioned
+    }
 
     private static let parameters: Set<String> = ["limit", "starting_after", "ending_before", "created"]
     private static let bounds = ["gt", "gte", "lt", "lte"]
@@ -132,16 +144,18 @@ struct StripeAPI {
         SandboxResponse(
             json: """
                 {"object":"list","url":"/v1/\(collection.key.stream.rawValue)","has_more":\(hasMore),\
-                "data":[\(items.map { bytes.json(collection, $0) }.joined(separator: ","))]}
+                "data":[\(items.map { bytes.json(collection, $0, shape) }.joined(separator: ","))]}
                 """)
     }
 
     private func object(_ id: String, _ collection: Collection) throws(Refusal) -> SandboxResponse {
         let index = bytes.index(of: id, in: collection)
-        if let index, collection.isLive(index) { return SandboxResponse(json: bytes.json(collection, index)) }
+        if let index, collection.isLive(index) {
+            return SandboxResponse(json: bytes.json(collection, index, shape))
+        }
         // A cancelled subscription stays; of what is deleted, Stripe remembers customers.
         if let index, collection.key.stream == .subscriptions {
-            return SandboxResponse(json: bytes.json(collection, index))
+            return SandboxResponse(json: bytes.json(collection, index, shape))
         }
         guard index != nil, collection.key.stream == .customers else {
             throw missing(id, collection, 404, "id")

@@ -52,15 +52,12 @@ extension StripeAPI.Refusal {
 /// The `expand[]` of a new subscription: its invoice, and what the client needs to pay it.
 struct StripeExpansion {
     private let paths: [String]
-    private let version: String
+    private let hasConfirmationSecret: Bool
 
     init(_ request: SandboxRequest) {
         paths = request.pairs.filter { $0.name.hasPrefix("expand[") }.map(\.value)
-        version = request.header("Stripe-Version") ?? StripeAPI.version
+        hasConfirmationSecret = StripeAPI.version(of: request) >= StripeAPI.basil
     }
-
-    /// From this version on an invoice shows no payment intent, but a confirmation secret.
-    private var hasConfirmationSecret: Bool { version >= "2025-03-31" }
 
     func response(
         _ subscription: String, invoice: String, invoiceID: String, intent: String
