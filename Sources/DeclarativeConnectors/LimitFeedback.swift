@@ -10,11 +10,24 @@ import RawStructuredFieldValues
 struct LimitFeedback: Sendable {
     /// Headers of the provider's own.
     struct Headers: Sendable, Equatable {
+        /// When what is left is filled up again.
+        enum Refill: Sendable, Equatable {
+            /// Another header says it.
+            case header(String, ResetFormat)
+            /// No header says it: so long after the response at the latest.
+            case window(Duration)
+        }
+
         let remaining: String
-        let reset: String
-        let format: ResetFormat
+        let refill: Refill
         /// The limit that they are about; nil for the narrowest of a request.
         let limit: String?
+    }
+
+    /// A header that says how full a bucket is, and how much it holds: `32/40`. It empties at the speed of its limit.
+    struct Bucket: Sendable, Equatable {
+        let header: String
+        let limit: String
     }
 
     /// How a reset time is written.
@@ -49,11 +62,12 @@ struct LimitFeedback: Sendable {
     var headers: [Headers] = []
     var reason: Reason?
     var costs: [CostSource] = []
+    var buckets: [Bucket] = []
 
     /// The manifest's headers where it names some; else those of the IETF draft and the common `X-RateLimit-*`.
     func signals(of response: HTTPResponse) -> LimitSignals {
         var signals = LimitSignals()
-        if headers.isEmpty {
+        if headers.isEmpty, buckets.isEmpty {
             signals.quotas = RateLimitHeaders.quotas(response.headers)
         } else {
             signals.quotas = headers.compactMap { quota($0, response.headers) }
@@ -62,6 +76,7 @@ struct LimitFeedback: Sendable {
             signals.refusedLimit = reason.limits[value]
         }
         signals.charges = costs.compactMap { charge($0, response) }
+        signals.charges += buckets.compactMap { charge($0, response.headers) }
         return signals
     }
 
@@ -91,11 +106,27 @@ struct LimitFeedback: Sendable {
             restoredPerSecond: number(rule.restoreRate))
     }
 
-    private func quota(_ rule: Headers, _ headers: HTTPHeaders) -> LimitSignals.Quota? {
-        guard let remaining = headers.first(rule.remaining).flatMap(HeaderNumber.whole),
-            let text = headers.first(rule.reset), let reset = Self.reset(text, rule.format, headers)
+    /// What a bucket has room for. It says nothing of this request alone.
+    private func charge(_ rule: Bucket, _ headers: HTTPHeaders) -> LimitSignals.Charge? {
+        guard let parts = headers.first(rule.header)?.split(separator: "/", omittingEmptySubsequences: false),
+            parts.count == 2, let used = HeaderNumber.whole(String(parts[0])),
+            let size = HeaderNumber.whole(String(parts[1])), size > 0
         else { return nil }
-        return LimitSignals.Quota(limit: rule.limit, remaining: remaining, reset: reset)
+        return LimitSignals.Charge(
+            limit: rule.limit, actual: nil, available: min(max(0, size - used), LimitQuantity.maximum))
+    }
+
+    private func quota(_ rule: Headers, _ headers: HTTPHeaders) -> LimitSignals.Quota? {
+        guard let remaining = headers.first(rule.remaining).flatMap(HeaderNumber.whole) else { return nil }
+        switch rule.refill {
+        case .window(let window):
+            return LimitSignals.Quota(limit: rule.limit, remaining: remaining, reset: .after(window))
+        case .header(let name, let format):
+            guard let text = headers.first(name), let reset = Self.reset(text, format, headers) else {
+                return nil
+            }
+            return LimitSignals.Quota(limit: rule.limit, remaining: remaining, reset: reset)
+        }
     }
 
     private static func reset(

@@ -102,6 +102,20 @@ private func manifest(_ limits: String) -> String {
             "limit_feedback: { quotas: [{ remaining: A, reset: B }] }",
             "limit_feedback.quotas[0].reset_format: is missing"
         ),
+        ("limit_feedback: { quotas: [{ remaining: A }] }", "limit_feedback.quotas[0].reset: is missing"),
+        (
+            "limit_feedback: { quotas: [{ remaining: A, reset: B, window: 10s }] }",
+            "limit_feedback.quotas[0].reset: is not allowed beside window"
+        ),
+        (
+            "limit_feedback: { quotas: [{ remaining: A, window: 2d }] }",
+            "limit_feedback.quotas[0].window: '2d' is not allowed"
+        ),
+        (
+            "limits: { c: { per: app, concurrency: 3 } }\nlimit_feedback: { buckets: [{ used: A, limit: c }] }",
+            "limit_feedback.buckets[0].limit: 'c' is not a rate of this manifest"
+        ),
+        ("limit_feedback: { buckets: [{ used: A }] }", "limit_feedback.buckets[0].limit: is missing"),
     ])
     func `are refused with the key and the allowed form`(text: String, expected: String) throws {
         let error = #expect(throws: ManifestError.self) {
@@ -167,7 +181,7 @@ private func manifest(_ limits: String) -> String {
 
     @Test func `names the limit that the manifest says`() {
         let feedback = LimitFeedback(
-            headers: [.init(remaining: "X-Left", reset: "X-At", format: .epochSeconds, limit: "daily")],
+            headers: [.init(remaining: "X-Left", refill: .header("X-At", .epochSeconds), limit: "daily")],
             reason: .init(header: "X-Reason", limits: ["global": "app"]))
         let signals = Self.signals(
             [Self.dated, ("X-Left", "5"), ("X-At", "\(Self.now + 5)"), ("X-Reason", "global")], feedback)
@@ -175,6 +189,51 @@ private func manifest(_ limits: String) -> String {
         #expect(signals.quotas == [.init(limit: "daily", remaining: 5, reset: .after(.seconds(5)))])
         #expect(signals.refusedLimit == "app")
         #expect(Self.signals([("X-Reason", "other")], feedback).refusedLimit == nil)
+    }
+
+    private static func shipped(_ service: String) throws -> LimitFeedback {
+        let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+        return try #require(registry.connector(for: service) as? ManifestConnector).manifest.feedback
+    }
+
+    /// https://shopify.dev/docs/api/usage/limits
+    @Test(arguments: [("32/40", 8), ("40/40", 0), ("41/40", 0), ("0/80", 80)])
+    func `of Shopify says how much room its bucket has`(text: String, room: Int) throws {
+        let signals = Self.signals([("X-Shopify-Shop-Api-Call-Limit", text)], try Self.shipped("shopify"))
+        #expect(signals.charges == [.init(limit: "requests", actual: nil, available: room)])
+        #expect(signals.quotas.isEmpty)
+    }
+
+    @Test(arguments: ["", "32", "32/", "/40", "a/b", "-1/40", "3/0", "1/2/3"])
+    func `of a bucket that is no pair of numbers says nothing`(text: String) throws {
+        let signals = Self.signals([("X-Shopify-Shop-Api-Call-Limit", text)], try Self.shipped("shopify"))
+        #expect(signals == LimitSignals())
+    }
+
+    /// https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+    @Test func `of HubSpot holds for its window, as no header says when it ends`() throws {
+        let signals = Self.signals(
+            [
+                ("X-HubSpot-RateLimit-Daily", "250000"), ("X-HubSpot-RateLimit-Daily-Remaining", "12"),
+                ("X-HubSpot-RateLimit-Interval-Milliseconds", "10000"), ("X-HubSpot-RateLimit-Max", "100"),
+                ("X-HubSpot-RateLimit-Remaining", "3"),
+            ], try Self.shipped("hubspot"))
+        #expect(
+            signals.quotas == [
+                .init(limit: "requests", remaining: 3, reset: .after(.seconds(10))),
+                .init(limit: "day", remaining: 12, reset: .after(.seconds(3_600))),
+            ])
+    }
+
+    /// https://docs.stripe.com/rate-limits
+    @Test(arguments: [
+        ("global-rate", "requests"), ("global-concurrency", "requests"), ("endpoint-rate", "endpoint"),
+        ("endpoint-concurrency", "endpoint"), ("resource-specific", "endpoint"),
+    ])
+    func `of Stripe names the limit of each reason`(reason: String, limit: String) throws {
+        let signals = Self.signals(
+            [("Stripe-Rate-Limited-Reason", reason)], try Self.shipped("stripe"))
+        #expect(signals.refusedLimit == limit)
     }
 
     /// The cost as Shopify's GraphQL answers show it.
