@@ -51,6 +51,9 @@ struct IncrementalLoader {
         }
     }
 
+    /// What is subtracted from a cursor is read again by every sync: 31 days.
+    private static let longestLag = 31 * 86_400
+
     static let keys = Array(Set(["kind"] + Kind.allCases.flatMap(\.keys))).sorted()
 
     func load() -> Result {
@@ -155,7 +158,7 @@ struct IncrementalLoader {
     }
 
     private func lag(_ rule: MappingReader) -> Duration {
-        rule.duration("lag", in: .zero...(.seconds(86_400))) ?? .zero
+        rule.duration("lag", in: .zero...(.seconds(Self.longestLag))) ?? .zero
     }
 
     private func change(

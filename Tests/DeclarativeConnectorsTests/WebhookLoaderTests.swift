@@ -63,6 +63,18 @@ import Testing
             profile.eventID == [.body(try .init("/a")), .body(try .init("/b/c")), .header("X-D")])
     }
 
+    /// Whether the channel is gone or merely hidden its own request would not say; the list does.
+    @Test(arguments: ["channel_deleted", "group_deleted"])
+    func `of Slack asks for the list of channels when one was deleted`(type: String) throws {
+        let manifest = try #require(BuiltinManifests.all.first { $0.file == "slack.yaml" })
+        let connector = try ManifestLoader.load(manifest.text, file: manifest.file)
+        let body = #"{"team_id":"T1","event":{"type":"\#(type)","channel":"C1"}}"#
+
+        #expect(
+            connector.changes(in: WebhookEvent(type: type, body: Array(body.utf8)))
+                == [.stream("channels", partition: nil)])
+    }
+
     @Test func `of HubSpot names the object of each event`() throws {
         let manifest = try #require(BuiltinManifests.all.first { $0.file == "hubspot.yaml" })
         let connector = try ManifestLoader.load(manifest.text, file: manifest.file)
