@@ -15,6 +15,8 @@ struct Manifest: Sendable {
     let baseURL: Template
     let auth: Authentication?
     let headers: [(name: String, value: Template)]
+    /// What integrations may set, and what counts where they do not.
+    var settings: [String: ConfigSetting] = [:]
     let errors: [ErrorRule]
     /// The response header that names the request, for the provider's support.
     let requestIDHeader: String?

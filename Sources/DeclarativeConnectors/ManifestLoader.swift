@@ -37,7 +37,8 @@ public enum ManifestLoader {
     }
 
     static let keys = [
-        "lockstep", "service", "title", "base_url", "auth", "headers", "errors", "request_id_header",
+        "lockstep", "service", "title", "base_url", "auth", "headers", "config", "errors",
+        "request_id_header",
         "limits", "limit_feedback", "streams", "actions", "webhook",
     ]
 
@@ -76,7 +77,8 @@ public enum ManifestLoader {
         return Manifest(
             service: service, title: root.text("title") ?? service, baseURL: baseURL,
             auth: auth?.authentication,
-            headers: headers, errors: errors, requestIDHeader: root.text("request_id_header"),
+            headers: headers, settings: ConfigLoader(root: root).load(), errors: errors,
+            requestIDHeader: root.text("request_id_header"),
             limits: limits, feedback: feedback, streams: streams, actions: actions,
             tokens: auth?.tokens, webhook: webhook)
     }

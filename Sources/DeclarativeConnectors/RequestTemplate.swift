@@ -88,7 +88,10 @@ struct RequestTemplate: Sendable {
         }
         var query: [(name: String, value: String)] = []
         for (name, template) in shape.query where !additions.query.contains(where: { $0.name == name }) {
-            query.append((name, try filled(template, values)))
+            let value = try filled(template, values)
+            // What an integration may set and does not is not asked for.
+            if value.isEmpty, template.onlyPlace?.namespace == .config { continue }
+            query.append((name, value))
         }
         for (name, template) in additions.query { query.append((name, try filled(template, values))) }
         var headers: [(name: String, value: String)] = []
@@ -176,7 +179,7 @@ struct RequestTemplate: Sendable {
     {
         let found: String? =
             switch place.namespace {
-            case .config: access.configuration[place.name]
+            case .config: try setting(place.name)
             case .secret: secrets[place.name]?.exposed
             case .parent: values.slice.values[place.name]
             case .slice: place.name == "start" ? values.windowStart : values.windowEnd
@@ -198,6 +201,20 @@ struct RequestTemplate: Sendable {
                 operatorDetail: "the integration has no usable value for \(place.text)")
         }
         return found
+    }
+}
+
+extension RequestTemplate {
+    /// What the integration says, or what the manifest says for one that says nothing.
+    private func setting(_ name: String) throws(ConnectorError) -> String? {
+        let rule = manifest.settings[name]
+        guard let value = access.configuration[name] else { return rule?.standard }
+        guard let rule, !rule.allowed.isEmpty, !rule.allowed.contains(value) else { return value }
+        throw ConnectorError(
+            .config, code: "unknown_setting", userMessage: "\(manifest.title) is not fully set up.",
+            operatorDetail:
+                "the integration's config has an unknown value for '\(name)'; allowed: "
+                + rule.allowed.joined(separator: ", "))
     }
 }
 

@@ -246,8 +246,19 @@ struct WebhookLoader {
         }
         guard let types, let objects, let parents else { return nil }
         return WebhookRule(
-            types: types, stream: name, objects: objects, parents: parents, grandparent: grandparent,
+            types: types, stream: name, objects: objects.map { elements(of: $0, rule) }, parents: parents,
+            grandparent: grandparent,
             skipsParent: stream.skippedID != nil)
+    }
+
+    /// The most objects that one event names by `*`.
+    private static let mostElements = 100
+
+    /// The elements of an array, where a place ends with `*`.
+    private func elements(of place: JSONPointer, _ rule: MappingReader) -> [JSONPointer] {
+        guard place.tokens.last == "*" else { return [place] }
+        let array = place.text.dropLast()
+        return (0..<Self.mostElements).compactMap { rule.pointer(from: Node("\(array)\($0)"), "object") }
     }
 
     private func types(_ rule: MappingReader) -> [String]? {

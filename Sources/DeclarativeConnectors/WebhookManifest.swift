@@ -16,8 +16,7 @@ struct WebhookManifest: Sendable {
         guard let content = content(of: event) else { return [] }
         var changes: [WebhookChange] = []
         for rule in rules where rule.concerns(event.type) {
-            guard let change = rule.change(in: content), !changes.contains(change) else { continue }
-            changes.append(change)
+            for change in rule.changes(in: content) where !changes.contains(change) { changes.append(change) }
         }
         return changes
     }
@@ -49,8 +48,9 @@ struct WebhookRule: Sendable {
     /// Names of types; one that ends with `*` stands for all that begin with the rest of it. Empty: all events.
     let types: [String]
     let stream: String
-    /// Where the object's id is: at the first of these places that has a value. Empty: what changed in the stream is read.
-    let objects: [JSONPointer]
+    /// Where the object's id is: at the first of these places that has a value. A place with several pointers names an object
+    /// by each. Empty: what changed in the stream is read.
+    let objects: [[JSONPointer]]
     /// Where the id of the parent's record is, for a child stream: at the first of these places that has a value.
     let parents: [JSONPointer]
     /// Where the id of the parent's own parent is, when that is of a child stream.
@@ -66,19 +66,21 @@ struct WebhookRule: Sendable {
             }
     }
 
-    /// Nil when the event lacks what the rule needs.
-    func change(in content: [UInt8]) -> WebhookChange? {
+    /// None when the event lacks what the rule needs.
+    func changes(in content: [UInt8]) -> [WebhookChange] {
         let parent = first(of: parents, content)
-        if parent == nil, !parents.isEmpty { return nil }
+        if parent == nil, !parents.isEmpty { return [] }
         var partition = parent
         if let grandparent, let parent {
-            guard let outer = text(grandparent, content) else { return nil }
+            guard let outer = text(grandparent, content) else { return [] }
             partition = "\(outer)/\(parent)"
         }
-        if objects.isEmpty { return .stream(stream, partition: partition) }
-        guard let id = first(of: objects, content) else { return nil }
-        if skipsParent, let parent, parent.utf8.elementsEqual(id.utf8) { return nil }
-        return .object(stream: stream, partition: partition ?? "", id: id)
+        if objects.isEmpty { return [.stream(stream, partition: partition)] }
+        let ids = objects.lazy.map { texts($0, content) }.first { !$0.isEmpty } ?? []
+        return ids.compactMap { id in
+            if skipsParent, let parent, parent.utf8.elementsEqual(id.utf8) { return nil }
+            return .object(stream: stream, partition: partition ?? "", id: id)
+        }
     }
 
     private func first(of places: [JSONPointer], _ content: [UInt8]) -> String? {
@@ -86,10 +88,15 @@ struct WebhookRule: Sendable {
     }
 
     private func text(_ pointer: JSONPointer, _ content: [UInt8]) -> String? {
-        JSONValueReader.scalarText(at: pointer, in: content).flatMap { text in
-            let isUsable =
-                !text.isEmpty && text.utf8.count <= Self.maxIDBytes && !text.utf8.contains { $0 < 0x20 }
-            return isUsable ? text : nil
+        texts([pointer], content).first
+    }
+
+    private func texts(_ pointers: [JSONPointer], _ content: [UInt8]) -> [String] {
+        JSONValueReader.scalars(at: pointers, in: content).compactMap { value in
+            guard let text = value?.text, !text.isEmpty, text.utf8.count <= Self.maxIDBytes,
+                !text.utf8.contains(where: { $0 < 0x20 })
+            else { return nil }
+            return text
         }
     }
 

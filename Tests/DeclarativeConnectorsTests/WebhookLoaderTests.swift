@@ -87,11 +87,9 @@ import Testing
             changes("contact.deletion", #"{"objectId":12,"portalId":7}"#)
                 == [.object(stream: "contacts", partition: "", id: "12")])
         #expect(
-            changes("company.merge", #"{"primaryObjectId":1,"mergedObjectIds":[2],"newObjectId":3}"#)
-                == [
-                    .object(stream: "companies", partition: "", id: "1"),
-                    .object(stream: "companies", partition: "", id: "2"),
-                ])
+            changes("company.merge", #"{"primaryObjectId":1,"mergedObjectIds":[2,"4"],"newObjectId":3}"#)
+                == ["1", "2", "4", "3"].map { .object(stream: "companies", partition: "", id: $0) })
+        #expect(changes("deal.merge", #"{"mergedObjectIds":[{"a":1}]}"#) == [])
         #expect(changes("ticket.creation", #"{"objectId":12}"#) == [])
     }
 

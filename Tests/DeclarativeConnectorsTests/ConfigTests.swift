@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BuiltinConnectors
+import ConnectorKit
+import Model
+import Testing
+
+@testable import DeclarativeConnectors
+
+@Suite struct `What an integration may set` {
+    private static let text = """
+        lockstep: 1
+        service: demo
+        base_url: https://api.example.com
+        config:
+          format: { default: full, one_of: [full, metadata] }
+          properties: { default: "" }
+        streams:
+          items:
+            path: /items
+            query: { format: "${config.format}", properties: "${config.properties}", fixed: "" }
+            records: /data
+            id: /id
+            page: { kind: none }
+        """
+
+    private static func target(_ configuration: [String: String]) async throws -> String? {
+        let provider = try Provider(text) { _ in json(#"{"data":[]}"#) }
+        let strategy = try provider.strategy(configuration: configuration)
+        _ = try await strategy.fullSync(of: .whole, resumingAt: nil).nextPage()
+        return provider.targets.last
+    }
+
+    @Test func `counts, and else what the manifest says`() async throws {
+        // What is set to nothing is not asked for; what the manifest itself leaves empty is.
+        #expect(try await Self.target([:]) == "/api/items?format=full&fixed=")
+        #expect(
+            try await Self.target(["format": "metadata", "properties": "a,b"])
+                == "/api/items?format=metadata&properties=a%2Cb&fixed=")
+    }
+
+    @Test func `is one of the values that the manifest allows`() async throws {
+        let error = await #expect(throws: ConnectorError.self) { try await Self.target(["format": "raw"]) }
+        #expect(error?.errorClass == .config)
+        #expect(error?.code == "unknown_setting")
+        #expect(error?.operatorDetail.contains("'format'; allowed: full, metadata") == true)
+    }
+
+    @Test(arguments: [
+        ("config: []", "config: has to be a mapping"),
+        ("config: { a-b: { default: x } }", "config.a-b: 'a-b' is not allowed"),
+        ("config: { a: { one_of: [x] } }", "config.a.default: is missing"),
+        ("config: { a: { default: y, one_of: [x] } }", "config.a.default: 'y' is not among one_of"),
+    ])
+    func `is refused in a form that cannot be meant`(line: String, expected: String) {
+        let text = Self.text.replacing(
+            """
+            config:
+              format: { default: full, one_of: [full, metadata] }
+              properties: { default: "" }
+            """, with: line)
+        let error = #expect(throws: ManifestError.self) {
+            try ManifestLoader.load(text, file: "demo.yaml")
+        }
+        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func `of Gmail is the format of messages`() throws {
+        let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+        let connector = try #require(registry.connector(for: "gmail") as? ManifestConnector)
+        #expect(
+            connector.manifest.settings == [
+                "format": ConfigSetting(standard: "full", allowed: ["full", "metadata"])
+            ])
+    }
+}
