@@ -26,8 +26,8 @@ public enum JWTAssertion {
         }
         if !scopes.isEmpty { claims.append(("scope", JSONWriting.quoted(scopes))) }
         claims += [
-            ("aud", JSONWriting.quoted(assertion.audience)), ("iat", "\(issued)"),
-            ("exp", "\(issued + lifetime)"),
+            ("aud", JSONWriting.quoted(assertion.audience)), ("exp", "\(issued + lifetime)"),
+            ("iat", "\(issued)"),
         ]
         let signed = "\(encoded(header)).\(encoded(claims))"
         // A key that came as one line has its line ends written as \n.

@@ -108,6 +108,18 @@ import Testing
                 + "caeab1a34d4a6b4b636e070a38bce737")
     }
 
+    @Test func `with SHA-256 make the signature of RFC 7515, A.1`() throws {
+        let key = try #require(
+            Base64.urlSafe.decode(
+                "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"))
+        let signed =
+            "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
+            + "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+        #expect(
+            Base64.urlSafe.encode(try HMAC.sha256(key: key, message: Array(signed.utf8)))
+                == "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+    }
+
     @Test func `of an empty key and message are computed too`() throws {
         #expect(
             Hex.encode(try HMAC.sha256(key: [], message: []))

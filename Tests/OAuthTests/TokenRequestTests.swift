@@ -152,9 +152,35 @@ import Testing
         #expect(
             String(decoding: claims, as: UTF8.self)
                 == #"{"iss":"sa@p.iam","sub":"a@x.example","scope":"https://s.example/a","#
-                + #""aud":"https://oauth2.googleapis.com/token","iat":1700000000,"exp":1700003600}"#)
+                + #""aud":"https://oauth2.googleapis.com/token","exp":1700003600,"iat":1700000000}"#)
         let expected = try RSASigner(pem: publishedRSAKey).sign(Array("\(parts[0]).\(parts[1])".utf8))
         #expect(Base64.urlSafe.encode(expected) == parts[2])
         #expect("\(token)" == "<secret>")
+    }
+
+    /// The bytes of https://developers.google.com/identity/protocols/oauth2/service-account, as it once showed them; its key is
+    /// not published.
+    @Test func `has the claims that Google published, byte by byte`() throws {
+        let assertion = OAuthProfile.Assertion(
+            issuer: OAuthText(
+                "761326798069-r5mljlln1rd4lrbhg75efgigp36m78j5@developer.gserviceaccount.com"),
+            audience: "https://accounts.google.com/o/oauth2/token", key: OAuthText([.secret("private_key")]))
+
+        let token = try JWTAssertion.sign(
+            assertion, scopes: "https://www.googleapis.com/auth/prediction",
+            // The claims are made for a clock that is ten seconds behind.
+            now: Timestamp(seconds: 1_328_550_795),
+            secrets: ["private_key": SecretString(publishedRSAKey)], configuration: [:])
+
+        let claims = [
+            "eyJpc3MiOiI3NjEzMjY3OTgwNjktcjVtbGpsbG4xcmQ0bHJiaGc3NWVmZ2lncDM2bTc4ajVAZGV2ZWxvcGVyLmdzZXJ2aWNl",
+            "YWNjb3VudC5jb20iLCJzY29wZSI6Imh0dHBzOi8vd3d3Lmdvb2dsZWFwaXMuY29tL2F1dGgvcHJlZGljdGlvbiIsImF1",
+            "ZCI6Imh0dHBzOi8vYWNjb3VudHMuZ29vZ2xlLmNvbS9vL29hdXRoMi90b2tlbiIsImV4cCI6MTMyODU1NDM4NSwiaWF0",
+            "IjoxMzI4NTUwNzg1fQ",
+        ].joined()
+        let parts = token.exposed.split(separator: ".").map { String($0) }
+        #expect(parts.count == 3)
+        #expect(parts[0] == "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9")
+        #expect(parts[1] == claims)
     }
 }
