@@ -295,7 +295,7 @@ private func manifest(_ limits: String) -> String {
     func `that lies beyond any limit is no feedback, whatever the number`(format: LimitFeedback.ResetFormat?)
     {
         let feedback = LimitFeedback(
-            headers: format.map { [.init(remaining: "X-Left", reset: "X-At", format: $0, limit: nil)] } ?? [])
+            headers: format.map { [.init(remaining: "X-Left", refill: .header("X-At", $0), limit: nil)] } ?? [])
         let names = format == nil ? ("X-RateLimit-Remaining", "X-RateLimit-Reset") : ("X-Left", "X-At")
         let hostile = [
             "9223372036854", "9223372036855", "9223372036854775", "9223372036854776", "9999999999999999",
@@ -320,7 +320,7 @@ private func manifest(_ limits: String) -> String {
 
     @Test func `in milliseconds where seconds are meant shuts nothing`() {
         let feedback = LimitFeedback(
-            headers: [.init(remaining: "X-Left", reset: "X-At", format: .epochSeconds, limit: nil)])
+            headers: [.init(remaining: "X-Left", refill: .header("X-At", .epochSeconds), limit: nil)])
         let headers = [Self.dated, ("X-Left", "0"), ("X-At", "\(Self.now + 60)000")]
 
         #expect(Self.signals(headers, feedback).quotas.isEmpty)
