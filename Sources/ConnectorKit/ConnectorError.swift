@@ -20,14 +20,19 @@ public struct ConnectorError: Error, Sendable {
     /// stored meanwhile is not at fault.
     public let refusedVersion: Int64?
 
+    /// Of class `contract_violation`: the response, as far as it is kept.
+    public let evidence: ResponseEvidence?
+
     /// The code of a request that was not sent because the integration repeats failed requests too often.
     public static let retryBudgetSpent = "retry_budget_spent"
 
     /// `code` is a word for programs; `retryAfter` is what the provider asked for.
     public init(
         _ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String,
-        retryAfter: Duration? = nil, status: Int? = nil, refusedVersion: Int64? = nil
+        retryAfter: Duration? = nil, status: Int? = nil, refusedVersion: Int64? = nil,
+        evidence: ResponseEvidence? = nil
     ) {
+        self.evidence = evidence
         self.errorClass = errorClass
         self.code = code
         self.userMessage = userMessage

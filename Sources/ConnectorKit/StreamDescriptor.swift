@@ -17,6 +17,9 @@ public struct StreamDescriptor: Sendable {
     public let maxPages: Int
     /// What a stretch of time says that was listed completely; nil for nothing.
     public var windowAbsence: WindowAbsence?
+    /// Where a record names another one of its slice that it does not outlive: a meeting that differs names its series. Nil for
+    /// records that stand for themselves.
+    public var memberOf: JSONPointer?
     /// Typed fields of the records, for the views of people who write SQL.
     public let fields: [StreamField]
 

@@ -47,8 +47,33 @@ public struct WatchGrant: Sendable, Equatable {
     }
 }
 
+/// A watch that a provider granted and that has not ended.
+public struct HeldWatch: Sendable, Equatable {
+    /// What the channel is called.
+    public let id: String
+    /// The stream that it notifies of.
+    public let stream: String
+    /// What the provider calls the watched thing; nil when it did not say.
+    public let resource: String?
+
+    /// A watch as it was stored.
+    public init(id: String, stream: String, resource: String?) {
+        self.id = id
+        self.stream = stream
+        self.resource = resource
+    }
+}
+
 /// Asks a provider to notify.
 public protocol Watcher: Sendable {
     /// Asks for one watch of a slice.
     func begin(_ slice: StreamSlice, _ request: WatchRequest) async throws(ConnectorError) -> WatchGrant
+
+    /// Ends a watch before its time; false when no way to do so is known.
+    func end(_ watch: HeldWatch) async throws(ConnectorError) -> Bool
+}
+
+extension Watcher {
+    /// No way is known.
+    public func end(_ watch: HeldWatch) async throws(ConnectorError) -> Bool { false }
 }

@@ -134,7 +134,8 @@ public struct AuthorizationFlow: Sendable {
                 throw CredentialError(.invalidCallback, "the state has no verifier")
             }
             let request = try TokenRequests(
-                profile: profile, client: client, secrets: [:], configuration: [:]
+                profile: profile, client: client, secrets: [:],
+                configuration: TokenRequests.configuration(of: profile, in: pending.configuration)
             )
             .exchange(code: code, redirectURI: pending.redirectURI, verifier: verifier)
             let ticket = Self.ticket(secrets)

@@ -89,11 +89,15 @@ public struct Disconnection: Sendable {
         guard let profile, profile.revocation != nil else { return .unsupported }
         let request: HTTPRequest?
         do {
+            let object = try await integrations.configuration(of: id) ?? "{}"
             let secrets = try vault.open(
                 credential.ciphertext, for: id, kind: credential.kind, version: credential.version)
             request = try TokenRequests(
-                profile: profile, client: client, secrets: secrets, configuration: [:]
+                profile: profile, client: client, secrets: secrets,
+                configuration: TokenRequests.configuration(of: profile, in: Array(object.utf8))
             ).revocation()
+        } catch let error as StoreError {
+            return .failed(error.message)
         } catch let error as VaultError {
             return .failed(error.message)
         } catch let error as OAuthError {

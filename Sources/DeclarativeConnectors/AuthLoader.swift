@@ -33,10 +33,11 @@ struct AuthLoader {
             case .basic: ["username", "password"]
             case .code:
                 [
-                    "authorize_url", "authorize_parameters", "issuer", "scope_parameter", "client", "scopes",
-                    "scope_separator", "revoke_url", "revoke_style",
+                    "authorize_url", "authorize_parameters", "exchange_parameters", "issuer",
+                    "issuer_required", "scope_parameter", "client", "scopes", "scope_separator", "format",
+                    "revoke_url", "revoke_style",
                 ] + Self.tokenKeys
-            case .clientCredentials: ["client", "scopes", "scope_separator"] + Self.tokenKeys
+            case .clientCredentials: ["client", "scopes", "scope_separator", "format"] + Self.tokenKeys
             case .jwtBearer:
                 ["issuer", "subject", "audience", "key", "key_id", "scopes", "scope_separator"]
                     + Self.tokenKeys
@@ -102,6 +103,7 @@ struct AuthLoader {
             scopeSeparator: auth.text("scope_separator", mayBeEmpty: true) ?? " ",
             reconnectErrors: words(auth, "reconnect_errors"))
         profile.fields = fields(auth)
+        profile.isJSON = auth.has("format") && auth.word("format", BodyFormat.self) == .json
         if let seconds = auth.integer("lifetime_seconds", in: 1...315_360_000) {
             profile.assumedLifetime = .seconds(seconds)
         }
@@ -119,6 +121,13 @@ struct AuthLoader {
         guard let url = endpoint(auth, "authorize_url", required: true) else { return nil }
         var consent = OAuthProfile.Consent(url: url, parameters: Self.parameters(parameters))
         consent.issuer = auth.text("issuer")
+        consent.requiresIssuer = auth.bool("issuer_required") ?? false
+        if consent.requiresIssuer, consent.issuer == nil { auth.complain("issuer_required", "needs issuer") }
+        let exchanged = auth.templates("exchange_parameters")
+        consent.exchangeParameters = Self.parameters(exchanged)
+        for place in exchanged.flatMap(\.value.places) where place.namespace != .config {
+            auth.complain("exchange_parameters", "\(place.text) is not allowed here; ${config.NAME} is")
+        }
         if let name = auth.text("scope_parameter") { consent.scopeParameter = name }
         for parameter in parameters where parameter.value.places.contains(where: { $0.namespace == .secret })
         {
@@ -204,13 +213,20 @@ struct AuthLoader {
         }
     }
 
-    /// An absolute URL that secrets may be sent to.
+    /// An absolute URL that secrets may be sent to. Its places are as those of `base_url`: the host stays fixed but for labels.
     private func endpoint(_ auth: MappingReader, _ key: String, required: Bool) -> String? {
-        guard let text = auth.text(key, required: required) else { return nil }
-        let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
-        guard isHTTP, !text.contains("${"), !text.contains("#"), !text.contains(" "), !text.contains("@")
-        else {
-            auth.complain(key, "'\(text)' is not allowed; https://HOST/PATH without a template")
+        guard let text = auth.text(key, required: required), let template = auth.template(key) else {
+            return nil
+        }
+        for place in template.places where place.namespace != .config {
+            auth.complain(key, "\(place.text) is not allowed here; ${config.NAME} is")
+            return nil
+        }
+        guard ManifestLoader.isFixedHost(text) else {
+            auth.complain(
+                key,
+                "'\(text)' is not allowed; https://HOST/PATH, in which ${config.NAME} may be a label of the host's name "
+                    + "or a part of the path")
             return nil
         }
         return text

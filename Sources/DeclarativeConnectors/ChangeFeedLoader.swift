@@ -13,8 +13,7 @@ struct ChangeFeedLoader {
     static let keys =
         RequestLoader.keys.filter { !["query", "body"].contains($0) } + [
             "records", "records_optional", "entry_id", "page", "ids", "deleted_ids", "deleted", "cursor",
-            "pin",
-            "horizon", "hydrate",
+            "take", "pin", "horizon", "hydrate", "parameters",
         ]
 
     func load(_ request: IncrementalRule.ChangeRequest, _ refusals: Set<Int>) -> ChangeFeed? {
@@ -50,7 +49,7 @@ struct ChangeFeedLoader {
             tombstones: StreamLoader.tombstones(rule, "deleted"))
         plan.mayLackRecords = rule.bool("records_optional") ?? false
         plan.envelope = page.envelope
-        if case .token(let source) = mark, let pointer = source.pointer { plan.envelope.append(pointer) }
+        if case .token(let source, _) = mark, let pointer = source.pointer { plan.envelope.append(pointer) }
         // The request's own query and body are the feed's, and hold the cursor themselves.
         var change = request
         change.query = []
@@ -76,11 +75,16 @@ struct ChangeFeedLoader {
 
     private func mark(_ format: ScalarRule.Kind) -> (ChangeFeed.Mark?, ScalarRule?) {
         guard let text = rule.text("cursor", required: true) else { return (nil, nil) }
+        if rule.has("take"), rule.has("format") {
+            rule.complain("take", "means nothing for a cursor that is no token of the page")
+        }
         if text == "response_date" {
             if !rule.has("format") { rule.complain("format", "is missing; response_date needs it") }
             return (.responseDate, nil)
         }
-        guard rule.has("format") else { return (rule.source("cursor").map { .token($0) }, nil) }
+        guard rule.has("format") else {
+            return (rule.source("cursor").map { .token($0, rule.tokenPage) }, nil)
+        }
         return (.entries, rule.pointer("cursor").map { ScalarRule(pointer: $0, kind: format) })
     }
 

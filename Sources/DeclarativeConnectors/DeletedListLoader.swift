@@ -16,9 +16,7 @@ struct DeletedListLoader {
     static let keys =
         RequestLoader.keys + [
             "records", "records_optional", "id", "tombstone", "page", "parameter", "in", "lag",
-            "until_parameter", "format",
-            "timezone",
-            "horizon",
+            "until_parameter", "format", "timezone", "horizon", "covered", "parameters",
         ]
 
     /// Ids of the deleted are where those of the stream are, unless the list says otherwise.
@@ -40,7 +38,7 @@ struct DeletedListLoader {
                 "horizon", "is missing; how long the provider remembers what was deleted, such as 15d")
         }
         if since == nil {
-            for key in ["until_parameter", "horizon", "format", "lag"] where reader.has(key) {
+            for key in ["until_parameter", "horizon", "format", "lag", "covered"] where reader.has(key) {
                 reader.complain(key, "means nothing without 'parameter': the list is read whole")
             }
         }
@@ -54,7 +52,7 @@ struct DeletedListLoader {
             list: PagedList(request: shape, plan: list, page: page), since: since,
             until: reader.has("until_parameter") ? reader.parameter("until_parameter") : nil,
             format: format ?? .rfc3339, lag: reader.duration("lag", in: .zero...(.seconds(86_400))) ?? .zero,
-            horizon: horizon)
+            horizon: horizon, covered: StreamLoader.scalarRule(reader, "covered"))
     }
 }
 

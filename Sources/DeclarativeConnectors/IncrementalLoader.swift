@@ -38,8 +38,9 @@ struct IncrementalLoader {
             switch self {
             case .none: return []
             case .etag: return []
-            case .syncToken: return ["token", "parameter", "in", "forbid_with", "resync_on"]
-            case .sortedDescending: return ["cursor", "lag", "since_parameter", "until_parameter"] + time
+            case .syncToken: return ["token", "parameter", "in", "take", "forbid_with", "resync_on"]
+            case .sortedDescending:
+                return ["cursor", "since_parameter", "until_parameter", "lag", "eventually_consistent"] + time
             case .timeParameter: return change + time + ["cursor", "until_parameter", "order", "sort"]
             case .sequenceID:
                 return [
@@ -70,7 +71,7 @@ struct IncrementalLoader {
             guard let source = rule.source("token", required: true),
                 let parameter = rule.parameter("parameter", required: true)
             else { break }
-            result.rule = .syncToken(source, parameter)
+            result.rule = .syncToken(source, parameter, rule.tokenPage)
         case .sortedDescending: sortedDescending(rule, &result)
         case .timeParameter: timeParameter(rule, &result)
         case .sequenceID:
@@ -101,7 +102,9 @@ struct IncrementalLoader {
                 since: .query($0), until: rule.text("until_parameter").map { .query($0) }, format: format)
         }
         result.cursor = ScalarRule(pointer: pointer, kind: format)
-        result.rule = .sortedDescending(range: range, lag: lag(rule))
+        let lag = lag(rule)
+        checkLag(lag, rule)
+        result.rule = .sortedDescending(range: range, lag: lag)
     }
 
     private func timeParameter(_ rule: MappingReader, _ result: inout Result) {
@@ -138,7 +141,7 @@ struct IncrementalLoader {
                 "'\(text)' is not allowed; where the first full sync begins, such as 2020-01-01T00:00:00Z")
             return
         }
-        if let granularity = request.stepBelow, step < granularity {
+        if let granularity = request.granularity, step < granularity {
             rule.complain(
                 "step", "is shorter than granularity: a stretch of time would have no value of its own")
         }
@@ -176,6 +179,7 @@ struct IncrementalLoader {
         let granularity =
             format == .integer
             ? .seconds(1) : rule.duration("granularity", in: .milliseconds(1)...(.seconds(86_400)))
+        request.granularity = [granularity, format.resolution].compactMap(\.self).max()
         guard rule.has("compare") else {
             rule.complain(
                 "compare",
@@ -193,11 +197,14 @@ struct IncrementalLoader {
             }
             request.stepBelow = granularity
         }
-        if rule.bool("eventually_consistent") == true, request.lag == .zero {
-            rule.complain(
-                "lag", "is missing; a list that shows changes late needs one, such as 5m, or it loses some")
-        }
+        checkLag(request.lag, rule)
         return request
+    }
+
+    private func checkLag(_ lag: Duration, _ rule: MappingReader) {
+        guard rule.bool("eventually_consistent") == true, lag == .zero else { return }
+        rule.complain(
+            "lag", "is missing; a list that shows changes late needs one, such as 5m, or it loses some")
     }
 
     private enum Order: String, CaseIterable {
@@ -229,7 +236,23 @@ struct IncrementalLoader {
     }
 }
 
+extension ScalarRule.Kind {
+    /// The smallest step that the format can write; nil for one that is finer than any step.
+    fileprivate var resolution: Duration? {
+        switch self {
+        case .epochSeconds: .seconds(1)
+        case .pattern(let pattern): pattern.resolution
+        case .integer, .epochMilliseconds, .rfc3339: nil
+        }
+    }
+}
+
 extension MappingReader {
+    /// The page whose token counts: the last one, unless the manifest says otherwise.
+    var tokenPage: IncrementalRule.TokenPage {
+        has("take") ? word("take", IncrementalRule.TokenPage.self) ?? .last : .last
+    }
+
     /// How a time is written: a word, or a pattern with `%`.
     func format(_ key: String, required: Bool = false) -> ScalarRule.Kind? {
         guard let text = text(key, required: required) else { return nil }

@@ -9,12 +9,20 @@ enum IncrementalRule: Sendable {
     case none
     case time(TimeCursor)
     case window(TimeWindow)
-    case syncToken(ValueSource, RequestParameter)
+    case syncToken(ValueSource, RequestParameter, TokenPage)
     /// The list comes newest first: read until a record is older than the cursor, by more than the lag.
     case sortedDescending(range: RangeParameters?, lag: Duration)
     /// The first page is asked for on condition that it changed.
     case etag
     case feed(ChangeFeed)
+
+    /// The page whose token is the next cursor.
+    enum TokenPage: String, Sendable, CaseIterable {
+        /// It stands for the moment at which the enumeration began.
+        case first
+        /// It stands for all that was shown.
+        case last
+    }
 
     /// A cursor that the provider compares with: a time, or a number that only grows.
     struct TimeCursor: Sendable, Equatable {
@@ -34,7 +42,7 @@ enum IncrementalRule: Sendable {
         let start: Timestamp
     }
 
-    /// How a request asks for what changed since a cursor.
+    /// How a request asks for what changed since a cursor, or in a stretch of time.
     struct ChangeRequest: Sendable, Equatable {
         /// Gets the cursor; nil where it stands in `query` or `body` as `${cursor}`.
         var parameter: RequestParameter?
@@ -46,6 +54,8 @@ enum IncrementalRule: Sendable {
         /// Nil where the provider gives ties of the cursor; else the smallest step of its values, subtracted so that ties are
         /// read again.
         var stepBelow: Duration?
+        /// The smallest step of the provider's values, where it is known.
+        var granularity: Duration?
         var query: [QueryItem] = []
         var body: JSONTemplate?
     }
@@ -92,7 +102,7 @@ struct ChangeFeed: Sendable {
         /// The `Date` of the first response, minus the lag.
         case responseDate
         /// A value of the page that stands for all that the feed has so far.
-        case token(ValueSource)
+        case token(ValueSource, IncrementalRule.TokenPage)
     }
 
     /// The cursor of a full sync, taken before its first page.

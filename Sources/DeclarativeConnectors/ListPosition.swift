@@ -6,7 +6,7 @@ import Model
 
 /// Where an enumeration goes on: the text of a `PagePosition`, written and read here alone.
 ///
-/// `STARTED|SINCE|PART|FROM|TO|AFTER|PLACE`, each of them empty where there is none. PLACE is the token, URL, number or id,
+/// `STARTED|SINCE or NEWEST|PART|FROM|TO|AFTER|PLACE`, each of them empty where there is none. PLACE is the token, URL, number or id,
 /// by the page kind; it is the last one, so that it may hold anything.
 struct ListPosition: Sendable, Equatable {
     /// The lists of one enumeration.
@@ -26,6 +26,8 @@ struct ListPosition: Sendable, Equatable {
     var startedAt: Timestamp?
     /// The cursor that the enumeration began with, where the stored one moves on meanwhile.
     var since: String?
+    /// The newest cursor so far, where it is told with the last page alone. Never together with `since`.
+    var newest: String?
     var part = Part.list
     var window: Window?
     /// The last object of the page that was fetched one by one; the rest of the page follows.
@@ -39,7 +41,11 @@ struct ListPosition: Sendable, Equatable {
         let fields = position.text.split(separator: "|", maxSplits: 6, omittingEmptySubsequences: false)
         guard fields.count == 7 else { return }
         startedAt = Self.instant(fields[0])
-        since = Self.decoded(fields[1])
+        if fields[1].hasPrefix(Self.newestMark) {
+            newest = Self.decoded(fields[1])
+        } else {
+            since = Self.decoded(fields[1])
+        }
         part = Part(rawValue: String(fields[2])) ?? .list
         if let start = Self.instant(fields[3]), let end = Self.instant(fields[4]) {
             window = Window(start: start, end: end)
@@ -51,8 +57,10 @@ struct ListPosition: Sendable, Equatable {
     var page: PagePosition {
         let times = [startedAt, window?.start, window?.end].map { $0.map { String($0.microseconds) } ?? "" }
         let fields = [
-            times[0], since.map(Self.encoded) ?? "", part.rawValue, times[1], times[2],
-            after.map(Self.encoded) ?? "", place ?? "",
+            times[0],
+            since.map { Self.encoded($0) } ?? newest.map { Self.encoded($0, Self.newestMark) } ?? "",
+            part.rawValue, times[1], times[2],
+            after.map { Self.encoded($0) } ?? "", place ?? "",
         ]
         return PagePosition(text: fields.joined(separator: "|"))
     }
@@ -61,8 +69,12 @@ struct ListPosition: Sendable, Equatable {
         Int64(text).map { Timestamp(microseconds: $0) }
     }
 
+    private static let newestMark = "+"
+
     /// `=` tells an empty text from none.
-    private static func encoded(_ text: String) -> String { "=" + PercentEncoding.encoded(text) }
+    private static func encoded(_ text: String, _ mark: String = "=") -> String {
+        mark + PercentEncoding.encoded(text)
+    }
 
     private static func decoded(_ text: Substring) -> String? {
         text.isEmpty ? nil : URLText.decoded(text.dropFirst())

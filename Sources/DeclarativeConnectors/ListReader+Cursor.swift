@@ -55,7 +55,7 @@ extension ListReader {
             guard let cursor = cursor(at: position, rule.request.format) else { return }
             rule.request.apply(cursor, to: &additions)
         case (.changes(let cursor), .feed(let rule)): rule.request.apply(cursor, to: &additions)
-        case (.changes(let cursor), .syncToken(_, let parameter)):
+        case (.changes(let cursor), .syncToken(_, let parameter, _)):
             additions.add(parameter, .string(cursor.text))
         case (.changes(let cursor), .etag) where position.place == nil:
             additions.add(RequestParameter(name: "If-None-Match", place: .header), .string(cursor.text))
@@ -66,9 +66,10 @@ extension ListReader {
 
     private func addDeletions(to additions: inout RequestAdditions, _ position: ListPosition) {
         guard let deleted = stream.stream.deletedList else { return }
-        if let parameter = deleted.since, case .changes(let cursor) = purpose, let order = cursor.order {
-            let text = TimeText.text(
-                Timestamp(microseconds: order).advanced(by: .zero - deleted.lag), deleted.format)
+        if let parameter = deleted.since, case .changes(let cursor) = purpose,
+            let since = deletedUntil ?? cursor.order.map(Timestamp.init(microseconds:))
+        {
+            let text = TimeText.text(since.advanced(by: .zero - deleted.lag), deleted.format)
             additions.add(parameter, TimeText.scalar(text, deleted.format))
         }
         if let parameter = deleted.until, let now = position.startedAt {
@@ -91,11 +92,9 @@ extension ListReader {
         let newest = page.cursorRange.map { Cursor(text: $0.last.text, order: $0.last.order) }
         switch rule {
         case .none: return nil
-        case .syncToken(let source, _):
-            guard case .end = outcome,
-                let token = stream.objects.pages.value(source, page, response.headers)?.text, !token.isEmpty
-            else { return nil }
-            return Cursor(text: token, order: nil)
+        case .syncToken(let source, _, let wanted):
+            if wanted == .last { guard case .end = outcome else { return nil } }
+            return token(of: stream.objects, source, wanted, page, response, position)
         case .sortedDescending: return newest
         case .time(let rule):
             switch rule.source {
@@ -119,16 +118,72 @@ extension ListReader {
             switch rule.mark {
             case .entries: return newest
             case .responseDate: return watermark(position, rule.request.format)
-            case .token(let source):
-                let token = stream.feed?.pages.value(source, page, response.headers)?.text ?? ""
-                return token.isEmpty ? nil : Cursor(text: token, order: nil)
+            case .token(let source, let wanted):
+                return stream.feed.flatMap { token(of: $0, source, wanted, page, response, position) }
             }
         }
+    }
+
+    /// The token of a page; nil on a later page where the first one's counts.
+    private func token(
+        of list: ReadableList, _ source: ValueSource, _ wanted: IncrementalRule.TokenPage,
+        _ page: ScannedPage,
+        _ response: HTTPResponse, _ position: ListPosition
+    ) -> Cursor? {
+        if wanted == .first, position.place != nil { return nil }
+        guard let token = list.pages.value(source, page, response.headers)?.text, !token.isEmpty else {
+            return nil
+        }
+        return Cursor(text: token, order: nil)
     }
 
     /// The time of the first response as a cursor; what is subtracted for late changes is subtracted when it is sent.
     private func watermark(_ position: ListPosition, _ format: ScalarRule.Kind) -> Cursor? {
         position.startedAt.map { Cursor(text: TimeText.text($0, format), order: $0.microseconds) }
+    }
+
+    // MARK: - What was deleted
+
+    /// Whether the cursor also says until when deletions were read.
+    var tracksDeletions: Bool { stream.stream.deletedList?.since != nil }
+
+    /// The newest cursor of the changes, with that of one more page.
+    func newest(_ shown: Cursor?, _ position: ListPosition) -> String? {
+        let known =
+            position.newest ?? { if case .changes(let cursor) = purpose { cursor.text } else { nil } }()
+        guard let shown else { return known }
+        guard let known, let order = order(of: known), let found = shown.order, found < order else {
+            return shown.text
+        }
+        return known
+    }
+
+    private func order(of text: String) -> Int64? {
+        let format: ScalarRule.Kind? =
+            switch rule {
+            case .time(let rule): rule.request.format
+            case .window(let rule): rule.request.format
+            case .feed(let rule): rule.request.format
+            case .sortedDescending: stream.stream.list.plan.cursor?.kind
+            case .none, .syncToken, .etag: nil
+            }
+        return format?.order(of: .string(text))
+    }
+
+    /// The cursor of the whole enumeration, told with its last page. A full sync reads no list of the deleted, as its
+    /// absences say what is gone; what is deleted from its beginning on is asked for by the next one.
+    func withDeletions(
+        _ response: HTTPResponse, _ continuation: PageContinuation, _ position: ListPosition
+    ) -> Cursor? {
+        guard case .end = continuation, let text = position.newest else { return nil }
+        var until = position.startedAt
+        if position.part == .deleted, let rule = stream.stream.deletedList?.covered,
+            let text = JSONValueReader.scalarText(at: rule.pointer, in: response.body),
+            let told = rule.kind.order(of: .string(text)).map(Timestamp.init(microseconds:))
+        {
+            until = min(until ?? told, told)
+        }
+        return DeletionCursor(changes: Cursor(text: text, order: order(of: text)), deletions: until).cursor
     }
 
     // MARK: - The provider's clock
@@ -167,10 +222,12 @@ extension ListReader {
         else {
             return
         }
-        var horizons = [stream.stream.deletedList?.horizon]
-        if case .feed(let rule) = rule { horizons.append(rule.horizon) }
-        for horizon in horizons.compactMap({ $0 })
-        where order < now.advanced(by: .zero - horizon).microseconds {
+        var horizons: [(since: Int64, length: Duration)] = []
+        if let horizon = stream.stream.deletedList?.horizon {
+            horizons.append((deletedUntil?.microseconds ?? order, horizon))
+        }
+        if case .feed(let rule) = rule, let horizon = rule.horizon { horizons.append((order, horizon)) }
+        for horizon in horizons where horizon.since < now.advanced(by: .zero - horizon.length).microseconds {
             throw ConnectorError(
                 .resyncRequired, code: "cursor_too_old",
                 userMessage: "\(stream.manifest.title) asks to read everything again. The sync does so now.",

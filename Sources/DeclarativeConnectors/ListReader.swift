@@ -39,13 +39,23 @@ final class ListReader: PageReader {
     private let state: LockedBox<State>
     /// Whether this reader reads the enumeration from its first page on.
     let isWhole: Bool
+    /// Until when deletions were read, where a list of them is read by time.
+    let deletedUntil: Timestamp?
 
     init(
         _ stream: ReadableStream, _ slice: StreamSlice, _ purpose: Purpose, resumingAt position: PagePosition?
     ) {
         self.stream = stream
         self.slice = slice
-        self.purpose = purpose
+        if case .changes(let cursor) = purpose {
+            // Also where the manifest has lost its list of the deleted: the provider knows the first half alone.
+            let both = DeletionCursor(cursor)
+            self.purpose = .changes(since: both.changes)
+            deletedUntil = both.deletions
+        } else {
+            self.purpose = purpose
+            deletedUntil = nil
+        }
         isWhole = position == nil
         state = LockedBox(State(position: position.map(ListPosition.init) ?? ListPosition()))
     }
@@ -89,8 +99,10 @@ final class ListReader: PageReader {
         }
         if let skipped = stream.stream.skippedID { scanned = scanned.without(identifier: skippedID(skipped)) }
         let outcome = try outcome(list, scanned, response, current)
-        let cursor = pinned ?? self.cursor(scanned, response, outcome, current)
+        let shown = pinned ?? self.cursor(scanned, response, outcome, current)
+        if tracksDeletions { current.newest = newest(shown, current) }
         let continuation = continuation(outcome, current)
+        let cursor = tracksDeletions ? withDeletions(response, continuation, current) : shown
         guard let entries = entries(scanned, current) else {
             move(to: continuation)
             var page = Page(scanned: scanned, continuation: continuation, cursor: cursor, cost: cost)
@@ -291,7 +303,8 @@ final class ListReader: PageReader {
             throw ConnectorError(
                 .contractViolation, code: "pin_missing",
                 userMessage: "\(stream.manifest.title) sent data in an unexpected form.",
-                operatorDetail: "stream \(stream.stream.name): the response has no \(pin.value.text)")
+                operatorDetail: "stream \(stream.stream.name): the response has no \(pin.value.text)",
+                evidence: stream.judge.evidence(of: response))
         }
         return Cursor(text: text, order: nil)
     }

@@ -57,6 +57,8 @@ struct StreamManifest: Sendable {
     let fields: [StreamField]
     /// What a stretch of time says that was listed completely.
     var windowAbsence: WindowAbsence?
+    /// Where a record names another one of the list that it does not outlive.
+    var memberOf: JSONPointer?
 
     var descriptor: StreamDescriptor {
         // What was deleted is read last: until then no cursor may move.
@@ -65,6 +67,7 @@ struct StreamManifest: Sendable {
             name: name, parent: parent, absence: absence, cursorOrder: order, maxPages: maxPages,
             fields: fields)
         descriptor.windowAbsence = windowAbsence
+        descriptor.memberOf = memberOf
         return descriptor
     }
 }
@@ -169,7 +172,7 @@ struct Hydration: Sendable {
 /// A list of deleted objects.
 struct DeletedList: Sendable {
     let list: PagedList
-    /// Narrows the list to what was deleted since the stream's cursor; nil for a list that is read whole.
+    /// Narrows the list to what was deleted since it was last read; nil for a list that is read whole.
     let since: RequestParameter?
     let until: RequestParameter?
     let format: ScalarRule.Kind
@@ -177,4 +180,6 @@ struct DeletedList: Sendable {
     let lag: Duration
     /// How long the provider remembers deletions.
     let horizon: Duration?
+    /// Where a page says until when it has all deletions; nil for until the enumeration began.
+    let covered: ScalarRule?
 }

@@ -68,7 +68,9 @@ public struct ManifestConnector: Connector {
         let requests =
             manifest.streams.flatMap(\.requests).map(\.path.text)
             + manifest.actions.flatMap(\.shapes).map(\.path.text)
-            + (manifest.webhook?.watches ?? []).map(\.request.path.text)
+            + (manifest.webhook?.watches ?? []).flatMap {
+                [$0.request, $0.stop].compactMap { $0?.path.text }
+            }
         var paths: [String] = []
         for path in requests where !paths.contains(path) { paths.append(path) }
         return paths

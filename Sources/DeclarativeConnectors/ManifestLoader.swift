@@ -145,12 +145,16 @@ public enum ManifestLoader {
     }
 
     private static func isBaseURL(_ text: String) -> Bool {
+        isFixedHost(text) && !text.hasSuffix("/") && !text.contains("?")
+    }
+
+    /// Whether a URL leads to one host, whatever its places stand for.
+    static func isFixedHost(_ text: String) -> Bool {
         let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
         // A place is one label of the host's name, before a dot, or a part of the path: the rest of the host stays fixed.
         let host = text.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
         let end = host.lastIndex(of: "}").map { host[host.index(after: $0)...] }
         let isFixed = end.map { $0.hasPrefix(".") && $0.count(where: { $0 == "." }) >= 2 } ?? true
-        return isHTTP && isFixed && !text.hasSuffix("/") && !text.contains("?") && !text.contains("#")
-            && !text.contains(" ") && !text.contains("@")
+        return isHTTP && isFixed && !text.contains("#") && !text.contains(" ") && !text.contains("@")
     }
 }

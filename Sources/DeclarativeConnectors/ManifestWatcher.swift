@@ -35,4 +35,17 @@ struct ManifestWatcher: Watcher {
         return WatchGrant(
             resource: found.count > 1 ? found[1]?.text : nil, expiresAt: Timestamp(microseconds: end))
     }
+
+    func end(_ watch: HeldWatch) async throws(ConnectorError) -> Bool {
+        guard let stop = rule.stop else { return false }
+        var additions = RequestAdditions()
+        additions.values.heldWatch = watch
+        let wanted = additions
+        let limits = stream.manifest.limits.compactMap { $0.use(by: rule.stream, part: "watch") }
+        _ = try await stream.sender.send(endpoint: stop.path.text, limits: limits, judge: stream.judge) {
+            requests throws(ConnectorError) in
+            try requests.request(stop, wanted)
+        }
+        return true
+    }
 }

@@ -77,4 +77,6 @@ struct PlaceValues: Sendable {
     var id: String?
     /// The watch that is asked for.
     var watch: WatchRequest?
+    /// The watch that is ended.
+    var heldWatch: HeldWatch?
 }

@@ -55,9 +55,7 @@ struct RequestTemplate: Sendable {
         _ manifest: Manifest, _ access: ProviderAccess
     ) throws(ConnectorError) -> String {
         try manifest.baseURL.filled { place throws(ConnectorError) in
-            guard let value = access.configuration[place.name], !value.isEmpty,
-                value.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") })
-            else {
+            guard let value = access.configuration[place.name], OAuthProfile.isLabel(value) else {
                 throw ConnectorError(
                     .config, code: "missing_value", userMessage: "\(manifest.title) is not fully set up.",
                     operatorDetail:
@@ -187,8 +185,9 @@ struct RequestTemplate: Sendable {
             case .id: values.id
             case .watch:
                 switch place.name {
-                case "id": values.watch?.id
+                case "id": values.watch?.id ?? values.heldWatch?.id
                 case "token": values.watch?.token.exposed
+                case "resource": values.heldWatch?.resource
                 default: values.watch?.address
                 }
             // An action fills its own in.

@@ -137,7 +137,13 @@ struct ResponseJudge: ResponseReading {
         return ConnectorError(
             errorClass, code: code, userMessage: userMessage(errorClass), operatorDetail: detail,
             retryAfter: RetryAfter.wait(in: response.headers) ?? rule?.wait,
-            status: response.status)
+            status: response.status,
+            evidence: errorClass == .contractViolation ? evidence(of: response) : nil)
+    }
+
+    /// What is kept of a response that is not what the manifest describes.
+    func evidence(of response: HTTPResponse) -> ResponseEvidence {
+        ResponseEvidence(status: response.status, body: response.body, secrets: Array(secrets.values))
     }
 
     /// The beginning of a body, on one line, without the integration's secrets.

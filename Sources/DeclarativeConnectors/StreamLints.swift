@@ -70,39 +70,62 @@ struct StreamLints {
         }
     }
 
-    /// Parameters that the provider refuses beside a sync token.
+    /// What the provider refuses beside a sync token, wherever the request would send it. `initial_query` goes with requests that
+    /// have no token.
     private func checkForbidden() {
         guard case .syncToken = stream.incremental,
             let rule = reader.mapping("incremental", keys: IncrementalLoader.keys)
         else { return }
-        for name in rule.words("forbid_with")
-        where stream.list.request.query.contains(where: { $0.name == name }) {
-            reader.complain(
-                "query", "'\(name)' is not allowed together with the sync token; see incremental.forbid_with")
+        let request = stream.list.request
+        let paging = [stream.list.page.parameter, stream.list.page.sizeParameter].compactMap(\.?.memberName)
+        for name in rule.words("forbid_with") {
+            let places: [(key: String, names: [String])] = [
+                ("query", request.query.map(\.name)), ("body", request.body?.memberNames ?? []),
+                ("page", paging),
+            ]
+            for place in places where place.names.contains(name) {
+                reader.complain(
+                    place.key,
+                    "'\(name)' is not allowed together with the sync token; see incremental.forbid_with")
+            }
         }
     }
 
     /// Parameters that the API does not have: a misspelt page size is silently ignored.
     private func checkParameters() {
-        guard reader.has("parameters") else { return }
-        let known = reader.words("parameters")
-        var used = stream.list.request.query.map(\.name)
-        if let size = stream.list.page.sizeParameter, size.place == .query { used.append(size.name) }
-        switch stream.list.page.kind {
-        case .token(_, let parameter), .pageNumber(let parameter, _), .offset(let parameter),
-            .lastID(let parameter):
-            if parameter.place == .query { used.append(parameter.name) }
-        case .none, .nextURL, .linkHeader: break
-        }
+        var used = stream.initialQuery.map(\.name)
+        used += [stream.range?.since, stream.range?.until].queryNames
         switch stream.incremental {
-        case .syncToken(_, let parameter): if parameter.place == .query { used.append(parameter.name) }
+        case .syncToken(_, let parameter, _): used += [parameter].queryNames
         case .time(let rule):
-            used += rule.request.parameter.flatMap { $0.place == .query ? [$0.name] : nil } ?? []
-        default: break
+            used += [rule.request.parameter, rule.until].queryNames + rule.request.queryNames
+        case .window(let rule):
+            used += [rule.request.parameter, rule.until].queryNames + rule.request.queryNames
+        case .sortedDescending(let range, _): used += [range?.since, range?.until].queryNames
+        case .feed(let feed):
+            if let rule = reader.mapping("incremental", keys: IncrementalLoader.keys) {
+                checkParameters(rule, feed.list, [feed.request.parameter].queryNames)
+            }
+        case .none, .etag: break
         }
-        for name in used where !known.contains(name) {
+        checkParameters(reader, stream.list, used)
+        if let deleted = stream.deletedList,
+            let rule = reader.mapping("deleted_list", keys: DeletedListLoader.keys)
+        {
+            checkParameters(rule, deleted.list, [deleted.since, deleted.until].queryNames)
+        }
+    }
+
+    /// `further` is what is sent besides the request's own query and what its pages need.
+    private func checkParameters(_ owner: MappingReader, _ list: PagedList, _ further: [String]) {
+        guard owner.has("parameters") else { return }
+        let known = owner.words("parameters")
+        let paging = [list.page.sizeParameter, list.page.parameter].queryNames
+        var told: Set<String> = []
+        for name in list.request.query.map(\.name) + paging + further
+        where !known.contains(name) && told.insert(name).inserted {
             let near = Suggestion.closest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
-            reader.complain("parameters", "'\(name)' is sent and is not among them\(near)")
+            owner.complain("parameters", "'\(name)' is sent and is not among them\(near)")
         }
     }
 
@@ -128,6 +151,33 @@ struct StreamLints {
             "absence",
             "'never' is not allowed beside a deleted_list by cursor: what was deleted while a full sync ran would "
                 + "stay; allowed: full_run, two_runs")
+    }
+}
+
+extension [RequestParameter?] {
+    /// The names of those in the query.
+    fileprivate var queryNames: [String] { compactMap { $0?.place == .query ? $0?.name : nil } }
+}
+
+extension IncrementalRule.ChangeRequest {
+    fileprivate var queryNames: [String] { query.map(\.name) }
+}
+
+extension RequestParameter {
+    /// What it is called in its place: in a body, the last member.
+    fileprivate var memberName: String {
+        if case .body(let pointer) = place { pointer.tokens.last ?? name } else { name }
+    }
+}
+
+extension JSONTemplate {
+    /// The members of all its objects.
+    fileprivate var memberNames: [String] {
+        switch self {
+        case .object(let members): members.flatMap { [$0.name] + $0.value.memberNames }
+        case .array(let elements): elements.flatMap(\.memberNames)
+        case .text, .scalar: []
+        }
     }
 }
 

@@ -13,7 +13,7 @@ struct StreamLoader {
         RequestLoader.keys + [
             "initial_query", "records", "records_optional", "layout", "delimiter", "keys_as_field", "id",
             "version",
-            "tombstone", "page",
+            "tombstone", "member_of", "page",
             "hydrate", "fetch", "incremental", "backfill", "deleted_list", "parent", "skip_id", "absence",
             "window_absence",
             "max_pages",
@@ -72,6 +72,7 @@ struct StreamLoader {
             range: range(reader), parent: parent, parentGone: loadedParent?.gone ?? [],
             skippedID: skippedID(reader, requests), absence: absence, maxPages: maxPages,
             fields: FieldLoader(reader).load())
+        stream.memberOf = memberOf(reader, plan)
         stream.windowAbsence = WindowAbsenceLoader(reader).load(for: stream)
         StreamLints(reader: reader, stream: stream).check()
         return stream
@@ -96,7 +97,7 @@ struct StreamLoader {
                 "records", "means nothing for layout \(Self.word(layout)), where each line is a record")
         }
         let id = reader.pointers("id")
-        let version = scalarRule(reader, "version")
+        let version = Self.scalarRule(reader, "version")
         guard let records, let id, let layout else { return nil }
         var plan = ScanPlan(
             records: records, id: id, version: version, cursor: incremental.cursor,
@@ -104,7 +105,7 @@ struct StreamLoader {
         plan.layout = layout
         plan.mayLackRecords = reader.bool("records_optional") ?? false
         plan.envelope = page.envelope
-        if case .syncToken(let source, _) = incremental.rule, let pointer = source.pointer {
+        if case .syncToken(let source, _, _) = incremental.rule, let pointer = source.pointer {
             plan.envelope.append(pointer)
         }
         if isBare, let place = plan.envelope.first {
@@ -115,6 +116,23 @@ struct StreamLoader {
         }
         if case .csv = layout { checkColumns(plan, reader) }
         return plan
+    }
+
+    /// Where a record names another one of its list that it does not outlive.
+    private func memberOf(_ reader: MappingReader, _ plan: ScanPlan) -> JSONPointer? {
+        guard reader.has("member_of"), let pointer = reader.pointer("member_of") else { return nil }
+        if pointer.tokens.isEmpty {
+            reader.complain("member_of", "has to lead to a value of the record, such as /series_id")
+        }
+        if plan.id.count != 1 {
+            reader.complain("member_of", "needs an id that is one pointer: the value is another record's id")
+        }
+        if plan.tombstones.isEmpty {
+            reader.complain(
+                "member_of", "means nothing without 'tombstone', which says that the other record was deleted"
+            )
+        }
+        return pointer
     }
 
     private func range(_ reader: MappingReader) -> IncrementalRule.RangeParameters? {
@@ -141,7 +159,7 @@ struct StreamLoader {
     /// A row has texts by the names of columns, and nothing within them.
     private func checkColumns(_ plan: ScanPlan, _ reader: MappingReader) {
         let pointers =
-            plan.id + plan.tombstones.map(\.pointer)
+            plan.id + plan.tombstones.flatMap { [$0.pointer] + [$0.unless].compactMap(\.self) }
             + [plan.version?.pointer, plan.cursor?.pointer].compactMap(\.self)
         for pointer in pointers where pointer.tokens.count != 1 {
             reader.complain("layout", "'csv' has columns alone: \(pointer.text) has to be /NAME")
@@ -201,7 +219,7 @@ struct StreamLoader {
         }
     }
 
-    private func scalarRule(_ reader: MappingReader, _ key: String) -> ScalarRule? {
+    static func scalarRule(_ reader: MappingReader, _ key: String) -> ScalarRule? {
         guard let rule = reader.mapping(key, keys: ["pointer", "format", "timezone"]) else { return nil }
         guard let pointer = rule.pointer("pointer", required: true),
             let format = rule.format("format", required: true)
@@ -217,14 +235,19 @@ struct StreamLoader {
         return nodes.flatMap { node -> [TombstoneRule] in
             guard
                 let rule = MappingReader(
-                    node, path: reader.keyPath(key), keys: ["pointer", "equals"], problems: reader.problems),
+                    node, path: reader.keyPath(key), keys: ["pointer", "equals", "unless"],
+                    problems: reader.problems),
                 let pointer = rule.pointer("pointer", required: true)
             else { return [] }
             let values = ManifestLoader.scalars(rule, "equals")
             if values.isEmpty {
                 rule.complain("equals", "is missing; the value, or the values, of a deleted record")
             }
-            return values.map { TombstoneRule(pointer: pointer, equals: $0) }
+            let unless = rule.pointer("unless")
+            if unless == pointer {
+                rule.complain("unless", "is the rule's own pointer: no record would be deleted")
+            }
+            return values.map { TombstoneRule(pointer: pointer, equals: $0, unless: unless) }
         }
     }
 }

@@ -99,7 +99,7 @@ struct Template: Sendable, Equatable {
         let halves = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let unknown = ParseError(
             message: "'${\(text)}' is unknown; allowed: ${config.NAME}, ${secret.NAME}, ${parent.NAME}, "
-                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${watch.id}, ${watch.token}, ${watch.address}, "
+                + "${cursor}, ${slice.start}, ${slice.end}, ${id}, ${watch.id}, ${watch.token}, ${watch.address}, ${watch.resource}, "
                 + "${input.NAME}, ${action.key}, ${action.message}, ${action.message_id}")
         guard let namespace = Place.Namespace(rawValue: String(halves[0])) else { throw unknown }
         if namespace.isValue {
@@ -111,7 +111,7 @@ struct Template: Sendable, Equatable {
                 $0 == UInt8(ascii: "_") || Character(Unicode.Scalar($0)).isLetter
                     || Character(Unicode.Scalar($0)).isNumber
             }), namespace != .slice || ["start", "end"].contains(halves[1]),
-            namespace != .watch || ["id", "token", "address"].contains(halves[1]),
+            namespace != .watch || ["id", "token", "address", "resource"].contains(halves[1]),
             namespace != .action || ActionValues.names.contains(String(halves[1]))
         else { throw unknown }
         return Place(namespace: namespace, name: String(halves[1]))

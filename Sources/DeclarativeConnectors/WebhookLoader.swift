@@ -14,7 +14,7 @@ struct WebhookLoader {
         "scheme", "secret", "keys_url", "hmac", "each", "event_id", "event_type", "account", "events",
         "watches",
     ]
-    static let watchKeys = RequestLoader.keys + ["stream", "resource", "expires", "renew_before"]
+    static let watchKeys = RequestLoader.keys + ["stream", "resource", "expires", "renew_before", "stop"]
     static let ruleKeys = ["types", "stream", "object", "parent", "grandparent"]
 
     enum Scheme: String, CaseIterable {
@@ -179,9 +179,28 @@ struct WebhookLoader {
             let pointer = expires.pointer("pointer", required: true),
             let format = expires.format("format", required: true), let shape, let renewBefore
         else { return nil }
+        checkNames(shape, ["id", "token", "address"], "path", watch)
         return WatchRule(
             stream: stream.name, request: shape, resource: resource,
-            expires: ScalarRule(pointer: pointer, kind: format), renewBefore: renewBefore)
+            expires: ScalarRule(pointer: pointer, kind: format), renewBefore: renewBefore,
+            stop: stop(watch, hasResource: resource != nil))
+    }
+
+    /// How a watch is ended: by its id and the provider's name of what it watches, which is all that is kept of it.
+    private func stop(_ watch: MappingReader, hasResource: Bool) -> RequestShape? {
+        guard let reader = watch.mapping("stop", keys: RequestLoader.keys) else { return nil }
+        let shape = RequestLoader(parent: nil).shape(reader, allowing: [.config, .watch])
+        if let shape { checkNames(shape, hasResource ? ["id", "resource"] : ["id"], "stop", watch) }
+        return shape
+    }
+
+    private func checkNames(
+        _ shape: RequestShape, _ names: Set<String>, _ key: String, _ watch: MappingReader
+    ) {
+        for place in shape.templates.flatMap(\.places)
+        where place.namespace == .watch && !names.contains(place.name) {
+            watch.complain(key, "\(place.text) has no value in this request")
+        }
     }
 
     /// The stream that a rule names.

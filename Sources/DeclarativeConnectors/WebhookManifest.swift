@@ -36,6 +36,8 @@ struct WatchRule: Sendable {
     /// Where the answer says when the watch ends.
     let expires: ScalarRule
     let renewBefore: Duration
+    /// How the provider is asked to end a watch; nil when it cannot be.
+    let stop: RequestShape?
 
     /// The members of the integration's configuration that it needs.
     var configNames: [String] {

@@ -11,17 +11,19 @@ public struct Operations: Sendable {
     private let integrations: IntegrationStore
     private let queue: JobQueue
     private let disconnection: Disconnection
+    private let watches: WatchEnding
     private let sweeps: SweepDecisions
     private let directory: ServiceDirectory
 
     /// What operators need.
     public init(
-        integrations: IntegrationStore, queue: JobQueue, disconnection: Disconnection, sweeps: SweepDecisions,
-        directory: ServiceDirectory
+        integrations: IntegrationStore, queue: JobQueue, disconnection: Disconnection,
+        watches: WatchEnding, sweeps: SweepDecisions, directory: ServiceDirectory
     ) {
         self.integrations = integrations
         self.queue = queue
         self.disconnection = disconnection
+        self.watches = watches
         self.sweeps = sweeps
         self.directory = directory
     }
@@ -70,13 +72,21 @@ public struct Operations: Sendable {
         return text
     }
 
-    /// Gives an account's tokens back and deletes its credential. Its records stay.
-    func disconnect(_ id: Int64, force: Bool) async throws -> Disconnection.Revocation {
+    /// Ends an account's watches, gives its tokens back and deletes its credential. Its records stay.
+    func disconnect(
+        _ id: Int64, force: Bool
+    ) async throws -> (tokens: Disconnection.Revocation, watches: WatchEnding.Outcome) {
         let found = try await find(id)
         let connector = directory.connector(found.key.service)
-        return try await disconnection.run(
+        var ended = WatchEnding.Outcome()
+        if let connector {
+            ended = await watches.run(
+                id, connector: connector, baseURL: directory.baseURL(of: found.key.service))
+        }
+        let tokens = try await disconnection.run(
             id, profile: connector.flatMap { directory.profile(of: $0) },
             client: directory.application(found.key.service), force: force)
+        return (tokens, ended)
     }
 
     /// Makes a dead letter's job ready again.

@@ -88,6 +88,9 @@ struct GatewayParts {
             integrations: integrations, queue: queue,
             disconnection: Disconnection(
                 vault: vault, credentials: credentials, integrations: integrations, http: http),
+            watches: WatchEnding(
+                vault: vault, credentials: credentials, integrations: integrations,
+                watches: WatchStore(pool: pool), http: http),
             sweeps: SweepDecisions(pool: pool), directory: directory)
         let desk = ActionDesk(
             store: ActionStore(pool: pool), integrations: integrations, queue: queue,

@@ -23,6 +23,14 @@ public struct DatePattern: Sendable, Hashable {
     /// Whether the dates themselves tell their zone.
     public var hasZone: Bool { parts.contains(.zone) }
 
+    /// The smallest step between two dates of this pattern.
+    public var resolution: Duration {
+        if parts.contains(.fraction) { return .microseconds(1) }
+        if parts.contains(.digits(.second, 2)) { return .seconds(1) }
+        if parts.contains(.digits(.minute, 2)) { return .seconds(60) }
+        return parts.contains(.digits(.hour, 2)) ? .seconds(3_600) : .seconds(86_400)
+    }
+
     /// Nil for an unknown directive, and unless year, month and day are each there once.
     public init?(_ text: String, offsetMinutes: Int = 0) {
         var parts: [Part] = []

@@ -16,6 +16,8 @@ extension OAuthProfile {
         if let url = revocation?.url { profile.revocation?.url = moved(url) }
         if case .authorizationCode(var consent) = grant {
             consent.url = moved(consent.url)
+            // Whoever answers at the other place is not the provider, and has a name of its own.
+            if consent.issuer != base { (consent.issuer, consent.requiresIssuer) = (nil, false) }
             profile.grant = .authorizationCode(consent)
         }
         return profile

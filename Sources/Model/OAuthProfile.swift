@@ -36,8 +36,12 @@ public struct OAuthProfile: Sendable, Equatable {
         public var scopeParameter: String
         /// Further parameters, such as `access_type=offline`.
         public var parameters: [Parameter]
-        /// What the callback's `iss` has to be (RFC 9207); nil when the provider sends none.
+        /// What the callback's `iss` has to be when there is one (RFC 9207); nil for a provider that is not known to send one.
         public var issuer: String?
+        /// Whether a callback without an `iss` is refused: the provider promises to send it.
+        public var requiresIssuer = false
+        /// Parameters that go with the code when it is redeemed, and with no renewal.
+        public var exchangeParameters: [Parameter] = []
 
         /// A consent page that takes the parameters of RFC 6749.
         public init(
@@ -147,6 +151,8 @@ public struct OAuthProfile: Sendable, Equatable {
         public enum Style: String, Sendable, CaseIterable {
             /// `token` in a form, with the client's authentication (RFC 7009).
             case rfc7009
+            /// `token` in a form, and nothing else: who has it may give it back.
+            case token
             /// A POST that carries the access token as its own credential, as Slack's `auth.revoke`.
             case bearer
         }
@@ -165,8 +171,10 @@ public struct OAuthProfile: Sendable, Equatable {
 
     /// What a token is asked for with.
     public var grant: Grant
-    /// The endpoint that gives tokens.
+    /// The endpoint that gives tokens. As in all endpoints, `${config.NAME}` stands for a value of the integration.
     public var tokenURL: String
+    /// Whether token requests are JSON objects; else forms, as RFC 6749 has them.
+    public var isJSON = false
     /// How the client proves itself there.
     public var clientAuthentication: ClientAuthentication
     /// What is asked for.

@@ -25,8 +25,9 @@ public enum Authorization {
         for parameter in consent.parameters {
             fields.append((parameter.name, try parameter.value.required([:], configuration)))
         }
-        let separator = consent.url.utf8.contains(UInt8(ascii: "?")) ? "&" : "?"
-        return consent.url + separator + String(decoding: FormEncoding.encoded(fields), as: UTF8.self)
+        let page = try OAuthProfile.required(consent.url, configuration)
+        let separator = page.utf8.contains(UInt8(ascii: "?")) ? "&" : "?"
+        return page + separator + String(decoding: FormEncoding.encoded(fields), as: UTF8.self)
     }
 
     /// What a provider sent back with the browser.
@@ -50,11 +51,13 @@ public enum Authorization {
 
         /// The code to redeem, once the state was found to be ours.
         ///
-        /// A provider that is known to name itself has to: a callback of another one, mixed in by an attacker, would
-        /// otherwise hand its code to the wrong token endpoint (RFC 9700, 4.4).
+        /// A callback that names another provider, mixed in by an attacker, would hand its code to the wrong token endpoint
+        /// (RFC 9700, 4.4). One that names none is refused only where the provider promises a name (RFC 9207, 2.4).
         public func code(for profile: OAuthProfile) throws(OAuthError) -> SecretString {
             if case .authorizationCode(let consent) = profile.grant, let expected = consent.issuer {
-                guard let issuer, issuer.utf8.elementsEqual(expected.utf8) else {
+                let isRight =
+                    issuer.map { $0.utf8.elementsEqual(expected.utf8) } ?? !consent.requiresIssuer
+                guard isRight else {
                     throw OAuthError(.invalidCallback, "the callback is not from the issuer \(expected)")
                 }
             }
@@ -66,6 +69,17 @@ public enum Authorization {
             }
             return code
         }
+    }
+}
+
+extension OAuthProfile {
+    /// An endpoint of one integration, or `config`.
+    static func required(_ url: String, _ configuration: [String: String]) throws(OAuthError) -> String {
+        guard let filled = endpoint(url, configuration) else {
+            throw OAuthError(
+                .config, "the integration has no usable value for a place of \(url): letters, digits and '-'")
+        }
+        return filled
     }
 }
 

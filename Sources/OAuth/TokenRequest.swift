@@ -2,6 +2,7 @@
 
 public import HTTPTransport
 public import Model
+import PageScanner
 
 /// The requests that a token endpoint understands.
 public struct TokenRequests: Sendable {
@@ -35,10 +36,31 @@ public struct TokenRequests: Sendable {
     public func exchange(
         code: SecretString, redirectURI: String, verifier: SecretString
     ) throws(OAuthError) -> HTTPRequest {
-        try request([
-            ("grant_type", "authorization_code"), ("code", code.exposed), ("redirect_uri", redirectURI),
-            ("code_verifier", verifier.exposed),
-        ])
+        var fields = [
+            (name: "grant_type", value: "authorization_code"), (name: "code", value: code.exposed),
+            (name: "redirect_uri", value: redirectURI), (name: "code_verifier", value: verifier.exposed),
+        ]
+        if case .authorizationCode(let consent) = profile.grant {
+            for parameter in consent.exchangeParameters {
+                fields.append((parameter.name, try parameter.value.required([:], configuration)))
+            }
+        }
+        return try request(fields)
+    }
+
+    /// The values of a configuration, a JSON object, that the endpoints of a profile need.
+    public static func configuration(of profile: OAuthProfile, in object: [UInt8]) -> [String: String] {
+        var values: [String: String] = [:]
+        var names = profile.endpointNames
+        if case .authorizationCode(let consent) = profile.grant {
+            for case .configuration(let name) in consent.exchangeParameters.flatMap(\.value.parts) {
+                names.insert(name)
+            }
+        }
+        for name in names {
+            values[name] = JSONValueReader.scalarText(at: JSONPointer(member: name), in: object)
+        }
+        return values
     }
 
     /// Asks for a new access token with what the integration has. `now` is the time of the claims of an assertion.
@@ -56,13 +78,15 @@ public struct TokenRequests: Sendable {
             }
             return try request(fields)
         case .jwtBearer(let assertion):
+            var assertion = assertion
+            assertion.audience = try OAuthProfile.required(assertion.audience, configuration)
             let token = try JWTAssertion.sign(
                 assertion, scopes: profile.scopes.joined(separator: profile.scopeSeparator), now: now,
                 secrets: secrets, configuration: configuration)
             // The signature is the proof; a client of the operator's is not asked for.
             return Self.limited(
                 .form(
-                    url: profile.tokenURL,
+                    url: try OAuthProfile.required(profile.tokenURL, configuration),
                     fields: [
                         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
                         ("assertion", token.exposed),
@@ -76,18 +100,21 @@ public struct TokenRequests: Sendable {
         guard let revocation = profile.revocation else { return nil }
         let refresh = secrets["refresh_token"]
         guard let token = refresh ?? secrets["access_token"] else { return nil }
+        let url = try OAuthProfile.required(revocation.url, configuration)
         switch revocation.style {
         case .rfc7009:
             return try request(
                 [
                     ("token", token.exposed),
                     ("token_type_hint", refresh == nil ? "access_token" : "refresh_token"),
-                ], to: revocation.url)
+                ], toRevoke: url)
+        case .token:
+            return Self.limited(.form(url: url, fields: [("token", token.exposed)], headers: Self.accept))
         case .bearer:
             guard let access = secrets["access_token"] else { return nil }
             return Self.limited(
                 HTTPRequest(
-                    method: "POST", url: revocation.url,
+                    method: "POST", url: url,
                     headers: Self.accept + [("Authorization", "Bearer \(access.exposed)")], body: []))
         }
     }
@@ -95,7 +122,7 @@ public struct TokenRequests: Sendable {
     private static let accept = [(name: "Accept", value: "application/json")]
 
     private func request(
-        _ fields: [(name: String, value: String)], to url: String? = nil
+        _ fields: [(name: String, value: String)], toRevoke url: String? = nil
     ) throws(OAuthError) -> HTTPRequest {
         guard let client else {
             throw OAuthError(
@@ -111,7 +138,21 @@ public struct TokenRequests: Sendable {
             if let secret = client.secret { fields.append(("client_secret", secret.exposed)) }
         case .none: fields.append(("client_id", client.id))
         }
-        return Self.limited(.form(url: url ?? profile.tokenURL, fields: fields, headers: headers))
+        if let url { return Self.limited(.form(url: url, fields: fields, headers: headers)) }
+        let url = try OAuthProfile.required(profile.tokenURL, configuration)
+        return Self.limited(
+            profile.isJSON
+                ? Self.json(url, fields, headers)
+                : HTTPRequest.form(url: url, fields: fields, headers: headers))
+    }
+
+    private static func json(
+        _ url: String, _ fields: [(name: String, value: String)], _ headers: [(name: String, value: String)]
+    ) -> HTTPRequest {
+        let members = fields.map { "\(JSONWriting.quoted($0.name)):\(JSONWriting.quoted($0.value))" }
+        return HTTPRequest(
+            method: "POST", url: url, headers: headers + [("Content-Type", "application/json")],
+            body: Array("{\(members.joined(separator: ","))}".utf8))
     }
 
     private func loginRequest(_ login: OAuthProfile.Login) throws(OAuthError) -> HTTPRequest {
@@ -119,12 +160,10 @@ public struct TokenRequests: Sendable {
         for field in login.fields {
             fields.append((field.name, try field.value.required(secrets, configuration)))
         }
-        guard login.isJSON else { return .form(url: profile.tokenURL, fields: fields, headers: Self.accept) }
-        let members = fields.map { "\(JSONWriting.quoted($0.name)):\(JSONWriting.quoted($0.value))" }
-        return HTTPRequest(
-            method: "POST", url: profile.tokenURL,
-            headers: Self.accept + [("Content-Type", "application/json")],
-            body: Array("{\(members.joined(separator: ","))}".utf8))
+        let url = try OAuthProfile.required(profile.tokenURL, configuration)
+        return login.isJSON
+            ? Self.json(url, fields, Self.accept)
+            : HTTPRequest.form(url: url, fields: fields, headers: Self.accept)
     }
 
     private static func limited(_ request: HTTPRequest) -> HTTPRequest {

@@ -22,7 +22,7 @@ struct CompiledPlan: ~Copyable {
         var scalars: [JSONPointer] = []
         if let version = source.version { scalars.append(version.pointer) }
         if let cursor = source.cursor { scalars.append(cursor.pointer) }
-        scalars += source.tombstones.map(\.pointer)
+        scalars += source.tombstones.flatMap(\.pointers)
         plan.scalars = list(scalars)
         plan.scalar_count = scalars.count
         plan.envelope = list(source.envelope)

@@ -27,6 +27,12 @@ public struct JSONPointer: Sendable, Hashable {
         self.tokens = tokens
     }
 
+    /// A member of the document itself, by its name.
+    public init(member: String) {
+        text = "/" + member.replacing("~", with: "~0").replacing("/", with: "~1")
+        tokens = [member]
+    }
+
     private static func unescaped(_ part: Substring) -> String? {
         var result = ""
         var rest = part[...]

@@ -126,10 +126,14 @@ private final class ScannerState {
             }
             var isTombstone = plan.holdsTombstones
             for rule in plan.tombstones {
-                if let scalar = scalars?[next], Self.value(scalar, arena) == rule.equals {
-                    isTombstone = true
-                }
+                let isMarked = scalars.map { Self.value($0[next], arena) == rule.equals } ?? false
                 next += 1
+                var isSpared = false
+                if rule.unless != nil {
+                    isSpared = scalars.map { Self.isPresent($0[next]) } ?? false
+                    next += 1
+                }
+                if isMarked, !isSpared { isTombstone = true }
             }
             records.append(
                 ScannedRecord(
@@ -181,6 +185,10 @@ private final class ScannerState {
     private static func text(_ scalar: lockstep_scalar, _ arena: UnsafeRawBufferPointer) -> String {
         String(
             decoding: arena[Int(scalar.offset)..<Int(scalar.offset + scalar.length)], as: UTF8.self)
+    }
+
+    private static func isPresent(_ scalar: lockstep_scalar) -> Bool {
+        ![LOCKSTEP_SCALAR_ABSENT.rawValue, LOCKSTEP_SCALAR_NULL.rawValue].contains(scalar.kind)
     }
 
     static func value(_ scalar: lockstep_scalar, _ arena: UnsafeRawBufferPointer) -> JSONScalar? {

@@ -137,12 +137,18 @@ public struct TombstoneRule: Sendable, Hashable {
     public let pointer: JSONPointer
     /// The value of a deleted record.
     public let equals: JSONScalar
+    /// A record with a value here, other than null, is none by this rule: one cancelled meeting of a series is no deletion.
+    public let unless: JSONPointer?
 
     /// A record is a tombstone when the value at that place is this one.
-    public init(pointer: JSONPointer, equals: JSONScalar) {
+    public init(pointer: JSONPointer, equals: JSONScalar, unless: JSONPointer? = nil) {
         self.pointer = pointer
         self.equals = equals
+        self.unless = unless
     }
+
+    /// The places that the rule looks at, in the order of the scan.
+    var pointers: [JSONPointer] { [pointer] + [unless].compactMap(\.self) }
 }
 
 /// A JSON value that is neither an object nor an array.

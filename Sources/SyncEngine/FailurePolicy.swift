@@ -2,6 +2,7 @@
 
 import ConnectorKit
 import Model
+import PageScanner
 
 /// What the engine does about a page that could not be read.
 enum FailureStep: Equatable {
@@ -76,10 +77,11 @@ extension RunFailure {
     init(_ error: ConnectorError) {
         self.init(
             error.errorClass, code: error.code, userMessage: error.userMessage,
-            operatorDetail: error.operatorDetail)
+            operatorDetail: error.operatorDetail, evidence: error.evidence)
     }
 
-    init(_ loop: PaginationLoop, stream: String) {
+    /// `page` is the one that showed it.
+    init(_ loop: PaginationLoop, stream: String, page: Page, secrets: [SecretString]) {
         let reason =
             switch loop {
             case .repeatedPosition: "it gave a page position that it had given before"
@@ -91,6 +93,8 @@ extension RunFailure {
             .contractViolation, code: "pagination_loop",
             userMessage:
                 "The service sent the same data again and again. The sync was stopped; nothing was deleted.",
-            operatorDetail: "stream \(stream): the list does not end: \(reason)")
+            operatorDetail: "stream \(stream): the list does not end: \(reason)",
+            evidence: ResponseEvidence(
+                status: nil, body: (page.listed ?? page.scanned).body, secrets: secrets))
     }
 }

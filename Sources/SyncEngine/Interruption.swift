@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ConnectorKit
 import SyncStore
 
 /// What ends a run before its streams are read.
@@ -25,20 +26,15 @@ enum Interruption: Error {
         case .snoozed(let wait, let failure):
             RunEnd(
                 .yielded, errorCode: failure.code,
-                errorMessage: Self.sentence(failure.userMessage, wait: wait),
-                errorDetail: failure.operatorDetail)
+                errorMessage: failure.userMessage, errorDetail: failure.operatorDetail, wait: wait)
         case .retry(let failure), .failed(let failure), .reauthRequired(let failure, _):
             RunEnd(
                 .failed, errorCode: failure.code, errorMessage: failure.userMessage,
-                errorDetail: failure.operatorDetail)
+                errorDetail: failure.operatorDetail,
+                response: failure.evidence.map {
+                    KeptResponse(status: $0.status, size: $0.size, body: $0.body)
+                })
         }
-    }
-
-    /// Puts a number on "in a while", where it says something.
-    static func sentence(_ message: String, wait: Duration) -> String {
-        let minutes = (wait.components.seconds + 59) / 60
-        guard minutes > 1 else { return message }
-        return message.replacing("in a while", with: "in about \(minutes) minutes")
     }
 
     func verdict(madeProgress: Bool) -> RunVerdict {

@@ -34,7 +34,8 @@ struct PendingCheckpoint {
     /// Adds a page's records.
     mutating func add(
         _ page: Page, identifierHashes: [UInt64], of state: SliceState, generation: Int64?,
-        pageNumber: Int64, isFirstLoad: Bool, hasher: ContentHasher, now: ContinuousClock.Instant
+        pageNumber: Int64, memberOf: JSONPointer? = nil, isFirstLoad: Bool, hasher: ContentHasher,
+        now: ContinuousClock.Instant
     ) {
         oldest = oldest ?? now
         let (scanned, unnamed) = (page.scanned, generation == nil ? 0 : page.unnamedCount)
@@ -43,7 +44,7 @@ struct PendingCheckpoint {
             batch
             ?? RecordBatch(
                 stream: state.stream, partition: state.partition, generation: generation,
-                firstPage: pageNumber)
+                firstPage: pageNumber, memberOf: memberOf)
         // Taken out while it grows, so that it is never copied.
         batch = nil
         grown.append(scanned, identifierHashes: identifierHashes, hasher: hasher)

@@ -84,7 +84,7 @@ extension RunLoop {
         do throws(PaginationLoop) {
             try watch.admit(page, identifierHashes: hashes)
         } catch {
-            throw Interruption.failed(RunFailure(error, stream: stream.name))
+            throw loop(error, stream, page)
         }
         let generation = isFull ? state.generation : windowGeneration(stream, isBackfill: false)
         if !pending.accepts(state, generation: generation) { try await flush(&lane) }
@@ -92,7 +92,8 @@ extension RunLoop {
         state.advance(past: page, of: stream)
         pending.add(
             page, identifierHashes: hashes, of: state, generation: generation, pageNumber: pageNumber,
-            isFirstLoad: isFull && state.generation == 1, hasher: hasher, now: .now)
+            memberOf: stream.memberOf, isFirstLoad: isFull && state.generation == 1, hasher: hasher, now: .now
+        )
         var ended: (by: String, isFull: Bool)?
         if case .end(let condition) = page.continuation { ended = (condition.rawValue, isFull) }
         pending.note(state, counters: SyncCounters(page, isSwept: generation != nil), ended: ended)
@@ -100,6 +101,12 @@ extension RunLoop {
         if isProof || pending.isDue(configuration, now: .now) { try await flush(&lane) }
         if isProof { try await settle(&lane) }
         return ended != nil
+    }
+
+    private func loop(_ loop: PaginationLoop, _ stream: StreamDescriptor, _ page: Page) -> Interruption {
+        .failed(
+            RunFailure(
+                loop, stream: stream.name, page: page, secrets: Array(access.credential.known.values.values)))
     }
 
     private enum PageOutcome {
@@ -164,13 +171,14 @@ extension RunLoop {
             do throws(PaginationLoop) {
                 try watch.admit(page, identifierHashes: hashes)
             } catch {
-                throw Interruption.failed(RunFailure(error, stream: stream.name))
+                throw loop(error, stream, page)
             }
             let generation = windowGeneration(stream, isBackfill: isBackfill)
             if !pending.accepts(state, generation: generation) { try await flush(&lane) }
             pending.add(
                 page, identifierHashes: hashes, of: state, generation: generation,
-                pageNumber: pageNumber, isFirstLoad: false, hasher: hasher, now: .now)
+                pageNumber: pageNumber, memberOf: stream.memberOf, isFirstLoad: false, hasher: hasher,
+                now: .now)
             pageNumber += 1
             pending.note(state, counters: SyncCounters(page, isSwept: generation != nil))
             if case .changes = job.kind { noteFetched(page, state) }

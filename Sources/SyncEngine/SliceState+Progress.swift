@@ -71,10 +71,10 @@ extension SliceState.StoredCursor {
 
     var cursor: Cursor { Cursor(text: text, order: order) }
 
-    /// The larger of two cursors that can be compared, else the newer one.
+    /// The larger of two cursors that can be compared, else the newer one: of two that are equal one may say more.
     static func later(_ old: Self?, _ new: Self) -> Self {
         guard let old, let oldOrder = old.order, let newOrder = new.order else { return new }
-        return newOrder > oldOrder ? new : old
+        return newOrder >= oldOrder ? new : old
     }
 }
 

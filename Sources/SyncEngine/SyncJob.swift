@@ -74,9 +74,15 @@ public struct RunFailure: Error, Sendable, Equatable {
     public let userMessage: String
     /// What an operator needs to know; no secrets.
     public let operatorDetail: String
+    /// The response that is to blame, as far as it is kept; nil for all but a broken contract.
+    public let evidence: ResponseEvidence?
 
     /// A failure of a run as a whole, not of one page.
-    public init(_ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String) {
+    public init(
+        _ errorClass: ErrorClass, code: String, userMessage: String, operatorDetail: String,
+        evidence: ResponseEvidence? = nil
+    ) {
+        self.evidence = evidence
         self.errorClass = errorClass
         self.code = code
         self.userMessage = userMessage

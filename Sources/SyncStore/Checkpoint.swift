@@ -106,8 +106,14 @@ public actor CheckpointWriter {
 
     private func writeOnce(_ checkpoint: Checkpoint) async throws(StoreError) -> CheckpointCounts {
         guard let batch = checkpoint.batch, !batch.isEmpty else {
+            if let response = checkpoint.end?.response {
+                try await writeEnd(checkpoint, response)
+                return CheckpointCounts()
+            }
             let known = parameters(checkpoint, CheckpointCounts())
-            _ = try await store.grouped { PostgresStatement(StoreSQL.checkpoint, known + [.text($0)]) }
+            _ = try await store.grouped {
+                PostgresStatement(StoreSQL.checkpoint, known + [.text($0), Self.wait(checkpoint)])
+            }
             return CheckpointCounts()
         }
         let byCopy = checkpoint.isFirstLoad && !batch.hasTombstones
@@ -129,20 +135,56 @@ public actor CheckpointWriter {
                 } else {
                     let verdicts = rows.first?.intArray(0, 0) ?? []
                     counts = CheckpointCounts(verdicts: verdicts, of: batch)
-                    if !verdicts.isEmpty { closing.append(batch.writeStatement(run, verdicts)) }
+                    if let members = batch.membersStatement(run, verdicts) {
+                        let answers = try await connection.pipeline([
+                            batch.writeStatement(run, verdicts), members,
+                        ])
+                        counts.deleted += Int(answers.last?.int(0, 0) ?? 0)
+                    } else if !verdicts.isEmpty {
+                        closing.append(batch.writeStatement(run, verdicts))
+                    }
                 }
                 if let statement = batch.quarantineStatement(run) { closing.append(statement) }
                 if let statement = batch.rejectedStatement(run) { closing.append(statement) }
                 counts.quarantined = batch.rejected.count
                 outcome.withLock { $0 = counts }
+                if let response = checkpoint.end?.response { closing.append(statement(response)) }
                 closing.append(
-                    PostgresStatement(StoreSQL.checkpoint, parameters(checkpoint, counts) + [.null]))
+                    PostgresStatement(
+                        StoreSQL.checkpoint, parameters(checkpoint, counts) + [.null, Self.wait(checkpoint)]))
                 return closing
             }
         } catch {
             throw StoreError(mapping: error)
         }
         return outcome.withLock { $0 }
+    }
+
+    /// The end of a run without further records, with the response that it failed of.
+    private func writeEnd(_ checkpoint: Checkpoint, _ response: KeptResponse) async throws(StoreError) {
+        let opening = PostgresStatement(StoreSQL.checkFence, [.int(run.integrationID), .int(run.fence)])
+        let closing = [
+            statement(response),
+            PostgresStatement(
+                StoreSQL.checkpoint,
+                parameters(checkpoint, CheckpointCounts()) + [.null, Self.wait(checkpoint)]),
+        ]
+        do {
+            try await store.pool.transaction(opening: [opening], lockLimit: SyncStore.lockLimit) { _, _ in
+                closing
+            }
+        } catch {
+            throw StoreError(mapping: error)
+        }
+    }
+
+    private func statement(_ response: KeptResponse) -> PostgresStatement {
+        PostgresStatement(
+            StoreSQL.keepResponse,
+            [
+                .int(run.integrationID), .int(run.syncID), .optional(response.status.map { Int64($0) }),
+                .int(Int64(response.size)), .bytea(response.body),
+            ])
     }
 
     /// Waits for the transaction of the lost connection to end, and reads whether it was committed.
@@ -190,7 +232,11 @@ public actor CheckpointWriter {
         return false
     }
 
-    /// All but the limit of waits for locks.
+    private static func wait(_ checkpoint: Checkpoint) -> PostgresParameter {
+        .optional(checkpoint.end?.wait?.wholeMilliseconds)
+    }
+
+    /// All but the limit of waits for locks, and the wait until the job continues.
     private func parameters(_ checkpoint: Checkpoint, _ counts: CheckpointCounts) -> [PostgresParameter] {
         var counters: [Int64?] = []
         for (index, update) in checkpoint.updates.enumerated() {

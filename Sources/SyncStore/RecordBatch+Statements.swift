@@ -53,6 +53,19 @@ extension RecordBatch {
             ])
     }
 
+    /// Deletes what does not outlive the records that the verdicts delete; nil where nothing depends on them.
+    func membersStatement(_ run: OpenRun, _ verdicts: [Int64]) -> PostgresStatement? {
+        guard let memberOf else { return nil }
+        let deleted = verdicts.filter { $0 & 3 == 2 }.map { Array(identifier(of: entries[Int($0 >> 2)])) }
+        guard !deleted.isEmpty else { return nil }
+        return PostgresStatement(
+            StoreSQL.deleteMembers,
+            [
+                .int(run.integrationID), .text(stream), .text(partition), .int(run.syncID),
+                .textArray(memberOf.tokens.map { Array($0.utf8) }), .textArray(deleted),
+            ])
+    }
+
     /// The entries in the binary format of COPY (PostgreSQL manual, COPY, "Binary Format").
     func copyData(_ run: OpenRun) -> [UInt8] {
         var head: [UInt8] = []

@@ -24,6 +24,8 @@ public struct RecordBatch: Sendable {
     public let generation: Int64?
     /// The number of the batch's first page in its enumeration; with the generation it names what the batch has seen.
     public let firstPage: Int64
+    /// Where a record names another one of the slice that it does not outlive.
+    public let memberOf: JSONPointer?
 
     private(set) var pages: [ScannedPage] = []
     private(set) var entries: [Entry] = []
@@ -35,7 +37,10 @@ public struct RecordBatch: Sendable {
     private(set) var rejected: [(page: Int32, record: RejectedRecord)] = []
 
     /// `generation` marks records as seen by a full enumeration; nil leaves that mark alone.
-    public init(stream: String, partition: String, generation: Int64?, firstPage: Int64) {
+    public init(
+        stream: String, partition: String, generation: Int64?, firstPage: Int64, memberOf: JSONPointer? = nil
+    ) {
+        self.memberOf = memberOf
         self.stream = stream
         self.partition = partition
         self.generation = generation

@@ -133,19 +133,43 @@ public struct RunEnd: Sendable {
     public let status: Status
     /// A word for programs when it did not succeed.
     public let errorCode: String?
-    /// For the user.
+    /// For the user. With a `wait`, "in a while" stands for the time when the job continues.
     public let errorMessage: String?
     /// For the operator.
     public let errorDetail: String?
+    /// How long until the job continues; nil when it does not, or nobody knows.
+    public let wait: Duration?
+    /// The response that is to blame; nil for none.
+    public let response: KeptResponse?
 
     /// The end of a run, as its log row tells it.
     public init(
-        _ status: Status, errorCode: String? = nil, errorMessage: String? = nil, errorDetail: String? = nil
+        _ status: Status, errorCode: String? = nil, errorMessage: String? = nil, errorDetail: String? = nil,
+        wait: Duration? = nil, response: KeptResponse? = nil
     ) {
+        self.response = response
+        self.wait = wait
         self.status = status
         self.errorCode = errorCode
         self.errorMessage = errorMessage
         self.errorDetail = errorDetail
+    }
+}
+
+/// A provider's response that ended a run, as far as it is kept: bounded and without secrets.
+public struct KeptResponse: Sendable, Equatable {
+    /// The HTTP status; nil when it is not known.
+    public let status: Int?
+    /// How long the body was.
+    public let size: Int
+    /// Its beginning.
+    public let body: [UInt8]
+
+    /// A response to be kept with its run.
+    public init(status: Int?, size: Int, body: [UInt8]) {
+        self.status = status
+        self.size = size
+        self.body = body
     }
 }
 

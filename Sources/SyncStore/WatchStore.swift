@@ -57,6 +57,24 @@ public struct WatchStore: Sendable {
             StoreSQL.watchFailed, [.int(row), .text(error), .int(wait.components.seconds)])
     }
 
+    /// The watches that the provider granted and that have not ended, and until when each one goes on.
+    public func held(
+        of integrationID: Int64, limit: Int
+    ) async throws(StoreError) -> [(id: String, stream: String, resource: String?, end: Timestamp)] {
+        let rows = try await store.query(StoreSQL.watchHeld, [.int(integrationID), .int(Int64(limit))])
+        return (0..<rows.count).map { row in
+            (
+                rows.text(row, 0) ?? "", rows.text(row, 1) ?? "", rows.text(row, 2),
+                Timestamp(milliseconds: rows.int(row, 3) ?? 0)
+            )
+        }
+    }
+
+    /// Notes that a watch was ended before its time.
+    public func ended(_ channelID: String) async throws(StoreError) {
+        _ = try await store.query(StoreSQL.watchEnded, [.text(channelID)])
+    }
+
     /// Active integrations whose watches are due; each is named again after ten minutes at the earliest.
     public func nudge(limit: Int) async throws(StoreError) -> [Int64] {
         let rows = try await store.query(StoreSQL.watchNudge, [.int(Int64(limit))])

@@ -7,6 +7,7 @@ import Model
 import OAuth
 import PostgresClient
 import SyncStore
+import TestSupport
 import Testing
 import Vault
 
@@ -84,6 +85,34 @@ import Vault
         let logged = try #require(recorder.exchanges.withLock { $0 }.first)
         #expect(logged.service == "demo" && logged.endpoint == "token endpoint" && logged.status == 200)
         #expect(logged.integrationID == nil && logged.error == nil)
+    }
+
+    @Test func `at the host of the account asks and redeems there`() async throws {
+        let fixture = try await Fixture()
+        var profile = fixture.profile
+        profile.tokenURL = "http://\(fixture.provider.origin)/${config.shop}/token"
+        var consent = OAuthProfile.Consent(url: "http://\(fixture.provider.origin)/${config.shop}/authorize")
+        consent.exchangeParameters = [.init("expiring", OAuthText("1"))]
+        profile.grant = .authorizationCode(consent)
+        func begin(_ members: [String: String], _ object: String) async throws -> String {
+            try await flow(fixture).beginAuthorization(
+                .init(
+                    key: IntegrationKey(userID: "u_7", service: "demo"), configuration: Array(object.utf8),
+                    members: members, redirectURI: "https://l.example/oauth/callback", session: session),
+                profile: profile, client: fixture.client)
+        }
+
+        let url = try await begin(["shop": "acme"], #"{"shop":"acme"}"#)
+        #expect(url.hasPrefix("http://\(fixture.provider.origin)/acme/authorize?"))
+        let state = try #require(
+            URLComponents(string: url)?.queryItems?.first { $0.name == "state" }?.value)
+        _ = try await finish(fixture, state: SecretString(state), profile: profile)
+        let sent = try #require(fixture.provider.requests.first)
+        #expect(sent.target == "/acme/token")
+        #expect(TokenProvider.form(sent)["expiring"] == "1")
+
+        let error = await #expect(throws: CredentialError.self) { try await begin([:], "{}") }
+        #expect(error?.code == .config)
     }
 
     @Test func `takes a state once`() async throws {

@@ -36,6 +36,23 @@ import Vault
         #expect(error.code == "credential_missing")
     }
 
+    @Test func `gives a pasted token back without a client, at the host of the account`() async throws {
+        let fixture = try await Fixture()
+        try await fixture.connect(expiresIn: nil, secrets: ["access_token": "ya29.pasted"])
+        _ = try await fixture.pool.query("UPDATE lockstep.integrations SET config = '{\"path\":\"revoke\"}'")
+        var profile = fixture.profile
+        profile.revocation = .init(
+            url: "http://\(fixture.provider.origin)/${config.path}", style: .token)
+
+        let outcome = try await Disconnection(
+            vault: fixture.vault, credentials: fixture.store, integrations: fixture.integrations,
+            http: fixture.http
+        ).run(fixture.id, profile: profile, client: nil, force: false)
+
+        #expect(outcome == .revoked)
+        #expect(fixture.provider.revokedTokens == ["ya29.pasted"])
+    }
+
     @Test func `says when the provider has no way`() async throws {
         let fixture = try await Fixture()
         try await fixture.connect(expiresIn: nil)
@@ -100,6 +117,7 @@ import Vault
         let statements = [
             "INSERT INTO lockstep.sync_log (job_id, attempt, integration_id, user_id, service, account, type, status, worker, fence, error_detail, completed_at) VALUES ('j', 1, \(id), '\(secret)', 'demo', 'default', 'full', 'failed', 'w', 1, '\(secret)', now())",
             "INSERT INTO lockstep.sync_log_streams (sync_id, stream, cursor_after) SELECT id, 's', '\(secret)' FROM lockstep.sync_log WHERE integration_id = \(id)",
+            "INSERT INTO lockstep.kept_responses (sync_id, integration_id, size, body) SELECT id, \(id), 9, '\(secret)' FROM lockstep.sync_log WHERE integration_id = \(id)",
             "INSERT INTO lockstep.sync_state (integration_id, stream, cursor) VALUES (\(id), 's', '\(secret)')",
             "INSERT INTO lockstep.records (integration_id, stream, external_id, data, sync_id) SELECT \(id), 's', 'r' || n, '{\"a\":\"\(secret)\"}', 1 FROM generate_series(1, 12000) n",
             "INSERT INTO lockstep.sync_seen (integration_id, stream, generation, partition, page, seqs) VALUES (\(id), 's', 1, '\(secret)', 1, '{1}')",

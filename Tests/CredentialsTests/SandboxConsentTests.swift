@@ -181,4 +181,50 @@ import Vault
             #expect(try await account.secrets()["refresh_token"] == first["refresh_token"])
         }
     }
+
+    @Test func `ends its watches before the token is given back, and says which go on`() async throws {
+        try await withAccount("google-calendar") { account in
+            let fixture = account.fixture
+            let watches = WatchStore(pool: fixture.pool)
+            let token = try #require(try await account.secrets()["access_token"])
+            let access = ProviderAccess(
+                client: DirectClient(http: account.http), secrets: ["access_token": SecretString(token)],
+                configuration: [:], baseURL: account.base)
+            let watcher = try #require(try account.connector.watcher(of: "calendars", access: access))
+            func watch(_ name: String) async throws -> HeldWatch {
+                let row = try await watches.begin(
+                    WebhookSlice(stream: "calendars", partition: ""), of: account.id, channelID: name,
+                    tokenHash: [1])
+                let grant = try await watcher.begin(
+                    .whole,
+                    WatchRequest(id: name, token: SecretString("t"), address: "https://l.example/webhooks"))
+                try await watches.granted(
+                    row, resource: grant.resource, expiresAt: grant.expiresAt, renewBefore: .seconds(60))
+                return HeldWatch(id: name, stream: "calendars", resource: grant.resource)
+            }
+            let ending = WatchEnding(
+                vault: fixture.vault, credentials: fixture.store, integrations: fixture.integrations,
+                watches: watches, http: account.http)
+            func run() async -> WatchEnding.Outcome {
+                await ending.run(account.id, connector: account.connector, baseURL: account.base)
+            }
+            #expect(await run() == WatchEnding.Outcome())
+
+            let first = try await watch("one")
+            _ = try await watch("two")
+            let ended = await run()
+            #expect(ended.ended == 2 && ended.left == 0 && ended.reason == nil)
+            // The provider knows it no more.
+            let error = await #expect(throws: ConnectorError.self) { try await watcher.end(first) }
+            #expect(error?.status == 404)
+            #expect(try await fixture.count("webhook_channels WHERE status = 'ended'") == 2)
+            #expect(try await fixture.count("integrations WHERE status = 'disconnected'") == 1)
+
+            _ = try await watch("three")
+            try await account.control("oauth/expire?server=google")
+            let left = await run()
+            #expect(left.ended == 0 && left.left == 1 && left.leftUntil != nil)
+            #expect(left.reason?.contains(token) == false)
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 import BuiltinConnectors
 import ConnectorKit
+import Foundation
 import Model
 import Testing
 
@@ -121,7 +122,30 @@ import Testing
         ("kind: oauth2_code\ntoken_url: https://a/t", "auth.authorize_url: is missing"),
         ("kind: oauth2_code\nauthorize_url: https://a/a", "auth.token_url: is missing"),
         ("kind: oauth2_client_credentials\ntoken_url: a/t", "https://HOST/PATH"),
-        ("kind: oauth2_client_credentials\ntoken_url: https://${config.x}/t", "without a template"),
+        (
+            "kind: oauth2_client_credentials\ntoken_url: https://${config.x}/t",
+            "may be a label of the host's name or a part of the path"
+        ),
+        (
+            "kind: oauth2_client_credentials\ntoken_url: https://a.${config.x}/t",
+            "may be a label of the host's name"
+        ),
+        (
+            "kind: oauth2_client_credentials\ntoken_url: https://${config.x}.com/t",
+            "may be a label of the host's name"
+        ),
+        (
+            "kind: oauth2_client_credentials\ntoken_url: https://${secret.x}.acme.example/t",
+            "${secret.x} is not allowed here; ${config.NAME} is"
+        ),
+        (
+            "kind: oauth2_code\nauthorize_url: https://a/a\ntoken_url: https://a/t\nexchange_parameters: { k: \"${secret.s}\" }",
+            "auth.exchange_parameters: ${secret.s} is not allowed here"
+        ),
+        (
+            "kind: oauth2_code\nauthorize_url: https://a/a\ntoken_url: https://a/t\nissuer_required: true",
+            "auth.issuer_required: needs issuer"
+        ),
         (
             "kind: oauth2_client_credentials\ntoken_url: https://a/t\nissuer: x",
             "issuer: means nothing for kind"
@@ -168,5 +192,49 @@ import Testing
         let profile = try #require(registry.connector(for: "google-calendar")?.tokens(at: nil))
         #expect(profile.tokenURL == "https://oauth2.googleapis.com/token")
         #expect(registry.connector(for: "stripe")?.tokens(at: nil) == nil)
+    }
+
+    @Test(arguments: [
+        ("salesforce", "domain", "https://acme.my.salesforce.com/services/oauth2/token"),
+        ("shopify", "shop", "https://acme.myshopify.com/admin/oauth/access_token"),
+        ("zendesk", "subdomain", "https://acme.zendesk.com/oauth/tokens"),
+    ])
+    func `of a service with a host for each account renews tokens there`(
+        service: String, name: String, expected: String
+    ) throws {
+        let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
+        let connector = try #require(registry.connector(for: service))
+        let profile = try #require(connector.tokens(at: nil))
+        #expect(profile.endpointNames == [name])
+        #expect(OAuthProfile.endpoint(profile.tokenURL, [name: "acme"]) == expected)
+        #expect(OAuthProfile.endpoint(profile.tokenURL, [name: "evil.example/x#"]) == nil)
+        let moved = try #require(connector.tokens(at: "http://127.0.0.1:1/s"))
+        #expect(moved.endpointNames == [] && moved.tokenURL.hasPrefix("http://127.0.0.1:1/s/"))
+    }
+
+    @Test func `of a service account is the shipped manifest but for the login`() throws {
+        let service = "google-calendar"
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let example = try String(
+            contentsOf: folder.appendingPathComponent("docs/examples/service-accounts/\(service).yaml"),
+            encoding: .utf8)
+        let shipped = try String(
+            contentsOf: folder.appendingPathComponent("connectors/\(service).yaml"), encoding: .utf8)
+        func rest(_ text: String) -> [Substring] {
+            let lines = text.split(separator: "\n")
+            let start = lines.firstIndex(of: "auth:") ?? lines.endIndex
+            let end = lines[start...].firstIndex(of: "errors:") ?? lines.endIndex
+            // The comment above says where the login is documented.
+            return lines[..<start].filter { !$0.hasPrefix("#") } + lines[end...]
+        }
+        #expect(rest(example) == rest(shipped))
+        let profile = try #require(try ManifestLoader.load(example, file: "x.yaml").tokens(at: nil))
+        guard case .jwtBearer(let assertion) = profile.grant else {
+            Issue.record("\(profile.grant)")
+            return
+        }
+        #expect(assertion.audience == "https://oauth2.googleapis.com/token")
+        #expect(assertion.subject == OAuthText([.configuration("email")]))
     }
 }

@@ -84,10 +84,45 @@ import Testing
         }
     }
 
+    /// A list whose links are page numbers: `&page=2`, and so on.
+    private static func numbered(_ absence: String) -> (stream: String, fixture: String) {
+        (
+            """
+                records: /data
+                page: { kind: link_header, end: no_next_link }
+                absence: \(absence)
+            """,
+            #"""
+            exchanges:
+              - request: GET /items
+                response_headers: { Link: '<http://fixture/items?page=2>; rel="next"' }
+                response: { data: [{ id: a }, { id: b }] }
+              - request: GET /items?page=2
+                response_headers: { Link: '<http://fixture/items?page=3>; rel="next"' }
+                response: { data: [{ id: c }, { id: d }] }
+              - { request: GET /items?page=3, response: { data: [{ id: e }] } }
+            streams:
+              items: { full: [a, b, c, d, e] }
+            """#
+        )
+    }
+
+    @Test(arguments: [("full_run", "broken"), ("two_runs", "passed"), ("never", "passed")])
+    func `takes no object for deleted that moved between two pages`(absence: String, outcome: String)
+        async throws
+    {
+        let list = Self.numbered(absence)
+        let name = "an object that moves to a page that was read"
+        #expect(try await Self.findings(list.stream, list.fixture)[name]?.rawValue == outcome)
+        // A cursor leads to what follows, wherever it is by then.
+        let opaque = list.fixture.replacing("page=2", with: "after=x7").replacing("page=3", with: "after=q4")
+        #expect(try await Self.findings(list.stream, opaque)[name]?.rawValue == "skipped")
+    }
+
     private static let tables = """
             layout: csv
             page: { kind: link_header, end: no_next_link }
-            absence: full_run
+            absence: two_runs
             incremental: { kind: time_param, parameter: since, cursor: /u, format: epoch_seconds, compare: inclusive }
         """
 

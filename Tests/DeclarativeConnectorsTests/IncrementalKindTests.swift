@@ -114,6 +114,58 @@ private let noon = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
         #expect(provider.targets.last?.hasPrefix("/api/items?from=1767268200&to=") == true)
     }
 
+    @Test(arguments: [("", "t2"), (", take: first", "t1")])
+    func `by a token keeps that of the last page, or of the first`(take: String, expected: String)
+        async throws
+    {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: token, token: /next, parameter: page, end: absent }
+                    incremental: { kind: sync_token, token: /state, parameter: since\(take) }
+                """)
+        ) { request in
+            request.target.contains("page=2")
+                ? json(#"{"data":[{"id":"b"}],"state":"t2"}"#)
+                : json(#"{"data":[{"id":"a"}],"state":"t1","next":"2"}"#)
+        }
+        let full = try await Enumeration(provider.strategy().fullSync(of: .whole, resumingAt: nil))
+        #expect(full.cursors == [expected])
+        let changes = try await Enumeration(Self.changes(provider, since: "t0"))
+        #expect(changes.cursors == [expected])
+
+        let feed = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: none }
+                    incremental:
+                      kind: change_feed
+                      path: /feed
+                      records: /data
+                      entry_id: /id
+                      ids: /id
+                      page: { kind: token, token: /next, parameter: page, end: absent }
+                      parameter: since
+                      cursor: /state
+                      take: \(expected == "t1" ? "first" : "last")
+                      pin: { path: /pin, value: /state }
+                      horizon: 1d
+                      hydrate: { path: "/items/${id}", gone: [404] }
+                """)
+        ) { request in
+            if request.target.contains("/feed") {
+                return request.target.contains("page=2")
+                    ? json(#"{"data":[{"id":"b"}],"state":"t2"}"#, headers: noon)
+                    : json(#"{"data":[{"id":"a"}],"state":"t1","next":"2"}"#, headers: noon)
+            }
+            return json(#"{"id":"x"}"#)
+        }
+        let told = try await Enumeration(Self.changes(feed, since: "t0"))
+        #expect(told.cursors.last == expected)
+    }
+
     @Test func `on condition of a change ends when nothing changed`() async throws {
         let provider = try Provider(
             manifest(
@@ -181,7 +233,7 @@ private let noon = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
         let read = try await Enumeration(Self.changes(provider, since: since, order: order))
         #expect(read.pages == [["a"], ["x"]])
         #expect(read.tombstones == ["x"])
-        #expect(read.cursors == ["2026-01-01T11:00:00Z"])
+        #expect(read.cursors == ["2026-01-01T11:00:00Z deleted=2026-01-01T12:00:00Z"])
         #expect(
             provider.targets.last
                 == "/api/deleted?start=2025-12-31T00%3A00%3A00Z&end=2026-01-01T12%3A00%3A00Z")
@@ -194,8 +246,66 @@ private let noon = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
         #expect(error?.code == "cursor_too_old")
         #expect(error?.errorClass == .resyncRequired)
         // A full sync has no cursor to ask from, and its absences say what is gone.
+        let full = try await Enumeration(provider.strategy().fullSync(of: .whole, resumingAt: nil))
+        #expect(full.pages == [["a"]])
+        #expect(full.cursors == ["2026-01-01T11:00:00Z deleted=2026-01-01T12:00:00Z"])
+    }
+
+    @Test
+    func `keeps the time of the deletions apart, so that what is not edited for long stays incremental`()
+        async throws
+    {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: token, token: /next, parameter: page, end: absent }
+                    absence: full_run
+                    incremental: { kind: time_param, parameter: since, cursor: /u, format: rfc3339, compare: inclusive }
+                    deleted_list:
+                      path: /deleted
+                      records: /gone
+                      page: { kind: none }
+                      parameter: start
+                      until_parameter: end
+                      format: rfc3339
+                      covered: { pointer: /until, format: rfc3339 }
+                      lag: 5m
+                      horizon: 14d
+                """)
+        ) { request in
+            if request.target.contains("deleted") {
+                return json(#"{"gone":[],"until":"2026-01-01T11:58:00Z"}"#)
+            }
+            // The newest one is on the first of two pages.
+            return request.target.contains("page=2")
+                ? json(#"{"data":[{"id":"a","u":"2024-05-01T00:00:00Z"}]}"#, headers: noon)
+                : json(#"{"data":[{"id":"b","u":"2024-06-01T00:00:00Z"}],"next":"2"}"#, headers: noon)
+        }
+        let order = try #require(Timestamp(rfc3339: "2024-06-01T00:00:00Z")).microseconds
+        // As a full sync of last week left it.
+        let stored = "2024-06-01T00:00:00Z deleted=2025-12-25T00:00:00Z"
+
+        let first = try Self.changes(provider, since: stored, order: order)
+        guard case .next(let position) = try await first.nextPage().continuation else {
+            Issue.record("the list has two pages")
+            return
+        }
+        // Another process goes on.
+        let read = try await Enumeration(
+            Self.changes(provider, since: stored, order: order, at: position))
+
+        #expect(read.cursors == ["2024-06-01T00:00:00Z deleted=2026-01-01T11:58:00Z"])
         #expect(
-            try await Enumeration(provider.strategy().fullSync(of: .whole, resumingAt: nil)).pages == [["a"]])
+            provider.targets == [
+                "/api/items?since=2024-06-01T00%3A00%3A00Z",
+                "/api/items?since=2024-06-01T00%3A00%3A00Z&page=2",
+                "/api/deleted?start=2025-12-24T23%3A55%3A00Z&end=2026-01-01T12%3A00%3A00Z",
+            ])
+        let old = try Self.changes(
+            provider, since: "2024-06-01T00:00:00Z deleted=2025-12-17T00:00:00Z", order: order)
+        let error = await #expect(throws: ConnectorError.self) { try await old.nextPage() }
+        #expect(error?.code == "cursor_too_old")
     }
 }
 

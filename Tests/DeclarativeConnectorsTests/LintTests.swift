@@ -5,7 +5,7 @@ import Testing
 @testable import DeclarativeConnectors
 
 @Suite struct `A manifest that would lose data` {
-    private static func problems(_ stream: String) -> [String] {
+    static func problems(_ stream: String) -> [String] {
         let text = """
             lockstep: 1
             service: demo

@@ -50,6 +50,25 @@ import Testing
     private static let secret = "secret: \"${secret.webhook_secret}\"\n"
     private static let hmac = "scheme: hmac\n" + secret + "events: [{ stream: plain }]\n"
 
+    @Test func `ends a watch by what is kept of it`() {
+        func watch(_ more: String) -> [String] {
+            Self.problems(
+                "scheme: google_channel\nwatches:\n  - stream: items\n    method: POST\n    path: /watch\n"
+                    + "    body: { id: \"${watch.id}\" }\n    expires: { pointer: /e, format: epoch_seconds }\n"
+                    + "    renew_before: 24h\n" + more)
+        }
+        let stop =
+            "    stop: { method: POST, path: /stop, body: { id: \"${watch.id}\", r: \"${watch.resource}\" } }"
+        #expect(watch("    resource: /r\n" + stop) == [])
+        #expect(watch(stop) == ["webhook.watches[0].stop: ${watch.resource} has no value in this request"])
+        #expect(
+            watch("    stop: { path: \"/stop/${watch.token}\" }")
+                == ["webhook.watches[0].stop: ${watch.token} has no value in this request"])
+        #expect(
+            watch("    query: { r: \"${watch.resource}\" }")
+                == ["webhook.watches[0].path: ${watch.resource} has no value in this request"])
+    }
+
     @Test func `may have several events, each named by several values`() throws {
         let connector = try ManifestLoader.load(
             Self.text(

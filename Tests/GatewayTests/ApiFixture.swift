@@ -57,12 +57,16 @@ struct ApiFixture: Sendable {
             services: registry.services, connector: { registry.connector(for: $0) }, serviceURLs: [:]
         ) { _ in nil }
         let integrations = IntegrationStore(pool: pool)
+        let vault = CredentialVault(keys: try KeyRing(entries))
+        let credentials = CredentialStore(pool: pool)
+        let http = HTTPClient(configuration: HTTPClientConfiguration(), logger: logger)
         let operations = Operations(
             integrations: integrations, queue: queue,
             disconnection: Disconnection(
-                vault: CredentialVault(keys: try KeyRing(entries)), credentials: CredentialStore(pool: pool),
-                integrations: integrations,
-                http: HTTPClient(configuration: HTTPClientConfiguration(), logger: logger)),
+                vault: vault, credentials: credentials, integrations: integrations, http: http),
+            watches: WatchEnding(
+                vault: vault, credentials: credentials, integrations: integrations,
+                watches: WatchStore(pool: pool), http: http),
             sweeps: SweepDecisions(pool: pool), directory: directory)
         let desk = ActionDesk(
             store: ActionStore(pool: pool), integrations: integrations, queue: queue,

@@ -78,10 +78,22 @@ import Testing
         #expect(try callback(issuer: "https://p.example").code(for: issued) == SecretString("c"))
     }
 
-    @Test(arguments: [nil, "https://evil.example", "https://p.example/"])
-    func `of another issuer, or of none, is refused`(issuer: String?) {
+    @Test(arguments: ["", "https://evil.example", "https://p.example/"])
+    func `of another issuer is refused`(issuer: String) {
         let error = #expect(throws: OAuthError.self) { try callback(issuer: issuer).code(for: issued) }
         #expect(error?.code == .invalidCallback)
+    }
+
+    @Test func `of no issuer is refused where the provider promises one`() throws {
+        #expect(try callback().code(for: issued) == SecretString("c"))
+        var profile = issued
+        if case .authorizationCode(var consent) = profile.grant {
+            consent.requiresIssuer = true
+            profile.grant = .authorizationCode(consent)
+        }
+        let error = #expect(throws: OAuthError.self) { try callback().code(for: profile) }
+        #expect(error?.code == .invalidCallback)
+        #expect(try callback(issuer: "https://p.example").code(for: profile) == SecretString("c"))
     }
 
     @Test func `without a code is refused, and a refusal is told apart`() {

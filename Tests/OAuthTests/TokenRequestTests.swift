@@ -105,6 +105,62 @@ import Testing
         #expect(missing?.message.contains("${secret.name}") == true)
     }
 
+    @Test func `goes to the host of the account, and to no other one`() throws {
+        var profile = code
+        profile.tokenURL = "https://${config.region}.p.example/${config.region}/token"
+        profile.revocation = .init(url: "https://${config.region}.p.example/revoke")
+        let request = try requests(profile).renewal(now: Timestamp(seconds: 0))
+        #expect(request.url == "https://eu.p.example/eu/token")
+        #expect(try requests(profile).revocation()?.url == "https://eu.p.example/revoke")
+
+        for value in ["", "evil.example/", "a.b", "a@b", "x/../y", "ä", "a b", "%2e", "a:1"] {
+            let error = #expect(throws: OAuthError.self) {
+                try TokenRequests(
+                    profile: profile, client: client, secrets: secrets, configuration: ["region": value]
+                ).renewal(now: Timestamp(seconds: 0))
+            }
+            #expect(error?.code == .config)
+        }
+        #expect(throws: OAuthError.self) {
+            try TokenRequests(profile: profile, client: client, secrets: secrets, configuration: [:])
+                .renewal(now: Timestamp(seconds: 0))
+        }
+        #expect(
+            TokenRequests.configuration(of: profile, in: Array(#"{"region":"us","other":"x"}"#.utf8))
+                == ["region": "us"])
+    }
+
+    @Test func `is JSON where the provider wants it, and has more with a code`() throws {
+        var profile = code
+        profile.isJSON = true
+        profile.clientAuthentication = .post
+        profile.grant = .authorizationCode(.init(url: "https://p.example/authorize"))
+        if case .authorizationCode(var consent) = profile.grant {
+            consent.exchangeParameters = [.init("scope", OAuthText("read"))]
+            profile.grant = .authorizationCode(consent)
+        }
+        let renewal = try requests(profile).renewal(now: Timestamp(seconds: 0))
+        #expect(header("Content-Type", of: renewal) == "application/json")
+        #expect(
+            String(decoding: renewal.body ?? [], as: UTF8.self)
+                == #"{"grant_type":"refresh_token","refresh_token":"tGzv3JOkF0XG5Qx2TlKWIA","#
+                + #""client_id":"s6BhdRkqt3","client_secret":"7Fjfp0ZBr1KtDRbnfVdmIw"}"#)
+        let exchange = try requests(profile).exchange(
+            code: SecretString("c"), redirectURI: "https://l.example", verifier: SecretString("v"))
+        #expect(String(decoding: exchange.body ?? [], as: UTF8.self).contains(#""scope":"read""#))
+    }
+
+    @Test func `gives a token back without a client where nobody asks for one`() throws {
+        var profile = code
+        profile.revocation = .init(url: "https://p.example/revoke", style: .token)
+        let request = try #require(
+            try requests(profile, client: nil, secrets: ["access_token": SecretString("ya29.x")]).revocation()
+        )
+        #expect(form(request) == ["token": "ya29.x"])
+        #expect(header("Authorization", of: request) == nil)
+        #expect(!request.isRepeatable || request.method == "POST")
+    }
+
     @Test func `gives tokens back as RFC 7009 says, or as Slack does`() throws {
         #expect(try requests(code).revocation() == nil)
         var profile = code
@@ -127,6 +183,13 @@ import Testing
         #expect(moved.revocation?.url == "http://127.0.0.1:1/demo/r")
         guard case .authorizationCode(let consent) = moved.grant else { return }
         #expect(consent.url == "http://127.0.0.1:1/demo/authorize")
+
+        profile.grant = .authorizationCode(.init(url: "https://p.example/a", issuer: "https://p.example"))
+        guard
+            case .authorizationCode(let other) = profile.moved(from: "https://p.example", to: "http://s")
+                .grant
+        else { return }
+        #expect(other.issuer == nil, "another place has another name")
     }
 }
 

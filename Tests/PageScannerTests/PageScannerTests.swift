@@ -34,6 +34,27 @@ import Testing
         #expect(page.lastIdentifier == Array("b/é".utf8))
     }
 
+    @Test func `spares a record of its tombstones that has a value where the rule says so`() throws {
+        let plan = ScanPlan(
+            records: try JSONPointer("/data"), id: [try JSONPointer("/id")],
+            tombstones: [
+                TombstoneRule(
+                    pointer: try JSONPointer("/state"), equals: .string("off"),
+                    unless: try JSONPointer("/series")),
+                TombstoneRule(pointer: try JSONPointer("/gone"), equals: .bool(true)),
+            ])
+
+        let page = try PageScanner(plan: plan).scan(
+            Array(
+                """
+                {"data":[{"id":"a","state":"off"},{"id":"b","state":"off","series":"s"},
+                {"series":{},"id":"c","state":"off"},{"id":"d","state":"off","series":null},
+                {"id":"e","series":"s","state":"on"},{"id":"f","series":"s","gone":true}]}
+                """.utf8))
+
+        #expect(page.records.map(\.isTombstone) == [true, false, false, true, false, true])
+    }
+
     @Test func `reads version, cursor and tombstone wherever they stand`() throws {
         let page = try Self.scan(
             """

@@ -56,10 +56,11 @@ import Testing
         let cancelled = items.filter { $0["status"] as? String == "cancelled" }
         #expect(cancelled.count == 3)
         for item in cancelled {
-            #expect(Set(item.keys) == ["kind", "etag", "id", "status", "updated"])
+            #expect(Set(item.keys) == ["kind", "etag", "id", "status"])
             #expect(before.contains { $0["id"] as? String == item["id"] as? String })
         }
-        let updated = try items.map { try #require($0["updated"] as? String) }
+        let updated = items.compactMap { $0["updated"] as? String }
+        #expect(updated.count == 6)
         #expect(updated == updated.sorted())
         #expect(try sandbox.enumerate([("syncToken", next)]).items.isEmpty)
         // The old token still leads to the same changes.

@@ -58,6 +58,7 @@ struct SandboxFixture {
         var configuration = SandboxConfiguration()
         configuration.users = 3
         configuration.objects = 25
+        configuration.hasSeries = false
         change(&configuration)
         state = SandboxState(configuration)
     }

@@ -163,13 +163,15 @@ import Testing
     }
 }
 
-@Suite struct `The sentence of a run that waits` {
-    @Test func `says how long, where that is long`() {
-        let message = "Slack is limiting requests. The sync continues in a while."
+@Suite struct `The end of a run that waits` {
+    @Test func `says for how long`() {
+        let failure = RunFailure(
+            .rateLimited, code: "rate_limited",
+            userMessage: "Slack is limiting requests. The sync continues in a while.", operatorDetail: "d")
 
-        #expect(Interruption.sentence(message, wait: .seconds(30)) == message)
-        #expect(
-            Interruption.sentence(message, wait: .seconds(301))
-                == "Slack is limiting requests. The sync continues in about 6 minutes.")
+        let end = Interruption.snoozed(.seconds(301), failure).end
+
+        #expect(end.errorMessage == failure.userMessage && end.wait == .seconds(301))
+        #expect(Interruption.failed(failure).end.wait == nil)
     }
 }

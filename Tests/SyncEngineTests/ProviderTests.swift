@@ -49,6 +49,44 @@ import Testing
         }
     }
 
+    @Test func `of a series of meetings shows which one does not take place, until the series ends`()
+        async throws
+    {
+        try await EngineFixture.run(objects: 20) { fixture in
+            let service = "google-calendar"
+            _ = try await fixture.integration(service)
+            try await fixture.sync(service)
+            let rows = try await fixture.pool.query(
+                """
+                SELECT data ->> 'id', data ->> 'recurringEventId' FROM lockstep.records
+                WHERE stream = 'events' AND data ? 'recurringEventId' ORDER BY 1
+                """)
+            #expect(rows.count == 8)
+            func cancel(_ id: String?) async throws {
+                try await fixture.control("edit?user=u_1&stream=events&deletes=1&id=\(id ?? "")")
+            }
+            let cancelled = "records WHERE deleted_at IS NULL AND data ->> 'status' = 'cancelled'"
+
+            // One is known before it is cancelled, one is not.
+            try await cancel(rows.text(0, 0))
+            try await fixture.sync(service, .incremental)
+            #expect(try await fixture.count(cancelled) == 1)
+            #expect(try await fixture.differences(service, "events") == [])
+            _ = try await fixture.pool.query("DELETE FROM lockstep.records WHERE stream = 'events'")
+            try await cancel(rows.text(1, 0))
+            try await fixture.sync(service)
+            #expect(try await fixture.count(cancelled) == 2)
+            #expect(try await fixture.differences(service, "events") == [])
+
+            // The provider tells of the series alone.
+            for row in [0, 2] { try await cancel(rows.text(row, 1)) }
+            try await fixture.sync(service, .incremental)
+            #expect(try await fixture.count(cancelled) == 1)
+            #expect(try await fixture.differences(service, "events") == [])
+            #expect(try await fixture.count("deletions WHERE reason = 'gone'") == 2)
+        }
+    }
+
     @Test func `finds new messages of Slack by their time`() async throws {
         try await EngineFixture.run(objects: 60) { fixture in
             _ = try await fixture.integration("slack")

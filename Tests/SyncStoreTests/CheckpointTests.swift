@@ -84,6 +84,91 @@ import Testing
         #expect(try await ledger.count(closed + " AND completed_at IS NOT NULL") == 1)
     }
 
+    @Test(arguments: [true, false])
+    func `keeps the response that a run failed of, as long as its row`(hasRecords: Bool) async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        let batch = hasRecords ? try Ledger.batch(makeRecords(0..<2), generation: nil, page: 0) : nil
+        let response = KeptResponse(status: 200, size: 70_000, body: [0, 255, 123])
+        let state = SliceState(stream: "s", partition: "")
+        let update = SliceUpdate(state: state, counters: SyncCounters(), endedBy: nil, isFull: false)
+        _ = try await writer.write(
+            Checkpoint(
+                batch: batch, updates: [update],
+                end: RunEnd(.failed, errorCode: "records_missing", errorDetail: "d", response: response)))
+
+        let rows = try await ledger.pool.query(
+            "SELECT sync_id, status_code::bigint, size, body, integration_id FROM lockstep.kept_responses")
+        #expect(rows.count == 1 && rows.int(0, 0) == run.syncID && rows.int(0, 1) == 200)
+        #expect(rows.int(0, 2) == 70_000 && rows.bytes(0, 3) == [0, 255, 123])
+        #expect(try await ledger.count("lockstep.sync_log WHERE status = 'failed'") == 1)
+        _ = try await ledger.pool.query("DELETE FROM lockstep.sync_log")
+        #expect(try await ledger.count("lockstep.kept_responses") == 0)
+    }
+
+    @Test func `tells the user when a run that waits continues`() async throws {
+        let ledger = try await Ledger()
+        func told(_ wait: Duration?) async throws -> String? {
+            let run = try await ledger.open("\(wait ?? .zero)")
+            let writer = CheckpointWriter(store: ledger.store, run: run)
+            let end = RunEnd(
+                .yielded, errorCode: "rate_limited",
+                errorMessage: "Slack is limiting requests. The sync continues in a while.", errorDetail: "d",
+                wait: wait)
+            _ = try await writer.write(Checkpoint(batch: nil, updates: [], end: end))
+            return try await ledger.pool.query(
+                "SELECT error_message FROM lockstep.sync_log ORDER BY id DESC LIMIT 1"
+            ).text(0, 0)
+        }
+        let start = "Slack is limiting requests. The sync continues"
+
+        #expect(try await told(nil) == "\(start) in a while.")
+        #expect(try await told(.seconds(20)) == "\(start) in a moment.")
+        // The minute in which it continues, by the server's clock, which goes on meanwhile.
+        func minutes(_ format: String, in wait: String) async throws -> Set<String> {
+            let rows = try await ledger.pool.query(
+                """
+                SELECT to_char((date_trunc('minute', now() + interval '\(wait)') + n * interval '1 minute')
+                    AT TIME ZONE 'UTC', '\(format)') FROM generate_series(-1, 1) n
+                """)
+            return Set((0..<3).compactMap { rows.text($0, 0) })
+        }
+        let soon = try #require(try await told(.seconds(330)))
+        let allowed = try await minutes("HH24:MI", in: "330 seconds")
+        #expect(allowed.contains { soon == "\(start) at \($0) UTC." }, "\(soon)")
+        let late = try #require(try await told(.seconds(30 * 3_600)))
+        let days = try await minutes("YYYY-MM-DD", in: "30 hours")
+        #expect(days.contains { late.hasPrefix("\(start) on \($0) at ") }, "\(late)")
+    }
+
+    @Test func `deletes what does not outlive a deleted record, in its slice alone`() async throws {
+        let ledger = try await Ledger()
+        let run = try await ledger.open()
+        let writer = CheckpointWriter(store: ledger.store, run: run)
+        for partition in ["p", "q"] {
+            try await ledger.write(
+                [
+                    #"{"id":"a","v":1}"#, #"{"id":"b","v":1,"of":"a"}"#, #"{"id":"c","of":"a"}"#,
+                    #"{"id":"d","v":1,"of":"x"}"#, #"{"id":"e","v":1}"#,
+                ], in: run, writer: writer, partition: partition)
+        }
+
+        let other = try await ledger.write(
+            [#"{"id":"a","v":0,"gone":true}"#], in: run, writer: writer, page: 1, partition: "p")
+        let counts = try await ledger.write(
+            [#"{"id":"a","v":2,"gone":true}"#, #"{"id":"e","v":2,"gone":true}"#], in: run, writer: writer,
+            page: 2, partition: "p")
+
+        // An older tombstone deletes nothing, and nothing with it.
+        #expect(other.deleted == 0)
+        #expect(counts.deleted == 4)
+        #expect(
+            try await ledger.liveIDs() == ["p/d", "q/a", "q/b", "q/c", "q/d", "q/e"])
+        #expect(try await ledger.count("lockstep.deletions WHERE reason = 'gone'") == 2)
+        #expect(try await ledger.count("lockstep.deletions WHERE reason = 'tombstone'") == 2)
+    }
+
     @Test func `a tombstone of an unknown id keeps an older version out`() async throws {
         let ledger = try await Ledger()
         let run = try await ledger.open()

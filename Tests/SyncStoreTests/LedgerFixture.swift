@@ -64,7 +64,9 @@ struct Ledger {
     static func batch(
         _ records: [String], generation: Int64?, page: Int64, partition: String = ""
     ) throws -> RecordBatch {
-        var batch = RecordBatch(stream: "s", partition: partition, generation: generation, firstPage: page)
+        var batch = RecordBatch(
+            stream: "s", partition: partition, generation: generation, firstPage: page,
+            memberOf: try JSONPointer("/of"))
         let plan = ScanPlan(
             records: try JSONPointer("/data"), id: [try JSONPointer("/id")],
             version: ScalarRule(pointer: try JSONPointer("/v"), kind: .integer),

@@ -32,6 +32,8 @@ final class FixtureClient: ProviderClient {
         case stuck(Int, PageRule.Kind)
         /// All records have this value at a place.
         case tied(JSONPointer, JSONPointer, String)
+        /// The first record of the response with this number has moved to a page that was read before.
+        case drifted(Int, JSONPointer)
         /// The object of this id is not there any more.
         case deleted(JSONPointer, id: [JSONPointer], String)
     }
@@ -141,6 +143,8 @@ final class FixtureClient: ProviderClient {
         case .stuck(state.count, let kind): answer = FixtureMutation.stuck(answer, state.last, kind)
         case .tied(let records, let place, let value):
             answer = answer.with(changed(answer.body) { $0.tie(records, place, value) })
+        case .drifted(state.count, let records):
+            answer = answer.with(changed(answer.body) { $0.dropFirst(records) })
         case .deleted(let records, let id, let gone):
             answer = answer.with(changed(answer.body) { $0.delete(records, id, gone) })
         default: break

@@ -52,6 +52,11 @@ extension JSONTree {
         change(place.tokens[...]) { $0.reverse() }
     }
 
+    /// Takes the first record out of the array at a place.
+    mutating func dropFirst(_ place: JSONPointer) {
+        change(place.tokens[...]) { if !$0.isEmpty { $0.removeFirst() } }
+    }
+
     /// Gives all records the same value at a place; a number stays a number.
     mutating func tie(_ place: JSONPointer, _ pointer: JSONPointer, _ value: String) {
         change(place.tokens[...]) { elements in

@@ -136,7 +136,7 @@ struct FixtureEnumeration {
 
     private static func later(_ old: Cursor?, _ new: Cursor) -> Cursor {
         guard let old, let oldOrder = old.order, let newOrder = new.order else { return new }
-        return newOrder > oldOrder ? new : old
+        return newOrder >= oldOrder ? new : old
     }
 
     /// Asks as often as the engine does, without its waits.

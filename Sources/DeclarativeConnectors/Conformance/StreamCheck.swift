@@ -60,6 +60,7 @@ struct StreamCheck {
         findings += await lost(full)
         findings.append(await stuck(full))
         findings.append(await tied(full))
+        findings.append(await drifted(full))
         findings.append(await deleted(full))
         if let ids = expected.incremental {
             let client = FixtureClient(fixture, isIncremental: true)
@@ -177,7 +178,8 @@ struct StreamCheck {
 
     func sync(
         _ client: FixtureClient, _ copy: FixtureCopy, isFull: Bool,
-        interruption: FixtureEnumeration.Interruption = .none, only partition: String? = nil
+        interruption: FixtureEnumeration.Interruption = .none, only partition: String? = nil,
+        isSecondMiss: Bool = true
     ) async -> Sync {
         var result = Sync()
         result.copy = copy
@@ -192,7 +194,8 @@ struct StreamCheck {
                 shown.formUnion(enumeration.seen)
                 result.enumerations.append(enumeration)
             }
-            if isFull || stream.incremental.isNone, stream.absence != .never, result.isComplete {
+            let isDeletion = stream.absence == .fullRun || stream.absence == .twoRuns && isSecondMiss
+            if isFull || stream.incremental.isNone, isDeletion, result.isComplete {
                 result.copy.records = result.copy.records.filter { shown.contains($0.key) }
             }
         } catch {

@@ -56,10 +56,12 @@ extension ApiRoutes {
                 guard let force = body["force"] ?? false as Any?, let force = force as? Bool else {
                     throw Problem(422, "bad_member", "'force' is true or false.")
                 }
-                let outcome = try await operations.disconnect(try request.id64, force: force)
+                let (outcome, watches) = try await operations.disconnect(try request.id64, force: force)
                 return JSON.object([
                     ("status", .string("disconnected")), ("tokens", .string(outcome.word)),
                     ("reason", outcome.reason.map { .string($0) } ?? .null),
+                    ("watches_ended", .integer(Int64(watches.ended))),
+                    ("watches_left", .integer(Int64(watches.left))),
                 ]).response()
             },
             write("/connect-links", isKept: false) { request in

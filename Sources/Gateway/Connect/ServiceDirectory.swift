@@ -49,6 +49,9 @@ public struct ServiceDirectory: Sendable {
         connector.tokens(at: serviceURLs[connector.service])
     }
 
+    /// Where the requests of a service go instead of its own address; nil for there.
+    func baseURL(of service: String) -> String? { serviceURLs[service] }
+
     /// The application at a service.
     func application(_ service: String) -> OAuthClient? { client(service) }
 }

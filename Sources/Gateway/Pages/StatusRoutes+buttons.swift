@@ -30,7 +30,7 @@ extension StatusRoutes {
             },
             action("/integrations/{id}/disconnect") { request, _, check in
                 let id = try request.id64
-                let outcome = try await operations.disconnect(id, force: false)
+                let outcome = try await operations.disconnect(id, force: false).tokens
                 guard case .failed(let reason) = outcome else { return Self.back(to: id) }
                 return framed(
                     "Disconnected", check, status: 409,

@@ -27,14 +27,16 @@ extension IntegrationsCommand {
         func run() async throws {
             try await CommandContext.run(requiring: [.database, .keys]) { context in
                 let found = try await target.find(context)
-                let outcome = try await IntegrationsCommand.disconnect(
+                let (outcome, watches) = try await IntegrationsCommand.disconnect(
                     found.id, found.key, context, force: force)
                 if case .failed(let reason) = outcome {
                     throw Exit.complain(
                         "integration \(found.id) is disconnected, but the provider did not take its tokens back "
                             + "(\(reason)); try again, or use --force", Exit.failed)
                 }
-                print("integration \(found.id) is disconnected; \(outcome.sentence(found.key.service))")
+                print(
+                    "integration \(found.id) is disconnected; \(outcome.sentence(found.key.service))"
+                        + watches.sentence)
             }
         }
     }
@@ -59,7 +61,7 @@ extension IntegrationsCommand {
             }
             try await CommandContext.run(requiring: [.database, .keys]) { context in
                 let found = try await target.find(context)
-                let outcome = try await IntegrationsCommand.disconnect(
+                let (outcome, watches) = try await IntegrationsCommand.disconnect(
                     found.id, found.key, context, force: true)
                 let erasure = Erasure(integrations: IntegrationStore(pool: context.pool))
                 guard try await erasure.begin(found.id) else { return }
@@ -75,10 +77,12 @@ extension IntegrationsCommand {
                 if output.json {
                     print(
                         "{\"integration_id\":\(found.id),\"service\":\(JSONOutput.quoted(found.key.service)),"
-                            + "\"tokens\":\(JSONOutput.quoted(outcome.word)),\"deleted\":\(table.json)}")
+                            + "\"tokens\":\(JSONOutput.quoted(outcome.word)),\"watches_ended\":\(watches.ended),"
+                            + "\"watches_left\":\(watches.left),\"deleted\":\(table.json)}")
                 } else {
                     print(
-                        "integration \(found.id) is erased; \(outcome.sentence(found.key.service))\n\n\(table.text)"
+                        "integration \(found.id) is erased; \(outcome.sentence(found.key.service))"
+                            + "\(watches.sentence)\n\n\(table.text)"
                     )
                 }
             }
@@ -87,25 +91,46 @@ extension IntegrationsCommand {
 
     private static func disconnect(
         _ id: Int64, _ key: IntegrationKey, _ context: CommandContext, force: Bool
-    ) async throws -> Disconnection.Revocation {
+    ) async throws -> (Disconnection.Revocation, WatchEnding.Outcome) {
         let registry = try ConnectorCommand.registry(context.settings)
         let baseURL = context.settings.serviceURLs[key.service]
         var client = HTTPClientConfiguration()
         client.userAgent = "lockstep"
         client.addressPolicy = .allowing(hosts: ServiceAddress.hosts(of: context.settings.serviceURLs))
+        let vault = try CommandVault.make(context.settings)
+        let credentials = CredentialStore(pool: context.pool)
+        let integrations = IntegrationStore(pool: context.pool)
+        let http = HTTPClient(configuration: client, logger: context.logger)
         let disconnection = Disconnection(
-            vault: try CommandVault.make(context.settings), credentials: CredentialStore(pool: context.pool),
-            integrations: IntegrationStore(pool: context.pool),
-            http: HTTPClient(configuration: client, logger: context.logger))
+            vault: vault, credentials: credentials, integrations: integrations, http: http)
+        var watches = WatchEnding.Outcome()
+        if let connector = registry.connector(for: key.service) {
+            watches = await WatchEnding(
+                vault: vault, credentials: credentials, integrations: integrations,
+                watches: WatchStore(pool: context.pool), http: http
+            ).run(id, connector: connector, baseURL: baseURL)
+        }
         do throws(CredentialError) {
-            return try await disconnection.run(
+            let revocation = try await disconnection.run(
                 id, profile: registry.connector(for: key.service)?.tokens(at: baseURL),
                 client: context.settings.oauthClient(for: key.service).map {
                     OAuthClient(id: $0.id, secret: $0.secret)
                 }, force: force)
+            return (revocation, watches)
         } catch {
             throw Exit.complain(error.message, Exit.unavailable)
         }
+    }
+}
+
+extension WatchEnding.Outcome {
+    /// For people, behind a sentence; empty when there was no watch.
+    var sentence: String {
+        var text = ended == 0 ? "" : "; \(ended) \(ended == 1 ? "watch was" : "watches were") ended"
+        guard left > 0 else { return text }
+        let end = leftUntil.map { ": by itself the last one ends at \($0.rfc3339)" } ?? ""
+        text += "; \(left) \(left == 1 ? "watch goes" : "watches go") on (\(reason ?? "unknown"))\(end)"
+        return text
     }
 }
 

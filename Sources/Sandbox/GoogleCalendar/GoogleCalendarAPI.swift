@@ -37,9 +37,8 @@ struct GoogleCalendarAPI {
             else { throw GoogleRefusal.notFound }
             let events = store[CollectionKey(user: user, stream: .events, parent: number)]
             guard segments.count == 6 else { return try list(request.query, events) }
-            guard let index = bytes.index(of: request.segments[6], in: events) else {
-                throw GoogleRefusal.notFound
-            }
+            guard let index = bytes.index(of: request.segments[6], in: events), events.isReachable(index)
+            else { throw GoogleRefusal.notFound }
             return SandboxResponse(json: bytes.json(events, index))
         } catch {
             return error.response
@@ -104,8 +103,8 @@ struct GoogleCalendarAPI {
         for index in (place.position + 1)..<max(place.position + 1, collection.count) {
             let isShown =
                 updatedMin.map { collection.updated(index) >= $0 }
-                ?? (place.showsDeleted || collection.isLive(index))
-            guard isShown, isMeant(index) else { continue }
+                ?? (place.showsDeleted || collection.isShown(index, in: collection.key.stream))
+            guard isShown, collection.isReachable(index), isMeant(index) else { continue }
             if shown.count == limit {
                 place.page += 1
                 return shown
@@ -118,9 +117,10 @@ struct GoogleCalendarAPI {
     }
 
     /// What changed since the last time and before this enumeration began, oldest change first. What changes
-    /// now comes next time.
+    /// now comes next time. Of a deleted series the series alone is told.
     private func changes(_ place: inout PageToken, _ collection: Collection, _ limit: Int) -> [Int] {
         let changes = collection.changes(after: place.position, upTo: place.started)
+            .filter { collection.isReachable(Int($0.index)) }
         let shown = changes.prefix(limit)
         if changes.count > limit, let last = shown.last {
             place.position = last.sequence

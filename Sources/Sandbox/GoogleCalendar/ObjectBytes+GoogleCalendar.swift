@@ -20,8 +20,13 @@ extension Object {
 
     mutating func event() -> String {
         let head = #"{"kind":"calendar#event","etag":"\#(etag)","id":"\#(id)","status":""#
+        let series = collection.series(of: index).map {
+            #","recurringEventId":"\#(bytes.id(collection, $0))","#
+                + #""originalStartTime":\#(collection.originalStart(index))"#
+        }
+        // Of what is cancelled the service promises no more than this.
+        if state.isDeleted { return head + #"cancelled"\#(series ?? "")}"# }
         let change = Timestamp(seconds: updated).rfc3339Milliseconds
-        if state.isDeleted { return head + #"cancelled","updated":"\#(change)"}"# }
         let isTentative = oneIn(7)
         let seeded = pick(Self.meetings)
         let summary = member("summary") ?? seeded
@@ -32,7 +37,7 @@ extension Object {
             "htmlLink":"https://www.google.com/calendar/event?eid=\(id)",\
             "created":"\(Timestamp(seconds: created).rfc3339Milliseconds)","updated":"\(change)",\
             "summary":\(summary)\(description),"creator":{"email":"\(owner)","self":true},\
-            "organizer":{"email":"\(owner)","displayName":\(pick(Self.people)),"self":true},\(when()),\
+            "organizer":{"email":"\(owner)","displayName":\(pick(Self.people)),"self":true},\(when())\(series ?? ""),\
             "iCalUID":"\(id)@google.com","sequence":\(revision),"reminders":{"useDefault":true},\
             "eventType":"default"}
             """
@@ -44,15 +49,18 @@ extension Object {
         let day = Collection.epoch / 86_400 + Int64(random.below(400)) - 200
         let date = Timestamp(seconds: day * 86_400).rfc3339.prefix(10)
         let next = Timestamp(seconds: (day + 1) * 86_400).rfc3339.prefix(10)
+        let rule = #","recurrence":["RRULE:FREQ=WEEKLY;BYDAY=MO"]"#
         if oneIn(5) {
             return #""start":{"date":"\#(date)"},"end":{"date":"\#(next)"},"transparency":"transparent""#
+                + (collection.isSeries(index) ? rule : "")
         }
         let hour = 10 + (random.below(8) + revision) % 8
         let times = """
             "start":{"dateTime":"\(date)T\(hour):00:00+02:00","timeZone":"Europe/Berlin"},\
             "end":{"dateTime":"\(date)T\(hour):45:00+02:00","timeZone":"Europe/Berlin"}
             """
-        return oneIn(6) ? times + #","recurrence":["RRULE:FREQ=WEEKLY;BYDAY=MO"]"# : times
+        guard collection.series(of: index) == nil else { return times }
+        return oneIn(6) || collection.isSeries(index) ? times + rule : times
     }
 }
 

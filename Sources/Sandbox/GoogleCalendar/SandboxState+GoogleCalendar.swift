@@ -70,7 +70,7 @@ extension SandboxState {
         _ request: SandboxRequest, _ parameters: [String: String], _ key: CollectionKey
     ) throws(GoogleRefusal) -> SandboxResponse {
         guard let index = bytes.index(of: request.segments[6], in: store[key]) else { throw .notFound }
-        guard store[key].isLive(index) else {
+        guard store[key].isLive(index), store[key].isReachable(index) else {
             throw GoogleRefusal(
                 status: 410, domain: "global", reason: "deleted", message: "Resource has been deleted")
         }

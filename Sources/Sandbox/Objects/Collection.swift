@@ -58,6 +58,8 @@ struct Collection: Sendable {
     let key: CollectionKey
     let initialCount: Int
     let clock: SandboxClock
+    /// Whether some events are series, and some differ from theirs.
+    let hasSeries: Bool
     private(set) var journal: [ObjectChange] = []
     private(set) var liveCount: Int
     /// The changes that made the objects beyond the initial ones.
@@ -65,7 +67,10 @@ struct Collection: Sendable {
     private var touched: [Int32: ObjectState] = [:]
     private(set) var written: [Int: WrittenObject] = [:]
 
-    init(_ key: CollectionKey, initialCount: Int, clock: SandboxClock = SandboxClock()) {
+    init(
+        _ key: CollectionKey, initialCount: Int, clock: SandboxClock = SandboxClock(), hasSeries: Bool = true
+    ) {
+        self.hasSeries = hasSeries
         self.clock = clock
         self.key = key
         self.initialCount = initialCount
@@ -126,7 +131,7 @@ struct Collection: Sendable {
     /// The collection as it was after change number `sequence`.
     func asOf(_ sequence: Int) -> Collection {
         if journal.last.map({ $0.sequence <= sequence }) ?? true { return self }
-        var past = Collection(key, initialCount: initialCount, clock: clock)
+        var past = Collection(key, initialCount: initialCount, clock: clock, hasSeries: hasSeries)
         past.written = written
         for change in journal.prefix(position(after: sequence)) { past.apply(change) }
         return past

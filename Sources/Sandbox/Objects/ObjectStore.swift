@@ -43,7 +43,8 @@ struct ObjectStore: Sendable {
 
     private func fresh(_ key: CollectionKey) -> Collection {
         Collection(
-            key, initialCount: configuration.initialCount(of: key), clock: configuration.clock)
+            key, initialCount: configuration.initialCount(of: key), clock: configuration.clock,
+            hasSeries: configuration.hasSeries)
     }
 
     /// The collections of a user's stream at a moment; without those of deleted calendars and channels.

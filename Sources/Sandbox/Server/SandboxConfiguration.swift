@@ -24,6 +24,8 @@ public struct SandboxConfiguration: Sendable {
     public var changesPerSecond = 1
     /// Objects of the start that share one second; 1 or more.
     public var objectsPerSecond = 3
+    /// Whether calendars have series, meetings that differ from theirs, and cancelled ones.
+    public var hasSeries = true
     /// How many changes, anywhere in the sandbox, a sync token survives; nil: it expires only on demand.
     ///
     /// Changes are the sandbox's time, so a run with tokens that expire can be repeated.

@@ -52,6 +52,8 @@ extension Collection {
 
     /// Whether a stream that looks at this collection has the object.
     func isShown(_ index: Int, in stream: SandboxStream) -> Bool {
+        // One cancelled meeting is no deletion: it is shown as long as its series.
+        if let series = series(of: index) { return isLive(series) }
         guard isLive(index) else { return false }
         switch stream {
         case .slackMessages: return root(of: index) == nil
