@@ -54,6 +54,7 @@ struct ConnectFixture: Sendable {
                   authorize_url: https://acme.example/authorize
                   token_url: https://acme.example/token
                   issuer: http://127.0.0.1:\(port)/oauth
+                  issuer_required: true
                   scopes: [read]
                 \(streams)
                 """
