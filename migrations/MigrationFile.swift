@@ -32,12 +32,12 @@ public struct MigrationFile: Sendable {
         MigrationFile("0022_runs", PackageResources._022_runs_sql),
         MigrationFile("0023_webhook_deletions", PackageResources._023_webhook_deletions_sql),
         MigrationFile("0024_sweep_decisions", PackageResources._024_sweep_decisions_sql),
-            "0030_members_waits_responses", PackageResources._030_members_waits_responses_sql),
-        MigrationFile(
         MigrationFile("0025_feed_erasure_webhooks", PackageResources._025_feed_erasure_webhooks_sql),
         MigrationFile("0026_actions_by_status", PackageResources._026_actions_by_status_sql),
         MigrationFile("0027_sweep_guards", PackageResources._027_sweep_guards_sql),
         MigrationFile("0029_passing_refusals", PackageResources._029_passing_refusals_sql),
+        MigrationFile(
+            "0030_members_waits_responses", PackageResources._030_members_waits_responses_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {
