@@ -249,11 +249,10 @@ error_code read_id(
     size_t length = scanner.arena.size() - record.id_offset;
     if (!usable) {
         record.reject = LOCKSTEP_REJECT_MISSING_ID;
-    } else if (length > plan.max_id_bytes) {
-        record.reject = LOCKSTEP_REJECT_ID_TOO_LONG;
-    } else {
-        record.id_length = uint32_t(length);
+        return SUCCESS;
     }
+    record.id_length = uint32_t(length);
+    if (length > plan.max_id_bytes) record.reject = LOCKSTEP_REJECT_ID_TOO_LONG;
     return SUCCESS;
 }
 

@@ -141,6 +141,8 @@ import Testing
         let page = try Self.scan("{\"data\":[{\"id\":\"\(long)\"},{\"id\":\"\(long.dropLast())\"}]}")
 
         #expect(page.rejected.map(\.reason) == [.idTooLong])
+        // Which record it is can be read: it is none of those that are stored.
+        #expect(page.rejected.map(\.externalID) == [Array(long.utf8)])
         #expect(page.records.count == 1)
     }
 
