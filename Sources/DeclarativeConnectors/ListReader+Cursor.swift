@@ -98,7 +98,7 @@ extension ListReader {
         case .sortedDescending: return newest
         case .time(let rule):
             switch rule.source {
-            case .records: return newest
+            case .records: return bounded(newest, rule.request.format, position)
             case .responseDate: return watermark(position, rule.request.format)
             }
         case .window(let rule):
@@ -186,12 +186,27 @@ extension ListReader {
         return DeletionCursor(changes: Cursor(text: text, order: order(of: text)), deletions: until).cursor
     }
 
+    /// A cursor of the records' times, at most the time at which the enumeration began: an object that was read early and
+    /// changed then has a later one than that, whatever the last pages show.
+    private func bounded(_ newest: Cursor?, _ format: ScalarRule.Kind, _ position: ListPosition) -> Cursor? {
+        guard isBounded, let start = position.startedAt, let order = newest?.order, order > start.microseconds
+        else { return newest }
+        return watermark(position, format)
+    }
+
+    /// A list that comes oldest first shows what changes meanwhile at its end.
+    private var isBounded: Bool {
+        guard case .time(let rule) = rule else { return false }
+        return rule.source == .records && !rule.isAscending && stream.stream.incremental.hasTime
+    }
+
     // MARK: - The provider's clock
 
     /// The `Date` of the first response, where something is counted from it: the provider's clock, never this machine's.
     func startOfEnumeration(_ response: HTTPResponse) throws(ConnectorError) -> Timestamp? {
-        guard needsDate else { return nil }
+        guard needsDate || isBounded else { return nil }
         guard let date = response.headers.first("Date").flatMap(HTTPDate.parse) else {
+            guard needsDate else { return nil }
             throw ConnectorError(
                 .contractViolation, code: "date_header_missing",
                 userMessage: "\(stream.manifest.title) sent data in an unexpected form.",

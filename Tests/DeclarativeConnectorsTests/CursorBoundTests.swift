@@ -40,14 +40,50 @@ import Testing
             ("2026-11-29T12:00:00Z", true), ("2026-11-29T12:00:00.000001Z", false),
             ("2026-11-28T23:00:00+14:00", true),
         ])
-    func `may lie a day ahead of the provider's clock`(time: String, isTaken: Bool) async throws {
-        let provider = try Provider(manifest(Self.stream)) { _ in
+    func `may lie a day ahead of the provider's clock where the list comes oldest first`(
+        time: String, isTaken: Bool
+    ) async throws {
+        let ascending = Self.stream.replacing("lag: 5m", with: "lag: 5m, order: ascending, sort: documented")
+        let provider = try Provider(manifest(ascending)) { _ in
             json(#"{"data":[{"id":"a","u":"\#(time)"}]}"#, headers: Self.date)
         }
 
         let read = try await Enumeration(provider.strategy().fullSync(of: .whole, resumingAt: nil))
 
         #expect(read.cursors == (isTaken ? [time] : []))
+    }
+
+    /// What was on the first page may have been changed since, before the time of what the last page shows.
+    @Test(arguments: [true, false])
+    func `does not pass the beginning of its enumeration, unless the list comes oldest first`(
+        isAscending: Bool
+    ) async throws {
+        let stream = """
+                path: /items
+                page: { kind: token, token: /next, parameter: p, end: missing }
+                incremental:
+                  { kind: time_param, parameter: since, cursor: /u, format: rfc3339, compare: inclusive, lag: 5m\(isAscending ? ", order: ascending, sort: documented" : "") }
+            """
+        let provider = try Provider(manifest(stream)) { request in
+            request.target.contains("p=2")
+                ? json(
+                    #"{"data":[{"id":"b","u":"2026-11-28T12:20:00Z"}]}"#,
+                    headers: "Date: Sat, 28 Nov 2026 12:30:00 GMT\r\n")
+                : json(#"{"data":[{"id":"a","u":"2026-11-28T11:00:00Z"}],"next":2}"#, headers: Self.date)
+        }
+
+        let strategy = try provider.strategy()
+        let first = strategy.fullSync(of: .whole, resumingAt: nil)
+        let page = try await first.nextPage()
+        guard case .next(let token) = page.continuation else {
+            Issue.record("one page is not all")
+            return
+        }
+        // By another worker: the beginning is not forgotten.
+        let last = try await strategy.fullSync(of: .whole, resumingAt: token).nextPage()
+
+        #expect(page.cursor?.text == "2026-11-28T11:00:00Z")
+        #expect(last.cursor?.text == (isAscending ? "2026-11-28T12:20:00Z" : "2026-11-28T12:00:00Z"))
     }
 
     @Test func `is not bounded where the provider tells no time, or the cursor is a number`() async throws {
