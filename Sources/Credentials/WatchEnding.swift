@@ -62,17 +62,20 @@ public struct WatchEnding: Sendable {
             let access = try await access(id, baseURL)
             let limit = ContinuousClock.now + Self.longest
             var left: [Timestamp] = []
+            // What the provider refuses for the account it refuses for each watch.
+            var isRefused = false
             for watch in held {
                 var isEnded = false
                 if ContinuousClock.now >= limit {
                     outcome.reason = "it took too long"
-                } else {
+                } else if !isRefused {
                     do {
                         isEnded = try await end(watch, connector, access)
                         if !isEnded { outcome.reason = "the connector knows no way to end one" }
                     } catch let error as ConnectorError {
                         // One that the provider does not know has ended.
                         isEnded = error.status == 404
+                        isRefused = !isEnded && [.auth, .authRevoked, .permission].contains(error.errorClass)
                         if !isEnded { outcome.reason = error.description }
                     }
                 }

@@ -111,7 +111,8 @@ struct ReadableStream: Sendable {
         self.access = access
         let requests = try RequestTemplate(manifest, stream, access)
         let judge = ResponseJudge(
-            manifest: manifest, stream: stream.name, secrets: access.credential.known.values)
+            manifest: manifest, stream: stream.name, secrets: access.credential.known.values,
+            source: access.credential)
         let sender = RequestSender(requests: requests, access: access)
         self.sender = sender
         self.judge = judge

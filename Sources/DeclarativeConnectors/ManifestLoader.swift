@@ -73,11 +73,22 @@ public enum ManifestLoader {
         let limits = limitLoader.limits()
         let feedback = limitLoader.feedback(limits)
         let webhook = WebhookLoader(root: root, streams: streams).load()
+        let settings = ConfigLoader(root: root).load()
+        let fixed = (baseURL?.places ?? []) + (auth?.templates ?? []).flatMap(\.places)
+        var names = Set(fixed.filter { $0.namespace == .config }.map(\.name))
+        names.formUnion(auth?.tokens?.endpointNames ?? [])
+        names.formUnion(webhook?.watches.flatMap(\.configNames) ?? [])
+        for name in settings.keys.sorted() where names.contains(name) {
+            root.complain(
+                "config",
+                "'\(name)' is a place of base_url, auth or a watch, which an integration has to fill in: remove it here"
+            )
+        }
         guard let service, let baseURL else { return nil }
         return Manifest(
             service: service, title: root.text("title") ?? service, baseURL: baseURL,
             auth: auth?.authentication,
-            headers: headers, settings: ConfigLoader(root: root).load(), errors: errors,
+            headers: headers, settings: settings, errors: errors,
             requestIDHeader: root.text("request_id_header"),
             limits: limits, feedback: feedback, streams: streams, actions: actions,
             tokens: auth?.tokens, webhook: webhook)

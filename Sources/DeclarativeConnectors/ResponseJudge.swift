@@ -11,6 +11,8 @@ struct ResponseJudge: ResponseReading {
     let stream: String
     /// What excerpts of responses must not show.
     var secrets: [String: SecretString]
+    /// Knows secrets that were asked for after this judge was made.
+    private let source: (any SecretSource)?
     /// The rules that a response with a status of success has to be asked for.
     private let successRules: [ErrorRule]
     /// Statuses that are an answer although they are no success.
@@ -20,10 +22,13 @@ struct ResponseJudge: ResponseReading {
     /// Responses that are an answer: the parent of the slice is gone.
     private var endings: [ResponseCondition] = []
 
-    init(manifest: Manifest, stream: String, secrets: [String: SecretString]) {
+    init(
+        manifest: Manifest, stream: String, secrets: [String: SecretString], source: (any SecretSource)? = nil
+    ) {
         self.manifest = manifest
         self.stream = stream
         self.secrets = secrets
+        self.source = source
         successRules = manifest.errors.filter(\.condition.concernsSuccess)
     }
 
@@ -133,7 +138,7 @@ struct ResponseJudge: ResponseReading {
         if let id = requestID(of: response) {
             detail += ", request id \(id.prefix(100))"
         }
-        if !response.body.isEmpty { detail += ", body: \(Self.excerpt(response.body, without: secrets))" }
+        if !response.body.isEmpty { detail += ", body: \(Self.excerpt(response.body, without: hidden))" }
         return ConnectorError(
             errorClass, code: code, userMessage: userMessage(errorClass), operatorDetail: detail,
             retryAfter: RetryAfter.wait(in: response.headers) ?? rule?.wait,
@@ -143,14 +148,18 @@ struct ResponseJudge: ResponseReading {
 
     /// What is kept of a response that is not what the manifest describes.
     func evidence(of response: HTTPResponse) -> ResponseEvidence {
-        ResponseEvidence(status: response.status, body: response.body, secrets: Array(secrets.values))
+        ResponseEvidence(status: response.status, body: response.body, secrets: hidden)
+    }
+
+    private var hidden: [SecretString] {
+        Array(secrets.values) + (source.map { Array($0.known.values.values) } ?? [])
     }
 
     /// The beginning of a body, on one line, without the integration's secrets.
-    static func excerpt(_ body: [UInt8], without secrets: [String: SecretString]) -> String {
+    static func excerpt(_ body: [UInt8], without secrets: [SecretString]) -> String {
         // Cut only after the secrets are gone: half a secret would not be found.
         var text = String(decoding: body.prefix(4_096), as: UTF8.self)
-        for secret in secrets.values where secret.byteCount >= 4 {
+        for secret in secrets where secret.byteCount >= 4 {
             text = text.split(separator: secret.exposed, omittingEmptySubsequences: false).joined(
                 separator: "<secret>")
         }

@@ -243,7 +243,7 @@ extension RunLoop {
                 }
             }
             after = last.externalID.description
-            if refusals.unwrittenCount >= Self.parentBatch { try await writeRefusals(&lane) }
+            if refusals.unwrittenCount >= Self.parentBatch { try await writeRefusals(&lane, atEnd: false) }
         }
         guard !isBackfill else { return }
         whole.endParents()

@@ -62,7 +62,7 @@ struct RunLoop {
             } else {
                 try await readStreams(&lane)
             }
-            try await writeRefusals(&lane)
+            try await writeRefusals(&lane, atEnd: true)
             if let failure = failure ?? refusals.failure { throw Interruption.failed(failure) }
             try await finish(refusals.end(title: connector.title) ?? RunEnd(.succeeded), &lane)
             return .succeeded
@@ -72,7 +72,7 @@ struct RunLoop {
                     of: run.integrationID, version: version, reason: failure.code,
                     title: "\(run.key.service) has to be connected again", detail: failure.operatorDetail)
             }
-            try await writeRefusals(&lane)
+            try await writeRefusals(&lane, atEnd: true)
             try await finish(interruption.end, &lane)
             return interruption.verdict(madeProgress: madeProgress)
         }

@@ -19,6 +19,9 @@ struct SliceRefusals {
     private static let exampleLimit = 3
     private var streams: [Stream] = []
 
+    /// Whether every slice could be read so far.
+    var isEmpty: Bool { streams.isEmpty }
+
     /// How many are still to be written.
     var unwrittenCount: Int { streams.reduce(0) { $0 + $1.unwritten.count } }
 
@@ -30,10 +33,10 @@ struct SliceRefusals {
         streams[index].examples.append("\(state.partition) (\(failure.code): \(failure.operatorDetail))")
     }
 
-    /// Takes what is to be written of each stream.
-    mutating func takeUnwritten() -> [(stream: String, refusals: [SliceRefusal])] {
+    /// Takes what is to be written of each stream; at the end of the run also nothing, of those that had something before.
+    mutating func takeUnwritten(atEnd: Bool) -> [(stream: String, refusals: [SliceRefusal])] {
         streams.indices.compactMap { index in
-            guard !streams[index].unwritten.isEmpty else { return nil }
+            guard atEnd || !streams[index].unwritten.isEmpty else { return nil }
             defer { streams[index].unwritten = [] }
             return (streams[index].name, streams[index].unwritten)
         }
@@ -65,21 +68,24 @@ struct SliceRefusals {
 }
 
 extension RunLoop {
-    /// Leaves what cannot be read. One slice of many that may not be read is no failure of the run.
+    /// Leaves what cannot be read. One slice of many that may not be read is no failure of a run that enumerates them. What a
+    /// notification or a person named is asked for once: there it is one.
     mutating func leave(_ state: SliceState, _ failure: RunFailure) {
-        guard !state.partition.isEmpty, failure.errorClass == .permission else {
+        let isEnumeration = job.kind == .full || job.kind == .incremental
+        guard isEnumeration, !state.partition.isEmpty, failure.errorClass == .permission else {
             self.failure = self.failure ?? failure
             return
         }
         refusals.note(failure, of: state)
     }
 
-    /// Writes which slices may not be read, after what was read of the others.
-    mutating func writeRefusals(_ lane: inout Lane) async throws {
-        guard refusals.unwrittenCount > 0 else { return }
+    /// Writes which slices may not be read, after what was read of the others. At the end the slices are counted once more: others
+    /// may have been read since.
+    mutating func writeRefusals(_ lane: inout Lane, atEnd: Bool) async throws {
+        guard atEnd ? !refusals.isEmpty : refusals.unwrittenCount > 0 else { return }
         try await flush(&lane)
         try await settle(&lane)
-        for (stream, refused) in refusals.takeUnwritten() {
+        for (stream, refused) in refusals.takeUnwritten(atEnd: atEnd) {
             refusals.note(try await store.refuse(refused, stream: stream, in: run), of: stream)
         }
     }

@@ -53,10 +53,11 @@ extension RecordBatch {
             ])
     }
 
-    /// Deletes what does not outlive the records that the verdicts delete; nil where nothing depends on them.
+    /// Deletes what does not outlive the records that the verdicts delete, or keep as tombstones of unknown ids; nil where nothing
+    /// depends on them.
     func membersStatement(_ run: OpenRun, _ verdicts: [Int64]) -> PostgresStatement? {
         guard let memberOf else { return nil }
-        let deleted = verdicts.filter { $0 & 3 == 2 }.map { Array(identifier(of: entries[Int($0 >> 2)])) }
+        let deleted = verdicts.filter { $0 & 3 >= 2 }.map { Array(identifier(of: entries[Int($0 >> 2)])) }
         guard !deleted.isEmpty else { return nil }
         return PostgresStatement(
             StoreSQL.deleteMembers,

@@ -65,6 +65,17 @@ import Testing
         #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
     }
 
+    @Test func `is refused for a place that every integration has to fill in`() {
+        let text = Self.text.replacing("config:\n", with: "config:\n  region: { default: eu }\n")
+            .replacing("base_url: ", with: "base_url: https://${config.region}.example.com # ")
+        let error = #expect(throws: ManifestError.self) {
+            try ManifestLoader.load(text, file: "demo.yaml")
+        }
+        #expect(
+            error?.description.contains("'region' is a place of base_url") == true,
+            "\(error?.description ?? "")")
+    }
+
     @Test func `of Gmail is the format of messages`() throws {
         let registry = try ConnectorRegistry.load(builtin: BuiltinManifests.all, directories: [])
         let connector = try #require(registry.connector(for: "gmail") as? ManifestConnector)

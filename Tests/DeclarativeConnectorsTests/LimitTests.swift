@@ -295,7 +295,8 @@ private func manifest(_ limits: String) -> String {
     func `that lies beyond any limit is no feedback, whatever the number`(format: LimitFeedback.ResetFormat?)
     {
         let feedback = LimitFeedback(
-            headers: format.map { [.init(remaining: "X-Left", refill: .header("X-At", $0), limit: nil)] } ?? [])
+            headers: format.map { [.init(remaining: "X-Left", refill: .header("X-At", $0), limit: nil)] }
+                ?? [])
         let names = format == nil ? ("X-RateLimit-Remaining", "X-RateLimit-Reset") : ("X-Left", "X-At")
         let hostile = [
             "9223372036854", "9223372036855", "9223372036854775", "9223372036854776", "9999999999999999",

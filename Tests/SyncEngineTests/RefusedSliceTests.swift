@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ConnectorKit
 import Model
 import PostgresClient
 import SyncEngine
@@ -67,6 +68,39 @@ import Testing
         #expect(try await provider.live("items") == ["l0/b", "l1/b", "l2/b"])
         #expect(try await provider.count(Self.refused) == 0)
         #expect(try await health(provider) == "healthy")
+    }
+
+    @Test func `is no failure of the run when the slices after a whole batch of such may be read`()
+        async throws
+    {
+        let provider = try await ScriptedProvider(streams: Self.streams)
+        let names = (100..<310).map { "l\($0)" }
+        provider.list("/lists", names.map { #"{"id":"\#($0)"}"# })
+        for (index, name) in names.enumerated() {
+            provider.list("/lists/\(name)/items", [#"{"id":"a"}"#])
+            if index < 200 { provider.statuses.withLock { $0["/lists/\(name)/items"] = "403 Forbidden" } }
+        }
+
+        #expect(try await provider.sync(.full) == .succeeded)
+
+        #expect(try await provider.live("items").count == 10)
+        #expect(
+            try await provider.count("sync_log WHERE error_detail LIKE '%stream items: 200 of 210 slices%'")
+                == 1)
+    }
+
+    @Test func `is a failure of a run that was asked for this very slice`() async throws {
+        let provider = try await filled()
+        provider.statuses.withLock { $0["/lists/l1/items"] = "403 Forbidden" }
+
+        let verdict = try await provider.sync(.changes(ChangeSet([.stream("items", partition: "l1")])))
+
+        guard case .failed(let failure) = verdict else {
+            Issue.record("the run did not fail: \(verdict)")
+            return
+        }
+        #expect(failure.errorClass == .permission)
+        #expect(try await provider.count("sync_state WHERE refused_at IS NOT NULL") == 0)
     }
 
     @Test func `is a failure of the run when no other one may be read either`() async throws {

@@ -111,7 +111,7 @@ struct ActionJudge: ResponseReading {
             detail += ", request id \(id.prefix(100))"
         }
         if !response.body.isEmpty {
-            detail += ", body: \(ResponseJudge.excerpt(response.body, without: secrets))"
+            detail += ", body: \(ResponseJudge.excerpt(response.body, without: Array(secrets.values)))"
         }
         return ConnectorError(
             errorClass, code: code, userMessage: sentence ?? userMessage(errorClass), operatorDetail: detail,
