@@ -94,13 +94,19 @@ import Testing
         try await TroubledCluster.run(lease: "9s", isBusy: false) { troubled in
             let cluster = troubled.cluster
             _ = try await cluster.control("faults", method: "DELETE")
-            _ = try await cluster.control("faults?kind=slow&milliseconds=1000&times=6&user=u_1")
+            // Longer than the lease: meanwhile the run asks Redis for nothing, and so hears nothing of its silence.
+            _ = try await cluster.control("faults?kind=slow&milliseconds=15000&user=u_1")
             for user in 1...2 {
                 try await cluster.push(
                     "{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"kept-\(user)\"}"
                 )
             }
-            try await cluster.until("sync_log WHERE status = 'running' AND job_id = 'kept-1'", is: 1)
+            let asked = ContinuousClock.now.advanced(by: .seconds(20))
+            while try await !String(
+                decoding: cluster.control("ledger?service=stripe&limit=100000", method: "GET"), as: UTF8.self
+            ).contains(#""fault":"slow""#), ContinuousClock.now < asked {
+                try await ContinuousClock().sleep(for: .milliseconds(10))
+            }
 
             // Long enough for the worker to count the lease as lost, and not for Redis.
             troubled.redis.swallow()
