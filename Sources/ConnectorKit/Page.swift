@@ -64,6 +64,8 @@ public struct Page: Sendable {
     /// The provider's own page, where the records were fetched one by one: what tells whether a list goes in circles. Nil
     /// where it is `scanned`, or came with a page before.
     public let listed: ScannedPage?
+    /// Whether the records are more of those that the provider's page before named. They are no page of its own.
+    public var continuesListed = false
     /// On the last page of an enumeration that was narrowed to a stretch of time: that stretch, if the same reader has shown
     /// all of it. Nil for everything else.
     public var covered: TimeStretch?

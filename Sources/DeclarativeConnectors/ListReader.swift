@@ -280,6 +280,7 @@ final class ListReader: PageReader {
         }
         var page = Page(
             scanned: batch.page, continuation: continuation, cursor: cursor, cost: cost, listed: listed)
+        page.continuesListed = listed == nil
         page.covered = covered(until: held.position, continuation)
         return page
     }

@@ -41,6 +41,8 @@ struct PageGuard {
 
     /// Takes note of one page. Throws when it proves that the enumeration goes in circles.
     mutating func admit(_ page: Page, identifierHashes: [UInt64]) throws(PaginationLoop) {
+        // Its ids were noted with the provider's page that named them: they are not new, and that is no circle.
+        guard !page.continuesListed else { return try advance(page.continuation) }
         guard let listed = page.listed else {
             return try admit(
                 body: PageDigest.body(of: page.scanned), identifierHashes: identifierHashes,
@@ -54,19 +56,12 @@ struct PageGuard {
     mutating func admit(
         body: UInt64, identifierHashes: [UInt64], cursor: Int64? = nil, continuation: PageContinuation
     ) throws(PaginationLoop) {
-        pages += 1
         // Also of the last page: a list that ends with the page before it once more has lost its end. Empty pages may well
         // be alike: Slack and Google send them in the middle of a list.
         if !identifierHashes.isEmpty, body == lastBody { throw .repeatedBody }
         lastBody = body
-        guard case .next(let position) = continuation else { return }
-        guard pages < maxPages else { throw .tooManyPages(limit: maxPages) }
-
-        if positions.count < Self.positionLimit {
-            var hasher = Hasher()
-            for byte in position.text.utf8 { hasher.combine(byte) }
-            guard positions.insert(hasher.finalize()).inserted else { throw .repeatedPosition }
-        }
+        try advance(continuation)
+        guard case .next = continuation else { return }
 
         // A cursor that gets larger is progress too: a stretch of time may well be empty.
         var sawNew = cursor.map { newest in newestCursor.map { newest > $0 } ?? true } ?? false
@@ -74,6 +69,19 @@ struct PageGuard {
         for hash in identifierHashes where identifiers.insert(hash) { sawNew = true }
         stalePages = sawNew ? 0 : stalePages + 1
         if stalePages >= Self.stalePageLimit { throw .noNewIdentifiers }
+    }
+}
+
+extension PageGuard {
+    /// Counts a page, and remembers the position that it gives.
+    private mutating func advance(_ continuation: PageContinuation) throws(PaginationLoop) {
+        pages += 1
+        guard case .next(let position) = continuation else { return }
+        guard pages < maxPages else { throw .tooManyPages(limit: maxPages) }
+        guard positions.count < Self.positionLimit else { return }
+        var hasher = Hasher()
+        for byte in position.text.utf8 { hasher.combine(byte) }
+        guard positions.insert(hasher.finalize()).inserted else { throw .repeatedPosition }
     }
 }
 

@@ -213,29 +213,13 @@ import Testing
             if left + statistics.ready.values.reduce(0, +) == 0 { break }
             try await ContinuousClock().sleep(for: .milliseconds(50))
         }
-        // A job that met one of its kind on the way is dropped, so that it is asked for again.
-        let limit = ContinuousClock.now.advanced(by: .seconds(180))
-        let done = "sync_log WHERE job_id LIKE 'last-\(name)-%' AND status = 'succeeded'"
-        var asked = 0
-        while try await cluster.pool.query("SELECT count(DISTINCT integration_id) FROM lockstep.\(done)").int(
-            0, 0)
-            ?? 0 < Int64(users), ContinuousClock.now < limit
-        {
-            if asked % 25 == 0 {
-                for user in 1...users {
-                    try await cluster.push(
-                        "{\"id\":\"last-\(name)-\(user)-\(asked)\",\"user_id\":\"u_\(user)\",\"service\":\"\(service)\",\"type\":\"\(type)\"}"
-                    )
-                }
-            }
-            asked += 1
-            try await ContinuousClock().sleep(for: .milliseconds(200))
-        }
         for user in 1...users {
-            #expect(
-                try await cluster.count(
-                    "sync_log WHERE job_id LIKE 'last-\(name)-\(user)-%' AND status = 'succeeded'") > 0,
-                "seed \(seed), \(name) of u_\(user)")
+            try await cluster.push(
+                "{\"id\":\"last-\(name)-\(user)\",\"user_id\":\"u_\(user)\",\"service\":\"\(service)\",\"type\":\"\(type)\"}"
+            )
         }
+        try await cluster.until(
+            "sync_log WHERE job_id LIKE 'last-\(name)-%' AND status = 'succeeded'", is: Int64(users),
+            within: .seconds(180))
     }
 }

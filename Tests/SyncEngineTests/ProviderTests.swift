@@ -171,6 +171,19 @@ import Testing
         }
     }
 
+    /// Its ids are all noted with the page that names them; the objects come twenty at a time.
+    @Test func `whose list names hundreds of objects in a page is no list in circles`() async throws {
+        try await EngineFixture.run(objects: 300) { fixture in
+            _ = try await fixture.integration("gmail")
+
+            #expect(try await fixture.sync("gmail", pageSize: 500) == .succeeded)
+
+            #expect(try await fixture.differences("gmail", "messages") == [])
+            #expect(
+                try await fixture.count("records WHERE stream = 'messages' AND deleted_at IS NULL") == 300)
+        }
+    }
+
     @Test func `that fails while objects are fetched goes on behind what was fetched`() async throws {
         try await EngineFixture.run(objects: 60) { fixture in
             _ = try await fixture.integration("gmail")
