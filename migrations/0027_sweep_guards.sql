@@ -111,6 +111,14 @@ BEGIN
 END
 $$;
 
+-- Opens the alert that deletions wait for a decision; nothing without a text, or while one is open.
+CREATE FUNCTION lockstep.tell_held(p_integration_id bigint, p_detail text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
+    SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision', p_detail
+    FROM lockstep.integrations i WHERE i.id = p_integration_id AND p_detail IS NOT NULL
+    ON CONFLICT DO NOTHING
+$$;
+
 -- Ends a full enumeration's sweep: publishes it, or holds it when it would delete too much. Over the guard (more than
 -- `p_guard_rows` rows and more than `p_guard_share` of the live ones) it is held, with an alert, until an operator
 -- decides or the next complete generation finds no other row absent than this one did. What belongs to the absent rows would go
@@ -128,6 +136,7 @@ DECLARE
     v_live bigint;
     v_absent bigint;
     v_reason text;
+    v_detail text;
     kin record;
     v_orphans bigint;
     agrees boolean := false;
@@ -156,39 +165,28 @@ BEGIN
             p_sweep_id, p_children, p_parents, NULL, NULL, p_guard_rows, p_guard_share);
         IF lockstep.has_unread(target.integration_id, target.stream, target.generation, target.partition) THEN
             v_reason := 'unread';
-            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
-            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
-                   format('%s of %s records of stream %s are absent from a full sync, but it also showed records that have no '
-                       'id that can be read, and may be these (sweep %s, and quarantine). The next full sync without such '
-                       'records decides.',
-                       v_absent, v_live, target.stream, p_sweep_id)
-            FROM lockstep.integrations i WHERE i.id = target.integration_id
-            ON CONFLICT DO NOTHING;
+            v_detail := format('%s of %s records of stream %s are absent from a full sync, but it also showed records that have no '
+                'id that can be read, and may be these (sweep %s, and quarantine). The next full sync without such '
+                'records decides.',
+                v_absent, v_live, target.stream, p_sweep_id);
         ELSIF p_two_runs AND NOT agrees THEN
             v_reason := 'second_run';
             IF earlier.id IS NOT NULL THEN removed := lockstep.publish_sweep(p_sweep_id, earlier.id); END IF;
         ELSIF NOT agrees AND v_absent > p_guard_rows AND v_absent > p_guard_share * v_live THEN
             v_reason := 'many';
-            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
-            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
-                   format('%s of %s records of stream %s are absent from a complete full sync (sweep %s). The '
-                       'next full sync that agrees deletes them.',
-                       v_absent, v_live, target.stream, p_sweep_id)
-            FROM lockstep.integrations i WHERE i.id = target.integration_id
-            ON CONFLICT DO NOTHING;
+            v_detail := format('%s of %s records of stream %s are absent from a complete full sync (sweep %s). The '
+                'next full sync that agrees deletes them.',
+                v_absent, v_live, target.stream, p_sweep_id);
         ELSIF NOT agrees AND kin.stream IS NOT NULL THEN
             v_reason := 'children';
-            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
-            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
-                   format('%s of %s records of stream %s are absent from a complete full sync, and %s of %s '
-                       'records of stream %s belong to them (sweep %s). The next full sync that agrees deletes them all.',
-                       v_absent, v_live, target.stream, kin.gone, kin.live, kin.stream, p_sweep_id)
-            FROM lockstep.integrations i WHERE i.id = target.integration_id
-            ON CONFLICT DO NOTHING;
+            v_detail := format('%s of %s records of stream %s are absent from a complete full sync, and %s of %s '
+                'records of stream %s belong to them (sweep %s). The next full sync that agrees deletes them all.',
+                v_absent, v_live, target.stream, kin.gone, kin.live, kin.stream, p_sweep_id);
         ELSE
             removed := lockstep.publish_sweep(p_sweep_id, NULL);
         END IF;
         IF v_reason IS NOT NULL THEN outcome := 'held'; END IF;
+        PERFORM lockstep.tell_held(target.integration_id, v_detail);
         v_orphans := kin.orphans;
     END IF;
 
@@ -243,6 +241,7 @@ DECLARE
     v_live bigint;
     v_absent bigint;
     v_reason text;
+    v_detail text;
     kin record;
     v_orphans bigint;
     agrees boolean := false;
@@ -280,36 +279,25 @@ BEGIN
             p_sweep_id, p_children, p_parents, p_path, p_format, p_guard_rows, p_guard_share);
         IF lockstep.has_unread(target.integration_id, target.stream, target.generation, target.partition) THEN
             v_reason := 'unread';
-            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
-            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
-                   format('%s of %s records of a stretch of time of stream %s are absent from a list of it, but it also showed '
-                       'records that have no id that can be read, and may be these (sweep %s, and quarantine). The next '
-                       'such list without such records decides.',
-                       v_absent, v_live, target.stream, p_sweep_id)
-            FROM lockstep.integrations i WHERE i.id = target.integration_id
-            ON CONFLICT DO NOTHING;
+            v_detail := format('%s of %s records of a stretch of time of stream %s are absent from a list of it, but it also showed '
+                'records that have no id that can be read, and may be these (sweep %s, and quarantine). The next '
+                'such list without such records decides.',
+                v_absent, v_live, target.stream, p_sweep_id);
         ELSIF NOT agrees AND v_absent > p_guard_rows AND v_absent > p_guard_share * v_live THEN
             v_reason := 'many';
-            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
-            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
-                   format('%s of %s records of a stretch of time of stream %s are absent from a complete list of it '
-                       '(sweep %s). The next such list that agrees deletes them.',
-                       v_absent, v_live, target.stream, p_sweep_id)
-            FROM lockstep.integrations i WHERE i.id = target.integration_id
-            ON CONFLICT DO NOTHING;
+            v_detail := format('%s of %s records of a stretch of time of stream %s are absent from a complete list of it '
+                '(sweep %s). The next such list that agrees deletes them.',
+                v_absent, v_live, target.stream, p_sweep_id);
         ELSIF NOT agrees AND kin.stream IS NOT NULL THEN
             v_reason := 'children';
-            INSERT INTO lockstep.alerts (kind, service, integration_id, title, detail)
-            SELECT 'sweep_held', i.service, i.id, 'Deletions wait for a decision',
-                   format('%s of %s records of a stretch of time of stream %s are absent from a complete list of it, and %s of %s '
-                       'records of stream %s belong to them (sweep %s). The next such list that agrees deletes them all.',
-                       v_absent, v_live, target.stream, kin.gone, kin.live, kin.stream, p_sweep_id)
-            FROM lockstep.integrations i WHERE i.id = target.integration_id
-            ON CONFLICT DO NOTHING;
+            v_detail := format('%s of %s records of a stretch of time of stream %s are absent from a complete list of it, and %s of %s '
+                'records of stream %s belong to them (sweep %s). The next such list that agrees deletes them all.',
+                v_absent, v_live, target.stream, kin.gone, kin.live, kin.stream, p_sweep_id);
         ELSE
             removed := lockstep.publish_sweep(p_sweep_id, NULL);
         END IF;
         IF v_reason IS NOT NULL THEN outcome := 'held'; END IF;
+        PERFORM lockstep.tell_held(target.integration_id, v_detail);
         v_orphans := kin.orphans;
     END IF;
 
