@@ -160,7 +160,7 @@ struct UpsertLimit {
                     "CREATE TEMP TABLE staging (LIKE limit_records) ON COMMIT DROP")
                 _ = try await connection.copyIn(
                     "COPY staging (integration_id, stream, external_id, data, content_hash) FROM STDIN",
-                    data: data)
+                    data: [data])
                 _ = try await connection.query(
                     """
                     INSERT INTO limit_records AS r (integration_id, stream, external_id, data, content_hash)

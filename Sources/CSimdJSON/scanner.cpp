@@ -21,7 +21,7 @@ struct lockstep_scanner {
     std::vector<uint8_t> arena;
     // A copy with invalid bytes replaced, one for one, when the body is not UTF-8.
     std::vector<uint8_t> mended;
-    std::vector<uint32_t> invalid;
+    bool is_mended = false;
     // Records of an object keyed by id, as an array of records that have their ids.
     std::vector<uint8_t> rebuilt;
 };
@@ -443,7 +443,7 @@ error_code rebuild_record(std::vector<uint8_t> &out, ondemand::field &field, con
 
 // Writes the object of records as an array of them.
 enum lockstep_scan_status rebuild(
-    lockstep_scanner &scanner, ondemand::document &document, const lockstep_scan_plan &plan) {
+    lockstep_scanner &scanner, ondemand::document &document, size_t length, const lockstep_scan_plan &plan) {
     ondemand::object root;
     ondemand::object records;
     ondemand::json_type type;
@@ -463,6 +463,7 @@ enum lockstep_scan_status rebuild(
         if (type != ondemand::json_type::object) return LOCKSTEP_SCAN_RECORDS_NOT_ARRAY;
         if (error_code error = value.get_object().get(records)) return status_of(error);
     }
+    scanner.rebuilt.reserve(length + length / 8);
     scanner.rebuilt.push_back('[');
     bool is_first = true;
     for (auto item : records) {
@@ -543,15 +544,16 @@ size_t sequence_length(const uint8_t *at, size_t left) {
     return length;
 }
 
-// Copies the body with a question mark for each byte that is not part of valid UTF-8, and notes where they were.
+// Copies the body with a question mark for each byte that is not part of valid UTF-8.
 void mend(lockstep_scanner &scanner, const uint8_t *body, size_t length) {
+    scanner.mended.reserve(length + SIMDJSON_PADDING);
     scanner.mended.assign(body, body + length);
     scanner.mended.resize(length + SIMDJSON_PADDING);
     for (size_t at = 0; at < length;) {
         size_t valid = sequence_length(body + at, length - at);
         if (valid == 0) {
             scanner.mended[at] = '?';
-            scanner.invalid.push_back(uint32_t(at));
+            scanner.is_mended = true;
             valid = 1;
         }
         at += valid;
@@ -566,15 +568,11 @@ enum lockstep_scan_status scan_mended(
     lockstep_scanner &scanner, const uint8_t *body, size_t length, const lockstep_scan_plan &plan) {
     mend(scanner, body, length);
     // A rebuilt record could not be told from one with a real question mark.
-    if (scanner.invalid.empty() || plan.key_member) return LOCKSTEP_SCAN_NOT_JSON;
+    if (!scanner.is_mended || plan.key_member) return LOCKSTEP_SCAN_NOT_JSON;
     enum lockstep_scan_status status = scan(scanner, scanner.mended.data(), length, plan);
     for (lockstep_record &record : scanner.records) {
-        for (uint32_t at : scanner.invalid) {
-            if (at >= record.offset && at < record.offset + record.length) {
-                record.reject = LOCKSTEP_REJECT_INVALID_UTF8;
-                break;
-            }
-        }
+        bool is_whole = !memcmp(body + record.offset, scanner.mended.data() + record.offset, record.length);
+        if (!is_whole) record.reject = LOCKSTEP_REJECT_INVALID_UTF8;
     }
     return status;
 }
@@ -605,7 +603,7 @@ enum lockstep_scan_status scan(
     if (plan.is_lines) {
         bool has_invalid = false;
         enum lockstep_scan_status status = scan_lines(scanner, body, length, plan, has_invalid);
-        bool is_first = has_invalid && scanner.invalid.empty();
+        bool is_first = has_invalid && !scanner.is_mended;
         if (is_first) return scan_mended(scanner, body, length, plan);
         scanner.envelope.resize(plan.envelope_count);
         return status;
@@ -613,9 +611,9 @@ enum lockstep_scan_status scan(
     ondemand::document document;
     error_code error =
         scanner.parser.iterate(reinterpret_cast<const char *>(body), length, length + SIMDJSON_PADDING).get(document);
-    if (error == UTF8_ERROR && scanner.invalid.empty()) return scan_mended(scanner, body, length, plan);
+    if (error == UTF8_ERROR && !scanner.is_mended) return scan_mended(scanner, body, length, plan);
     if (error) return status_of(error);
-    enum lockstep_scan_status status = plan.key_member ? rebuild(scanner, document, plan)
+    enum lockstep_scan_status status = plan.key_member ? rebuild(scanner, document, length, plan)
                                                        : scan_records(scanner, document, body, plan);
     if (status == LOCKSTEP_SCAN_OK) status = scan_envelope(scanner, document, plan);
     if (status == LOCKSTEP_SCAN_OK && plan.key_member) status = scan_rebuilt(scanner, plan);
@@ -632,7 +630,7 @@ void lockstep_scanner_free(lockstep_scanner *scanner) { delete scanner; }
 
 enum lockstep_scan_status lockstep_scan(
     lockstep_scanner *scanner, const uint8_t *body, size_t length, const lockstep_scan_plan *plan) {
-    scanner->invalid.clear();
+    scanner->is_mended = false;
     enum lockstep_scan_status status = scan(*scanner, body, length, *plan);
     // One odd page must not hold memory for ever.
     std::vector<uint8_t>().swap(scanner->mended);

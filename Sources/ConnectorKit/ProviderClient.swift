@@ -25,6 +25,9 @@ public struct ProviderRequest: Sendable {
     public let reading: any ResponseReading
     /// Whether the same request failed just before: the integration's retry budget pays for it.
     public let isRetry: Bool
+    /// Whether the answer is a page of records. It may be larger than the answers to other requests, and the request may be
+    /// sent a second time when there was no room for it.
+    public var isPage = false
     /// Asked when the limits have granted the request, right before it is sent: when it throws, nothing is sent. It may be
     /// asked again, when its answer took so long that the grant was over. Nil for a request that may always be sent.
     public var confirm: (@Sendable () async throws(ConnectorError) -> Void)?
@@ -47,7 +50,9 @@ public struct ProviderResponse: Sendable {
     /// What came over the wire.
     public let http: HTTPResponse
     /// How long limits made the request wait.
-    public let throttled: Duration
+    public var throttled: Duration
+    /// How often it was sent until there was room for the answer.
+    public var requests = 1
 
     /// A response, and what was waited for it.
     public init(_ http: HTTPResponse, throttled: Duration = .zero) {

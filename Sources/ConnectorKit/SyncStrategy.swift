@@ -88,6 +88,8 @@ public struct ProviderAccess: Sendable {
     public let configuration: [String: String]
     /// Where to send requests instead of the connector's own base URL; the operator sets it for a sandbox or a proxy.
     public let baseURL: String?
+    /// What the client holds of the worker's memory for a page, until the engine has written it; nil without a bound.
+    public var room: PageRoom?
 
     /// Access with a client, a source of secrets and the integration's own configuration.
     public init(

@@ -12,7 +12,7 @@ struct Hydrator: Sendable {
     /// Requests at a time.
     private static let width = 4
     /// After so many bytes a page is full: an object may have a megabyte.
-    private static let pageBytes = 4 << 20
+    private static let pageBytes = 1 << 20
 
     /// Objects that were fetched.
     struct Batch {
@@ -26,11 +26,14 @@ struct Hydrator: Sendable {
     private enum Outcome {
         case object(ArraySlice<UInt8>, RequestCost)
         case deleted(RequestCost)
+        /// The response has more bytes than any object that can be stored.
+        case tooLarge
         case failed(ConnectorError)
 
         var cost: RequestCost? {
             switch self {
             case .object(_, let cost), .deleted(let cost): cost
+            case .tooLarge: RequestCost(apiCalls: 1, bytes: 0)
             case .failed: nil
             }
         }
@@ -88,8 +91,8 @@ struct Hydrator: Sendable {
                 operatorDetail: error.message)
         }
         self.plan = page
-        scanner = try PageScanner.make(page)
-        finder = try PageScanner.make(single)
+        scanner = PageScanner(plan: page)
+        finder = PageScanner(plan: single)
     }
 
     /// Fetches these objects, in their order, up to the first failure. Throws it when nothing came before. Where the order
@@ -103,6 +106,7 @@ struct Hydrator: Sendable {
         var done = 0
         var rest = entries
         var failure: ConnectorError?
+        var tooLarge: [[UInt8]] = []
         while !rest.isEmpty, failure == nil, text.count < Self.pageBytes {
             let group = Array(rest.prefix(Self.width))
             rest = rest.dropFirst(group.count)
@@ -119,7 +123,11 @@ struct Hydrator: Sendable {
                     text += object
                 case .deleted:
                     if done > 0 { text.append(UInt8(ascii: ",")) }
-                    text += tombstone(entry.id)
+                    text += standIn(entry.id, isDeleted: true)
+                case .tooLarge:
+                    if done > 0 { text.append(UInt8(ascii: ",")) }
+                    text += standIn(entry.id, isDeleted: false)
+                    tooLarge.append(Array(entry.id.utf8))
                 }
                 done += 1
             }
@@ -128,7 +136,8 @@ struct Hydrator: Sendable {
         guard done > 0 else { return Batch(page: ScannedPage.empty(plan), count: 0) }
         text.append(UInt8(ascii: "]"))
         do throws(PageScanError) {
-            return Batch(page: try scanner.scan(text), count: done, left: left + rest)
+            let page = try scanner.scan(text).rejecting(tooLarge, as: .tooLarge)
+            return Batch(page: page, count: done, left: left + rest)
         } catch {
             throw ConnectorError(
                 .contractViolation, code: error.code.rawValue,
@@ -169,7 +178,7 @@ struct Hydrator: Sendable {
             guard let object = try object(entry, in: response) else { return .deleted(cost) }
             return .object(object, cost)
         } catch {
-            return .failed(error)
+            return error.code == HTTPError.Code.bodyTooLarge.description ? .tooLarge : .failed(error)
         }
     }
 
@@ -197,11 +206,12 @@ struct Hydrator: Sendable {
         }
     }
 
-    /// What stands for an object that is deleted: its id and a mark. The store keeps the last data that it has.
-    private func tombstone(_ id: String) -> [UInt8] {
+    /// What stands for an object that is not there: its id, and a mark when it is deleted. The store keeps the last data that
+    /// it has.
+    private func standIn(_ id: String, isDeleted: Bool) -> [UInt8] {
         var tree = JSONTree.object([])
         tree.set(.string(id), at: idPointer.tokens[...])
-        tree.set(.bool(true), at: [Self.mark])
+        if isDeleted { tree.set(.bool(true), at: [Self.mark]) }
         return tree.bytes
     }
 }

@@ -22,6 +22,9 @@ final class ListReader: PageReader {
         /// Where the page is, and what follows it.
         let position: ListPosition
         let continuation: PageContinuation
+
+        /// Whether some of the page's objects were fetched after an earlier look at it.
+        var isContinued: Bool { position.after != nil }
     }
 
     private struct State {
@@ -109,7 +112,7 @@ final class ListReader: PageReader {
             page.covered = covered(until: current, continuation)
             return page
         }
-        let held = Held(entries: entries, position: current, continuation: continuation)
+        let held = hold(entries, current, continuation)
         // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
         return try await fetch(
             held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
@@ -149,20 +152,21 @@ final class ListReader: PageReader {
                 judge = judge.accepting([304])
             }
         }
-        return try await send(endpoint: list.list.request.path.text, limits: list.limits, judge, &cost) {
-            requests throws(ConnectorError) in
+        return try await send(
+            endpoint: list.list.request.path.text, limits: list.limits, judge, &cost, isPage: true
+        ) { requests throws(ConnectorError) in
             try request(list, position, requests)
         }
     }
 
     private func send(
         endpoint: String, limits: [LimitUse], _ judge: ResponseJudge, _ cost: inout RequestCost,
-        _ build: (RequestTemplate) throws(ConnectorError) -> HTTPRequest
+        isPage: Bool = false, _ build: (RequestTemplate) throws(ConnectorError) -> HTTPRequest
     ) async throws(ConnectorError) -> HTTPResponse {
         let isRetry = state.withLock { $0.hasFailed }
         do throws(ConnectorError) {
             let (response, spent) = try await stream.sender.send(
-                endpoint: endpoint, limits: limits, judge: judge, isRetry: isRetry, build)
+                endpoint: endpoint, limits: limits, judge: judge, isRetry: isRetry, isPage: isPage, build)
             state.withLock { $0.hasFailed = false }
             cost += spent
             return response
@@ -253,6 +257,22 @@ final class ListReader: PageReader {
         return entries[(index + 1)...]
     }
 
+    /// Of a page that names very many objects only the first are kept; the page is asked for again when they are fetched.
+    private func hold(
+        _ entries: ArraySlice<FeedEntry>, _ position: ListPosition, _ continuation: PageContinuation
+    ) -> Held {
+        let kept = Array(entries.prefix(Self.heldEntries))
+        guard kept.count < entries.count, let last = kept.last else {
+            return Held(entries: entries, position: position, continuation: continuation)
+        }
+        var next = position
+        next.after = last.id
+        return Held(entries: kept[...], position: position, continuation: .next(next.page))
+    }
+
+    /// Far more than a page names; an id has up to 2,000 bytes.
+    private static let heldEntries = 1_000
+
     /// Fetches the next objects of a page. What came before a failure is given out; the failure comes with the next call.
     private func fetch(
         _ held: Held, listed: ScannedPage?, cursor: Cursor?, _ cost: RequestCost
@@ -280,7 +300,7 @@ final class ListReader: PageReader {
         }
         var page = Page(
             scanned: batch.page, continuation: continuation, cursor: cursor, cost: cost, listed: listed)
-        page.continuesListed = listed == nil
+        page.continuesListed = listed == nil || held.isContinued
         page.covered = covered(until: held.position, continuation)
         return page
     }

@@ -116,13 +116,11 @@ struct ReadableStream: Sendable {
         let sender = RequestSender(requests: requests, access: access)
         self.sender = sender
         self.judge = judge
-        objects = try ReadableList(stream.list, "list", manifest, stream, requests)
-        deleted = try stream.deletedList.map { deleted throws(ConnectorError) in
-            try ReadableList(deleted.list, "deleted", manifest, stream, requests)
-        }
+        objects = ReadableList(stream.list, "list", manifest, stream, requests)
+        deleted = stream.deletedList.map { ReadableList($0.list, "deleted", manifest, stream, requests) }
         var hydration = stream.hydration
         if case .feed(let rule) = stream.incremental {
-            feed = try ReadableList(rule.list, "feed", manifest, stream, requests)
+            feed = ReadableList(rule.list, "feed", manifest, stream, requests)
             hydration = hydration ?? rule.hydration
         } else {
             feed = nil
@@ -151,23 +149,11 @@ struct ReadableList: Sendable {
     init(
         _ list: PagedList, _ part: String, _ manifest: Manifest, _ stream: StreamManifest,
         _ requests: RequestTemplate
-    ) throws(ConnectorError) {
+    ) {
         self.list = list
         pages = PageJudge(rule: list.page, plan: list.plan, pageSize: requests.pageSize(list.page))
-        scanner = try PageScanner.make(list.plan)
+        scanner = PageScanner(plan: list.plan)
         limits = manifest.limits.compactMap { $0.use(by: stream.name, part: part) }
-    }
-}
-
-extension PageScanner {
-    static func make(_ plan: ScanPlan) throws(ConnectorError) -> PageScanner {
-        do throws(PageScanError) {
-            return try PageScanner(plan: plan)
-        } catch {
-            throw ConnectorError(
-                .transient, code: "out_of_memory", userMessage: "The sync is tried again.",
-                operatorDetail: error.message)
-        }
     }
 }
 

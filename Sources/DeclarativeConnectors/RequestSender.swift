@@ -13,21 +13,24 @@ struct RequestSender: Sendable {
     /// The response that the judge counts as a success, and what it cost, a refused request included.
     func send(
         endpoint: String, limits: [LimitUse], judge: ResponseJudge, isRetry: Bool = false,
-        _ build: (RequestTemplate) throws(ConnectorError) -> HTTPRequest
+        isPage: Bool = false, _ build: (RequestTemplate) throws(ConnectorError) -> HTTPRequest
     ) async throws(ConnectorError) -> (HTTPResponse, RequestCost) {
         var tries = 0
         let answer = try await access.withSecrets { secrets throws(ConnectorError) in
             tries += 1
             var judge = judge
             judge.secrets = secrets.values
-            return try await access.client.send(
-                ProviderRequest(
-                    try build(requests.with(secrets.values)), endpoint: endpoint, limits: limits,
-                    reading: judge, isRetry: isRetry))
+            var request = ProviderRequest(
+                try build(requests.with(secrets.values)), endpoint: endpoint, limits: limits,
+                reading: judge, isRetry: isRetry)
+            request.isPage = isPage
+            return try await access.client.send(request)
         }
         return (
             answer.http,
-            RequestCost(apiCalls: tries, bytes: answer.http.body.count, throttled: answer.throttled)
+            RequestCost(
+                apiCalls: tries - 1 + answer.requests, bytes: answer.http.body.count,
+                throttled: answer.throttled)
         )
     }
 }

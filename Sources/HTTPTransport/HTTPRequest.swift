@@ -19,7 +19,7 @@ public struct HTTPRequest: Sendable {
     /// The longest body in bytes as it travels, compressed or not.
     public var maxWireBytes = 16 * 1024 * 1024
     /// The longest body in bytes after decompression.
-    public var maxBodyBytes = 32 * 1024 * 1024
+    public var maxBodyBytes = 16 * 1024 * 1024
     /// Whether sending the request a second time does no harm. Only then may it travel on a connection that
     /// was used before: when such a connection turns out dead, libcurl sends the request again on a new one.
     public var isRepeatable: Bool

@@ -9,7 +9,9 @@ import CSimdJSON
 #endif
 
 /// A plan in the form that the C side reads. It owns the memory that the C plan points into.
-struct CompiledPlan: ~Copyable {
+///
+/// @unchecked: nobody writes to that memory after `init`.
+struct CompiledPlan: ~Copyable, @unchecked Sendable {
     private var strings: [UnsafeMutablePointer<CChar>] = []
     private var arrays: [UnsafeMutablePointer<UnsafePointer<CChar>?>] = []
     private var lists: [UnsafeMutablePointer<lockstep_path?>] = []

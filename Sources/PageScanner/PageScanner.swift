@@ -3,19 +3,19 @@
 import CSimdJSON
 import Model
 
-/// Scans the pages of one stream by one plan. Calls of several tasks wait for each other.
+/// Scans the pages of one stream by one plan, of several tasks at a time.
 public final class PageScanner: Sendable {
     /// Bytes behind the body that simdjson may read. A body whose array has no room for them is copied first.
     public static let padding = 64
 
     /// What is looked for.
     public let plan: ScanPlan
-    private let state: LockedBox<ScannerState>
+    private let compiled: CompiledPlan
 
-    /// Throws `outOfMemory` alone.
-    public init(plan: ScanPlan) throws(PageScanError) {
+    /// A scanner; it holds memory for pages only while it scans one.
+    public init(plan: ScanPlan) {
         self.plan = plan
-        state = LockedBox(try ScannerState(plan))
+        compiled = CompiledPlan(plan)
     }
 
     /// Finds the records of a page. One bad record is rejected and the page goes on; a page that is not what the plan
@@ -39,34 +39,17 @@ public final class PageScanner: Sendable {
                 .lines()
             body.reserveCapacity(body.count + Self.padding)
         }
-        let plan = plan
-        return try state.withLock { state throws(PageScanError) in
-            try state.scan(body, plan: plan, cursorLimit: cursorLimit)
-        }
+        let scanner = try ScannerMemory.take()
+        defer { ScannerMemory.give(scanner, back: body.count) }
+        return try scanner.scan(body, compiled.plan, plan, cursorLimit)
     }
 }
 
-/// The C scanner and its plan: memory that is used again for each page.
-private final class ScannerState {
-    private let scanner: OpaquePointer
-    private let compiled: CompiledPlan
-
-    init(_ plan: ScanPlan) throws(PageScanError) {
-        guard let scanner = lockstep_scanner_new() else {
-            throw PageScanError(.outOfMemory, "no memory for a page scanner")
-        }
-        self.scanner = scanner
-        compiled = CompiledPlan(plan)
-    }
-
-    deinit {
-        lockstep_scanner_free(scanner)
-    }
-
-    func scan(
-        _ body: [UInt8], plan: ScanPlan, cursorLimit: Int64
+extension ScannerMemory {
+    fileprivate func scan(
+        _ body: [UInt8], _ compiled: lockstep_scan_plan, _ plan: ScanPlan, _ cursorLimit: Int64
     ) throws(PageScanError) -> ScannedPage {
-        var compiled = compiled.plan
+        var compiled = compiled
         let status = body.withUnsafeBufferPointer { bytes in
             bytes.baseAddress.map { lockstep_scan(scanner, $0, bytes.count, &compiled) }
                 ?? LOCKSTEP_SCAN_NOT_JSON

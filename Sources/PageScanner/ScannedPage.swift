@@ -34,6 +34,24 @@ public struct ScannedPage: Sendable {
             lastIdentifier: lastIdentifier)
     }
 
+    /// The page with the records of these ids among the rejected ones.
+    public func rejecting(_ ids: [[UInt8]], as reason: RejectedRecord.Reason) -> ScannedPage {
+        guard !ids.isEmpty else { return self }
+        let named = Set(ids)
+        func isNamed(_ record: ScannedRecord) -> Bool {
+            named.contains(Array(identifiers[record.identifierRange]))
+        }
+        return ScannedPage(
+            body: body, records: records.filter { !isNamed($0) },
+            rejected: rejected
+                + records.filter(isNamed).map {
+                    RejectedRecord(
+                        reason: reason, externalID: Array(identifiers[$0.identifierRange]), range: $0.range)
+                },
+            identifiers: identifiers, envelope: envelope, cursorRange: cursorRange,
+            lastIdentifier: lastIdentifier)
+    }
+
     /// Gives the body and the ids' arena for the call.
     public func withUnsafeBytes<Result>(
         _ body: (_ body: UnsafeRawBufferPointer, _ identifiers: UnsafeRawBufferPointer) throws -> Result

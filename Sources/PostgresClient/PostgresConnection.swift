@@ -129,9 +129,10 @@ public actor PostgresConnection {
         }
     }
 
-    /// Runs a `COPY … FROM STDIN` statement with this data, and returns the number of rows that were written.
+    /// Runs a `COPY … FROM STDIN` statement with this data, and returns the number of rows that were written. A piece of the
+    /// data is asked for when the one before it is sent, so that they need not be in memory together.
     public func copyIn(
-        _ sql: String, data: [UInt8], deadline: Duration? = nil
+        _ sql: String, data: some Sequence<[UInt8]> & Sendable, deadline: Duration? = nil
     ) async throws(PostgresError) -> Int {
         try await interruptibly(deadline) { wait throws(PostgresError) in
             try runCopy(sql, data, wait)
@@ -316,7 +317,7 @@ public actor PostgresConnection {
     }
 
     private func runCopy(
-        _ sql: String, _ data: [UInt8], _ wait: OperationWait
+        _ sql: String, _ data: some Sequence<[UInt8]>, _ wait: OperationWait
     ) throws(PostgresError) -> Int {
         try send(PostgresStatement(sql))
         try flush(wait)
@@ -326,7 +327,7 @@ public actor PostgresConnection {
             _ = try collect(wait)
             throw refusal
         }
-        try put(data, handle, wait)
+        for piece in data { try put(piece, handle, wait) }
         while true {
             let queued = PQputCopyEnd(handle, nil)
             if queued == 1 { break }

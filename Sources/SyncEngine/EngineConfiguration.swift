@@ -7,7 +7,7 @@ public struct EngineConfiguration: Sendable {
     /// Records of one checkpoint. Larger batches write faster, and lose more pages when a worker dies.
     public var batchRecords = 5_000
     /// Bytes of the pages that one checkpoint keeps in memory; two checkpoints can be in memory at a time.
-    public var batchBytes = 8 << 20
+    public var batchBytes = 2 << 20
     /// The longest time between a page and its checkpoint.
     public var batchAge: Duration = .seconds(5)
     /// A wait that the provider asks for is sat out up to this; a longer one gives the slot back.

@@ -47,7 +47,8 @@ extension RunLoop {
             let wanted = changes.partitions(of: stream.name)
             guard !wanted.isEmpty else { continue }
             let known = try await store.parents(
-                of: run, stream: binding.stream, grandparent: nil, ids: wanted)
+                of: run, stream: binding.stream, grandparent: nil, ids: wanted,
+                values: ParentValues())
             let names = Set(known.map(\.externalID))
             let named = Set((changes.objects[binding.stream]?[.whole] ?? []).map(ExactText.init))
             for id in wanted.map(ExactText.init) where !names.contains(id) && !named.contains(id) {
@@ -66,7 +67,8 @@ extension RunLoop {
         try await flush(&lane)
         try await settle(&lane)
         let parents = try await store.parents(
-            of: run, stream: binding.stream, grandparent: binding.grandparent?.stream, ids: wanted)
+            of: run, stream: binding.stream, grandparent: binding.grandparent?.stream, ids: wanted,
+            values: binding.wanted)
         let stored = try await store.slices(of: run, stream: stream.name, partitions: wanted)
         for parent in parents {
             let partition = parent.externalID

@@ -100,6 +100,7 @@ extension RunLoop {
         let isProof = job.isRecovered && !hasToldProgress
         if isProof || pending.isDue(configuration, now: .now) { try await flush(&lane) }
         if isProof { try await settle(&lane) }
+        try await makeRoom(&lane)
         return ended != nil
     }
 
@@ -127,6 +128,7 @@ extension RunLoop {
             } catch let caught {
                 error = caught
             }
+            access.room?.leave()
             try Task.checkCancellation()
             var counters = SyncCounters()
             counters.apiCalls = 1
@@ -183,6 +185,7 @@ extension RunLoop {
             pending.note(state, counters: SyncCounters(page, isSwept: generation != nil))
             if case .changes = job.kind { noteFetched(page, state) }
             if pending.isDue(configuration, now: .now) { try await flush(&lane) }
+            try await makeRoom(&lane)
             if case .end = page.continuation {
                 if let covered = page.covered { try await sweep(stream, state, covered, &lane) }
                 return
@@ -258,9 +261,11 @@ extension RunLoop {
         _ binding: ParentBinding, _ stream: StreamDescriptor, _ parent: ParentRecord
     ) throws(Interruption) -> StreamSlice {
         var values: [String: String] = [:]
-        func read(_ wanted: [String: JSONPointer], _ data: [UInt8], _ source: String) throws(Interruption) {
+        func read(
+            _ wanted: [String: JSONPointer], _ source: String, _ value: (JSONPointer) -> String?
+        ) throws(Interruption) {
             for (name, pointer) in wanted {
-                guard let value = JSONValueReader.scalarText(at: pointer, in: data) else {
+                guard let value = value(pointer) else {
                     throw .failed(
                         RunFailure(
                             .contractViolation, code: "parent_value_missing",
@@ -272,9 +277,9 @@ extension RunLoop {
             }
         }
         if let grandparent = binding.grandparent {
-            try read(grandparent.values, parent.grandparent ?? [], grandparent.stream)
+            try read(grandparent.values, grandparent.stream, parent.grandparentValue)
         }
-        try read(binding.values, parent.data, binding.stream)
+        try read(binding.values, binding.stream, parent.value)
         return StreamSlice(partition: parent.externalID.description, values: values)
     }
 
@@ -283,10 +288,17 @@ extension RunLoop {
 }
 
 extension ParentBinding {
+    /// The values that slices of the child are made of.
+    var wanted: ParentValues {
+        ParentValues(
+            own: Array(values.values), grandparent: grandparent.map { Array($0.values.values) } ?? [])
+    }
+
     fileprivate func query(of child: String, isIncremental: Bool) -> ParentQuery {
         var query = ParentQuery(stream: stream, child: child)
         query.grandparent = grandparent?.stream
         query.condition = condition?.tokens
+        query.values = wanted
         query.isChangedAlone = readsChangedAlone && isIncremental
         return query
     }

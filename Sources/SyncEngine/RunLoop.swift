@@ -143,6 +143,14 @@ struct RunLoop {
         lane.addTask { [writer, checkpoint] in _ = try await writer.write(checkpoint) }
     }
 
+    /// Writes a page that is larger than most at once, as runs of other accounts may wait for the memory that it takes.
+    mutating func makeRoom(_ lane: inout Lane) async throws {
+        guard let room = access.room, room.isHeld else { return }
+        try await flush(&lane)
+        try await settle(&lane)
+        room.leave()
+    }
+
     /// Waits until all that was handed over is written.
     mutating func settle(_ lane: inout Lane) async throws {
         guard isWriting else { return }

@@ -29,6 +29,7 @@ public struct SyncEngine: Sendable {
         var loop = RunLoop(
             job: job, run: run, connector: connector, access: access, store: store,
             configuration: configuration, stop: stop, progressed: progressed)
+        defer { access.room?.leave() }
         do {
             return try await withThrowingTaskGroup(of: Void.self) { group in
                 try await loop.perform(&group)

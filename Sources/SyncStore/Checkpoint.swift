@@ -131,20 +131,27 @@ public actor CheckpointWriter {
                 var closing: [PostgresStatement] = []
                 if byCopy {
                     counts.added = try await connection.copyIn(
-                        StoreSQL.copyRecords, data: batch.copyData(run), deadline: Self.deadline)
+                        StoreSQL.copyRecords, data: RecordBatch.CopyData(batch, run), deadline: Self.deadline)
                 } else {
                     let verdicts = rows.first?.intArray(0, 0) ?? []
                     counts = CheckpointCounts(verdicts: verdicts, of: batch)
-                    if let members = batch.membersStatement(run, verdicts) {
-                        let answers = try await connection.pipeline([
-                            batch.writeStatement(run, verdicts), members,
-                        ])
+                    let parts = batch.parts(of: verdicts)
+                    for part in parts.dropLast() {
+                        _ = try await connection.pipeline([batch.writeStatement(run, part)])
+                    }
+                    let last = parts.last.map { batch.writeStatement(run, $0) }
+                    if let last, let members = batch.membersStatement(run, verdicts) {
+                        let answers = try await connection.pipeline([last, members])
                         counts.deleted += Int(answers.last?.int(0, 0) ?? 0)
-                    } else if !verdicts.isEmpty {
-                        closing.append(batch.writeStatement(run, verdicts))
+                    } else if let last {
+                        closing.append(last)
                     }
                 }
-                if let statement = batch.quarantineStatement(run) { closing.append(statement) }
+                let rejected = batch.rejectedParts()
+                for part in rejected.dropLast() {
+                    _ = try await connection.pipeline([batch.quarantineStatement(run, part)])
+                }
+                if let last = rejected.last { closing.append(batch.quarantineStatement(run, last)) }
                 if let statement = batch.rejectedStatement(run) { closing.append(statement) }
                 counts.quarantined = batch.rejected.count
                 outcome.withLock { $0 = counts }

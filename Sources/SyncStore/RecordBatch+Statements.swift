@@ -27,6 +27,30 @@ extension RecordBatch {
             ])
     }
 
+    /// The most bytes of records in one statement, but for a single record: what a statement has is in memory three times, here,
+    /// in libpq and at the server.
+    static let statementBytes = 1 << 20
+
+    /// The verdicts of `diff_batch` in parts that each make one statement.
+    func parts(of verdicts: [Int64]) -> [[Int64]] {
+        Self.parts(of: verdicts) { entries[Int($0 >> 2)].record.range.count }
+    }
+
+    static func parts<Element>(of elements: [Element], bytes: (Element) -> Int) -> [[Element]] {
+        var parts: [[Element]] = []
+        var (start, sum) = (0, 0)
+        for (index, element) in elements.enumerated() {
+            let size = bytes(element)
+            if index > start, sum + size > statementBytes {
+                parts.append(Array(elements[start..<index]))
+                (start, sum) = (index, 0)
+            }
+            sum += size
+        }
+        if start < elements.count { parts.append(Array(elements[start...])) }
+        return parts
+    }
+
     /// Writes the entries that the verdicts of `diff_batch` name.
     func writeStatement(_ run: OpenRun, _ verdicts: [Int64]) -> PostgresStatement {
         var identifiers = PackedBytes()
@@ -67,60 +91,6 @@ extension RecordBatch {
             ])
     }
 
-    /// The entries in the binary format of COPY (PostgreSQL manual, COPY, "Binary Format").
-    func copyData(_ run: OpenRun) -> [UInt8] {
-        var head: [UInt8] = []
-        head.appendBigEndian(UInt16(8))
-        head.appendField(big: run.integrationID)
-        head.appendField(stream.utf8)
-        var output: [UInt8] = []
-        output.reserveCapacity(
-            32 + entries.reduce(0) { $0 + head.count + 96 + partition.utf8.count + $1.record.range.count })
-        output += [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00]
-        output.appendBigEndian(UInt32(0))
-        output.appendBigEndian(UInt32(0))
-        for entry in entries {
-            output += head
-            let identifier = identifier(of: entry)
-            let prefix = partition.isEmpty ? 0 : partition.utf8.count + 1
-            output.appendBigEndian(UInt32(prefix + identifier.count))
-            if prefix > 0 {
-                output += partition.utf8
-                output.append(UInt8(ascii: "/"))
-            }
-            output += identifier
-            output.appendField(partition.utf8)
-            let data = data(of: entry)
-            output.appendBigEndian(UInt32(data.count + 1))
-            output.append(1)
-            output += data
-            if let version = entry.record.version {
-                output.appendField(big: version)
-            } else {
-                output.appendBigEndian(UInt32.max)
-            }
-            output.appendBigEndian(UInt32(ContentHash.byteCount))
-            entry.hash.withUnsafeBytes { output.append(contentsOf: $0) }
-            output.appendField(big: run.syncID)
-        }
-        output.appendBigEndian(UInt16.max)
-        return output
-    }
-
-    /// Nil when no record was rejected.
-    func quarantineStatement(_ run: OpenRun) -> PostgresStatement? {
-        guard !rejected.isEmpty else { return nil }
-        let raw = rejected.map { Array(pages[Int($0.page)].body[$0.record.range]) }
-        return PostgresStatement(
-            StoreSQL.quarantine,
-            [
-                .int(run.integrationID), .text(stream), .int(run.syncID),
-                .byteaArray(rejected.map(\.record.externalID)),
-                .textArray(rejected.map { Array($0.record.reason.rawValue.utf8) }),
-                .byteaArray(raw), .byteaArray(raw.map { SHA256.digest(of: $0) }),
-            ])
-    }
-
     /// What a complete enumeration has to know of the records that it showed and that were not stored: which rows they are, and
     /// whether one is among them of which nobody can tell. Nil when there is nothing to know.
     func rejectedStatement(_ run: OpenRun) -> PostgresStatement? {
@@ -152,21 +122,5 @@ extension RecordBatch {
 
     private func appendData(of entry: Entry, to packed: inout PackedBytes) {
         data(of: entry).withUnsafeBytes { packed.append($0) }
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func appendBigEndian(_ value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
-    }
-
-    fileprivate mutating func appendField(big value: Int64) {
-        appendBigEndian(UInt32(8))
-        appendBigEndian(value)
-    }
-
-    fileprivate mutating func appendField(_ text: String.UTF8View) {
-        appendBigEndian(UInt32(text.count))
-        append(contentsOf: text)
     }
 }

@@ -34,7 +34,10 @@ public struct RecordBatch: Sendable {
     public private(set) var byteCount = 0
     /// Records read, doubles included.
     public private(set) var recordCount = 0
-    private(set) var rejected: [(page: Int32, record: RejectedRecord)] = []
+    private(set) var rejected: [Rejected] = []
+
+    /// A record that cannot be stored, and the page that it came in.
+    typealias Rejected = (page: Int32, record: RejectedRecord)
 
     /// `generation` marks records as seen by a full enumeration; nil leaves that mark alone.
     public init(

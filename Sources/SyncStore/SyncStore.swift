@@ -71,14 +71,14 @@ public struct SyncStore: Sendable {
                 .optional(wanted.grandparent), .text(wanted.child),
                 wanted.condition.map { .textArray($0.map { Array($0.utf8) }) } ?? .null,
                 .bool(wanted.isChangedAlone),
-            ])
+            ] + wanted.values.parameters)
         return Self.parents(rows)
     }
 
     /// The live records of a parent stream with these ids, in the order of their ids; `grandparent` is the stream of their own
     /// parents, when those are wanted.
     public func parents(
-        of run: OpenRun, stream: String, grandparent: String?, ids: [String]
+        of run: OpenRun, stream: String, grandparent: String?, ids: [String], values: ParentValues
     ) async throws(StoreError) -> [ParentRecord] {
         Self.parents(
             try await query(
@@ -86,14 +86,14 @@ public struct SyncStore: Sendable {
                 [
                     .int(run.integrationID), .text(stream), .textArray(ids.map { Array($0.utf8) }),
                     .optional(grandparent),
-                ]))
+                ] + values.parameters))
     }
 
     private static func parents(_ rows: PostgresRows) -> [ParentRecord] {
         (0..<rows.count).map { row in
             ParentRecord(
-                externalID: ExactText(rows.text(row, 0) ?? ""), data: rows.bytes(row, 1) ?? [],
-                grandparent: rows.bytes(row, 2))
+                externalID: ExactText(rows.text(row, 0) ?? ""), own: rows.bytes(row, 1),
+                above: rows.bytes(row, 2))
         }
     }
 

@@ -20,6 +20,8 @@ struct AccessMaker: Sendable {
     let holds: LimitHolds
     let connector: @Sendable (String) -> (any Connector)?
     let serviceURLs: [String: String]
+    /// What large pages of all runs share.
+    let memory: PageMemory
     let logger: Logger
     /// Hears of each request to a provider.
     let recorder: (any ExchangeRecorder)?
@@ -50,16 +52,15 @@ struct AccessMaker: Sendable {
                     userMessage: "\(key.service) cannot be used at the moment.",
                     operatorDetail: error.message))
         }
+        let room = PageRoom(memory, integrationID: id)
         let client = LimitedClient(
             limiter: limiter, http: http,
             scope: LimitScope(service: key.service, integrationID: id, isUrgent: isUrgent),
             title: connector.title, overrides: limits, holds: holds, logger: logger,
-            runID: run, recorder: recorder)
-        return .success(
-            (
-                connector,
-                ProviderAccess(
-                    client: client, credential: source, configuration: configuration, baseURL: baseURL)
-            ))
+            runID: run, recorder: recorder, room: room)
+        var access = ProviderAccess(
+            client: client, credential: source, configuration: configuration, baseURL: baseURL)
+        access.room = room
+        return .success((connector, access))
     }
 }

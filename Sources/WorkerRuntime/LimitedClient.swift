@@ -22,6 +22,11 @@ struct LimitedClient: ProviderClient {
     var runID: Int64?
     /// Hears of each request that was sent.
     var recorder: (any ExchangeRecorder)?
+    /// What the run holds of the worker's memory for pages; without it each page has to be of ordinary size.
+    var room: PageRoom?
+
+    /// The longest answer that is no page: an object, or what became of a write. A record has at most half of that.
+    private static let answerBytes = 2 << 20
 
     /// A limiter that cannot be asked is asked again after this.
     private static let outageWait: Duration = .seconds(5)
@@ -29,6 +34,34 @@ struct LimitedClient: ProviderClient {
     private static let settlementLimit: Duration = .seconds(10)
 
     func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
+        guard request.isPage, let room else {
+            return try await send(
+                request, bytes: request.isPage ? PageMemory.Size.ordinary.bytes : Self.answerBytes
+            ).get()
+        }
+        var size = try await room.enter(request.endpoint)
+        var requests = 0
+        while true {
+            let answer = try await send(request, bytes: size.bytes)
+            requests += 1
+            if case .failure = answer, size.next != nil {
+                size = try await room.enter(request.endpoint, largerThan: size)
+                continue
+            }
+            var response = try answer.get()
+            response.requests = requests
+            room.note(response.http.body.count, request.endpoint)
+            return response
+        }
+    }
+
+    /// Sends a request that may be answered with so many bytes. A failure of the result says that there were more.
+    private func send(
+        _ request: ProviderRequest, bytes: Int
+    ) async throws(ConnectorError) -> Result<ProviderResponse, ConnectorError> {
+        var request = request
+        request.http.maxBodyBytes = min(request.http.maxBodyBytes, bytes)
+        request.http.maxWireBytes = min(request.http.maxWireBytes, bytes)
         let demand = LimitDemand(
             endpoint: request.endpoint, uses: overrides.applied(to: request.limits, of: scope.service),
             isRetry: request.isRetry)
@@ -44,8 +77,11 @@ struct LimitedClient: ProviderClient {
         let failure = request.reading.failure(of: outcome)
         record(request, outcome, failure, duration)
         await settle(grant, LimitOutcome(outcome, failure, request.reading))
+        if case .failure(let error) = outcome, error.code == .bodyTooLarge, let failure {
+            return .failure(failure)
+        }
         if let failure { throw failure }
-        return try request.response(outcome, throttled: throttled)
+        return .success(try request.response(outcome, throttled: throttled))
     }
 
     private func record(
@@ -251,6 +287,8 @@ extension LimitOutcome {
             return response.status >= 500 && failure?.errorClass != .rateLimited ? .failed : .answered
         case .failure(let error):
             switch error.code {
+            // It does answer, with more than there is room for.
+            case .bodyTooLarge, .headersTooLarge: return .answered
             case .cancelled, .closed, .overloaded, .unavailable, .invalidURL, .invalidRequest,
                 .addressRefused:
                 return .unknown

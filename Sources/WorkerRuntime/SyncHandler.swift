@@ -54,7 +54,7 @@ public struct SyncHandler: JobHandler {
         self.integrations = IntegrationDirectory(store: integrations)
         access = AccessMaker(
             keeper: keeper, http: http, limiter: limiter, limits: limits, holds: holds, connector: connector,
-            serviceURLs: serviceURLs, logger: logger, recorder: recorder)
+            serviceURLs: serviceURLs, memory: PageMemory(), logger: logger, recorder: recorder)
         actions = ActionHandler(
             store: ActionStore(store), ledger: store, access: access, workerName: workerName,
             retryPolicy: retryPolicy, logger: logger, metrics: metrics)

@@ -192,7 +192,7 @@ import Testing
     @Test func `refuses a page with too many records`() throws {
         var plan = try Self.plan()
         plan.maxRecords = 3
-        let scanner = try PageScanner(plan: plan)
+        let scanner = PageScanner(plan: plan)
 
         #expect(try scanner.scan(Array(#"{"data":[{"id":1},{"id":2},{"id":3}]}"#.utf8)).records.count == 3)
         let error = #expect(throws: PageScanError.self) {

@@ -153,7 +153,7 @@ import Testing
         let lines = (0..<20_000).map { "\($0)\tname \($0)\n" }.joined()
 
         let count = try await pool.transaction { connection in
-            try await connection.copyIn("COPY copied FROM STDIN", data: Array(lines.utf8))
+            try await connection.copyIn("COPY copied FROM STDIN", data: [Array(lines.utf8)])
         }
 
         #expect(count == 20_000)
@@ -167,7 +167,7 @@ import Testing
 
         let error = await #expect(throws: PostgresError.self) {
             try await pool.transaction { connection in
-                try await connection.copyIn("COPY twice FROM STDIN", data: Array("1\n1\n".utf8))
+                try await connection.copyIn("COPY twice FROM STDIN", data: [Array("1\n1\n".utf8)])
             }
         }
 
