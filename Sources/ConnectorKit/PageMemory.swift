@@ -72,6 +72,12 @@ public final class PageMemory: Sendable {
     /// Memory of which nothing is taken.
     public init() {}
 
+    /// The shares that nobody has.
+    var free: Int { state.withLock { $0.free } }
+
+    /// How many wait for shares.
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
     /// The size that an endpoint's last answer to an integration had.
     func expectedSize(_ integrationID: Int64, _ path: String) -> Size {
         state.withLock { $0.sizes[Endpoint(integrationID: integrationID, path: path)] ?? .ordinary }
@@ -98,11 +104,8 @@ public final class PageMemory: Sendable {
             state.numbers += 1
             return state.numbers
         }
-        let alarm = Task { [weak self] in
-            try await ContinuousClock().sleep(for: limit)
-            self?.giveUp(number)
-        }
-        defer { alarm.cancel() }
+        let alarm = LockedBox<Task<Void, any Error>?>(nil)
+        defer { alarm.withLock { $0?.cancel() } }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isTaken: Bool? = state.withLock { state in
@@ -115,7 +118,13 @@ public final class PageMemory: Sendable {
                     state.free -= size.shares
                     return true
                 }
-                if let isTaken { continuation.resume(returning: isTaken) }
+                if let isTaken { return continuation.resume(returning: isTaken) }
+                // Only now: what gave up before it stood in line would wait for ever.
+                let task = Task { [weak self] in
+                    try await ContinuousClock().sleep(for: limit)
+                    self?.giveUp(number)
+                }
+                alarm.withLock { $0 = task }
             }
         } onCancel: {
             giveUp(number)

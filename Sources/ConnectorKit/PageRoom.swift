@@ -8,13 +8,14 @@ public final class PageRoom: Sendable {
     private let integrationID: Int64
     private let held = LockedBox(PageMemory.Size.ordinary)
 
-    /// How long a run waits for room before it gives its slot back.
-    private static let longestWait: Duration = .seconds(30)
+    private let longestWait: Duration
 
-    /// The room of a run of this integration; nothing is held yet.
-    public init(_ memory: PageMemory, integrationID: Int64) {
+    /// The room of a run of this integration; nothing is held yet. `longestWait` is how long it waits for more before it gives
+    /// its slot back: other accounts have work for it.
+    public init(_ memory: PageMemory, integrationID: Int64, longestWait: Duration = .seconds(10)) {
         self.memory = memory
         self.integrationID = integrationID
+        self.longestWait = longestWait
     }
 
     deinit {
@@ -30,16 +31,18 @@ public final class PageRoom: Sendable {
         _ endpoint: String, largerThan small: PageMemory.Size? = nil
     ) async throws(ConnectorError) -> PageMemory.Size {
         let wanted = small.map { $0.next ?? $0 } ?? memory.expectedSize(integrationID, endpoint)
+        // Known also when there is no room now: the next request is not sent in vain.
+        if small != nil { memory.note(wanted, integrationID, endpoint) }
         if held.withLock({ $0 == wanted }) { return wanted }
         // First given back, then taken: nobody who holds room waits for more.
         leave()
-        guard await memory.take(wanted, within: Self.longestWait) else {
+        guard await memory.take(wanted, within: longestWait) else {
             throw ConnectorError(
                 .rateLimited, code: "page_memory", userMessage: "The sync continues in a moment.",
                 operatorDetail:
                     "a page of \(endpoint) has more than \(PageMemory.Size.ordinary.bytes >> 20) MiB, and large pages of "
                     + "other runs take the worker's memory",
-                retryAfter: Self.longestWait)
+                retryAfter: longestWait)
         }
         held.withLock { $0 = wanted }
         return wanted

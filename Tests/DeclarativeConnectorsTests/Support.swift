@@ -23,7 +23,7 @@ struct Provider {
 
     func strategy(
         _ stream: String = "items", secrets: [String: String] = ["api_key": "k 1"],
-        configuration: [String: String] = [:]
+        configuration: [String: String] = [:], answerBytes: Int? = nil
     ) throws -> any SyncStrategy {
         var client = HTTPClientConfiguration()
         client.addressPolicy = .allowing(hosts: [server.origin])
@@ -32,11 +32,24 @@ struct Provider {
         return try ManifestLoader.load(manifest, file: "demo.yaml").strategy(
             for: stream,
             access: ProviderAccess(
-                client: DirectClient(http: http), secrets: secrets.mapValues { SecretString($0) },
+                client: BoundedClient(client: DirectClient(http: http), bytes: answerBytes),
+                secrets: secrets.mapValues { SecretString($0) },
                 configuration: configuration, baseURL: server.url("/api")))
     }
 
     var targets: [String] { server.log.requests.map(\.target) }
+}
+
+/// A client that bounds the answers to requests for anything but pages.
+private struct BoundedClient: ProviderClient {
+    let client: DirectClient
+    let bytes: Int?
+
+    func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
+        var request = request
+        if let bytes, !request.isPage { request.http.maxBodyBytes = bytes }
+        return try await client.send(request)
+    }
 }
 
 func manifest(_ stream: String, auth: String = "") -> String {
