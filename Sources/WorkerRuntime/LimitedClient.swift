@@ -35,29 +35,28 @@ struct LimitedClient: ProviderClient {
 
     func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
         guard request.isPage, let room else {
-            return try await send(
-                request, bytes: request.isPage ? PageMemory.Size.ordinary.bytes : Self.answerBytes
-            ).get()
+            let bytes = request.isPage ? PageMemory.Size.ordinary.bytes : Self.answerBytes
+            return try await send(request, bytes: bytes).get()
         }
         var size = try await room.enter(request.endpoint)
-        var requests = 0
+        var requests = 1
         while true {
-            let answer = try await send(request, bytes: size.bytes)
-            requests += 1
-            if case .failure = answer, size.next != nil {
-                size = try await room.enter(request.endpoint, largerThan: size)
-                continue
+            let answer = try await send(request, bytes: size.bytes, mayBeLarger: size.next != nil)
+            if case .success(var response) = answer {
+                room.note(response.http.body.count, request.endpoint)
+                response.requests = requests
+                return response
             }
-            var response = try answer.get()
-            response.requests = requests
-            room.note(response.http.body.count, request.endpoint)
-            return response
+            guard size.next != nil else { return try answer.get() }
+            size = try await room.enter(request.endpoint, largerThan: size)
+            requests += 1
         }
     }
 
-    /// Sends a request that may be answered with so many bytes. A failure of the result says that there were more.
+    /// Sends a request that may be answered with so many bytes. A failure that is returned, not thrown, says that there were
+    /// more; where the request may be sent again with more room, it is none.
     private func send(
-        _ request: ProviderRequest, bytes: Int
+        _ request: ProviderRequest, bytes: Int, mayBeLarger: Bool = false
     ) async throws(ConnectorError) -> Result<ProviderResponse, ConnectorError> {
         var request = request
         request.http.maxBodyBytes = min(request.http.maxBodyBytes, bytes)
@@ -75,12 +74,13 @@ struct LimitedClient: ProviderClient {
         }
         let duration = ContinuousClock.now - sent
         let failure = request.reading.failure(of: outcome)
-        record(request, outcome, failure, duration)
+        let isTooLarge = if case .failure(let error) = outcome { error.code == .bodyTooLarge } else { false }
+        record(request, outcome, isTooLarge && mayBeLarger ? nil : failure, duration)
         await settle(grant, LimitOutcome(outcome, failure, request.reading))
-        if case .failure(let error) = outcome, error.code == .bodyTooLarge, let failure {
-            return .failure(failure)
+        if let failure {
+            if isTooLarge { return .failure(failure) }
+            throw failure
         }
-        if let failure { throw failure }
         return .success(try request.response(outcome, throttled: throttled))
     }
 

@@ -83,6 +83,8 @@ struct ManifestActionPerformer: ActionPerformer {
                     try requests.request(shape), endpoint: shape.path.text, limits: limits, reading: judge,
                     isRetry: isRepeated)
                 request.confirm = confirm
+                // A list may be long, and asking for it a second time does no harm.
+                if case .safe = shape.repetition { request.isPage = shape.result.list != nil }
                 let answer = try await access.client.send(request)
                 do throws(PageScanError) {
                     return ActionReply(
