@@ -27,6 +27,7 @@ public final class PageRoom: Sendable {
 
     /// Makes room for an answer as large as the endpoint's last one was, or larger than the room that was too small. Throws
     /// class `rate_limited` when other runs keep the memory for too long.
+    @discardableResult
     public func enter(
         _ endpoint: String, largerThan small: PageMemory.Size? = nil
     ) async throws(ConnectorError) -> PageMemory.Size {

@@ -94,6 +94,7 @@ final class ListReader: PageReader {
                 scanned: ScannedPage.empty(list.list.plan), continuation: .end(.parentGone), cursor: nil,
                 cost: cost)
         }
+        try await makeRoom(for: response, list)
         var scanned: ScannedPage
         do throws(PageScanError) {
             scanned = try list.scanner.scan(response.body, cursorLimit: limit)
@@ -116,6 +117,12 @@ final class ListReader: PageReader {
         // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
         return try await fetch(
             held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
+    }
+
+    /// A table grows when it becomes records.
+    private func makeRoom(for response: HTTPResponse, _ list: ReadableList) async throws(ConnectorError) {
+        guard case .csv = list.list.plan.layout, response.body.count > CSVTable.smallBytes else { return }
+        try await stream.access.room?.enter(list.list.request.path.text, largerThan: .large)
     }
 
     /// Where the first stretch of time began.

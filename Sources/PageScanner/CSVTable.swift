@@ -12,8 +12,13 @@ public struct CSVTable {
 
     /// More columns are a mistake, and each row would be searched for all of them.
     public static let maxColumns = 4_096
-    /// The names of the columns come again with each row: what is small as a table may be large as records.
-    public static let maxOutputBytes = 64 * 1024 * 1024
+    /// The names of the columns come again with each row: what is small as a table may be large as records. Whoever reads a
+    /// table over `smallBytes` has to have room for so many.
+    public static let maxOutputBytes = 32 << 20
+    /// A table of up to so many bytes is small.
+    public static let smallBytes = 128 << 10
+    /// A small table has at most so many bytes as records.
+    public static let maxSmallOutputBytes = 4 << 20
 
     private static let quote = UInt8(ascii: "\"")
     private static let lineFeed = UInt8(ascii: "\n")
@@ -46,7 +51,8 @@ public struct CSVTable {
         var row = Row()
         let names = try header(&row, &at)
         var output: [UInt8] = []
-        output.reserveCapacity(min(bytes.count * 3, Self.maxOutputBytes))
+        let limit = bytes.count > Self.smallBytes ? Self.maxOutputBytes : Self.maxSmallOutputBytes
+        output.reserveCapacity(min(bytes.count * 3, limit))
         while at < bytes.count {
             try read(&row, &at)
             if row.isBlank { continue }
@@ -55,9 +61,9 @@ public struct CSVTable {
                 throw PageScanError(.truncated, "the table ends in the middle of a row")
             }
             append(row, names, to: &output)
-            guard output.count <= Self.maxOutputBytes else {
+            guard output.count <= limit else {
                 throw PageScanError(
-                    .pageTooLarge, "the table has more than \(Self.maxOutputBytes) bytes as records")
+                    .pageTooLarge, "the table has more than \(limit) bytes as records")
             }
         }
         return output

@@ -28,6 +28,12 @@ import Testing
             page: { kind: none }
             hydrate: { path: "/parts/${id}", gone: [404] }
             absence: full_run
+          rows:
+            path: /rows
+            layout: csv
+            id: /id
+            page: { kind: none }
+            absence: full_run
         """
 
     /// What design.md promises.
@@ -58,6 +64,7 @@ import Testing
             // Of each account that came to it, one part is larger than what can be stored.
             try await cluster.until(
                 "quarantine WHERE stream = 'parts' AND reason = 'too_large'", is: Int64(users - 1))
+            try await cluster.until("records WHERE stream = 'rows'", is: Int64(3 * 450 + users - 4))
             try await cluster.until(
                 "records WHERE stream = 'parts'", is: Int64((users - 1) * (HoardAnswer.parts - 1)))
         }
@@ -98,6 +105,10 @@ private struct HoardAnswer {
         } else if path.dropLast().last == "parts", let id = path.last {
             let text = String(repeating: "p", count: id == "3" ? 3 << 20 : 1_000_000)
             steps = [.reply(body: Array(#"{"id":"\#(id)","text":"\#(text)"}"#.utf8))]
+        } else if path.last == "rows" {
+            steps = [
+                .reply(headers: "Content-Type: text/csv\r\n", body: Self.table(isWide: shape.mebibytes == 1))
+            ]
         } else if shape.name == "endless" {
             steps = [
                 .send("HTTP/1.1 200 OK\r\n\r\n"),
@@ -107,6 +118,15 @@ private struct HoardAnswer {
             let page = request.target.split(separator: "=").last.flatMap { Int($0) } ?? 0
             steps = [.reply(body: Self.page(shape.name, page, size: shape.mebibytes << 20))]
         }
+    }
+
+    /// A table that has a hundred times its bytes as records, or hardly any row.
+    private static func table(isWide: Bool) -> [UInt8] {
+        let name = String(repeating: "n", count: isWide ? 60_000 : 10)
+        let rows = (1...(isWide ? 450 : 1)).map {
+            "\($0),\(String(repeating: "v", count: isWide ? 300 : 1))\n"
+        }
+        return Array(("id,\(name)\n" + rows.joined()).utf8)
     }
 
     /// Pages that were made: each is asked for until there is room for it.

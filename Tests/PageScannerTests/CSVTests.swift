@@ -93,5 +93,13 @@ import Testing
         let name = String(repeating: "n", count: 500_000)
         let many = "id,\(name)\n" + String(repeating: "1,\n", count: 200)
         #expect(#expect(throws: PageScanError.self) { try Self.scan(many) }?.code == .pageTooLarge)
+        // A table over 128 KiB may have more as records, for there is room for it.
+        let long = String(repeating: "n", count: 60_000)
+        let rows = (1...100).map { "\($0),\(String(repeating: "v", count: 1_500))\n" }.joined()
+        #expect(try Self.scan("id,v,\(long)\n" + rows.replacing(",", with: ",1,")).body.count > 6_000_000)
+        #expect(
+            #expect(throws: PageScanError.self) {
+                try Self.scan("id,v,\(long)\n" + (1...100).map { "\($0),1,v\n" }.joined())
+            }?.code == .pageTooLarge)
     }
 }
