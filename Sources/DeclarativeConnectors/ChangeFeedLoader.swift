@@ -50,13 +50,9 @@ struct ChangeFeedLoader {
         plan.mayLackRecords = rule.bool("records_optional") ?? false
         plan.envelope = page.envelope
         if case .token(let source, _) = mark, let pointer = source.pointer { plan.envelope.append(pointer) }
-        // The request's own query and body are the feed's, and hold the cursor themselves.
-        var change = request
-        change.query = []
-        change.body = nil
         return ChangeFeed(
             list: PagedList(request: shape, plan: plan, page: page), ids: ids, deletedIDs: deletedIDs,
-            request: change, mark: mark, pin: pin, horizon: horizon, hydration: own)
+            request: request, mark: mark, pin: pin, horizon: horizon, hydration: own)
     }
 
     private func paths(_ key: String) -> [FeedPath] {

@@ -8,8 +8,17 @@ struct ConfigSetting: Sendable, Equatable {
     let standard: String
     /// The values that are allowed; empty for any.
     let allowed: [String]
+    /// Names with commas between them. In a body they are an array.
+    var isList = false
 
-    static let keys = ["default", "one_of"]
+    static let keys = ["default", "one_of", "list"]
+
+    /// The names of a list.
+    static func names(_ value: String) -> [String] {
+        value.split(separator: ",").map { name in
+            String(name.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }.filter { !$0.isEmpty }
+    }
 }
 
 /// Reads `config` of a manifest.
@@ -19,7 +28,7 @@ struct ConfigLoader {
     func load() -> [String: ConfigSetting] {
         guard let node = root.node("config") else { return [:] }
         guard case .mapping(let mapping) = node else {
-            root.complain("config", "has to be a mapping of names to { default, one_of }")
+            root.complain("config", "has to be a mapping of names to { default, one_of, list }")
             return [:]
         }
         var settings: [String: ConfigSetting] = [:]
@@ -44,6 +53,10 @@ struct ConfigLoader {
         if !allowed.isEmpty, !allowed.contains(standard) {
             reader.complain("default", "'\(standard)' is not among one_of")
         }
-        return ConfigSetting(standard: standard, allowed: allowed)
+        let isList = reader.bool("list") ?? false
+        if isList, !allowed.isEmpty {
+            reader.complain("one_of", "means nothing for a list: it is compared with the whole value")
+        }
+        return ConfigSetting(standard: standard, allowed: allowed, isList: isList)
     }
 }

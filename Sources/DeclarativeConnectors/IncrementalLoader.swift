@@ -41,11 +41,12 @@ struct IncrementalLoader {
             case .syncToken: return ["token", "parameter", "in", "take", "forbid_with", "resync_on"]
             case .sortedDescending:
                 return ["cursor", "since_parameter", "until_parameter", "lag", "eventually_consistent"] + time
-            case .timeParameter: return change + time + ["cursor", "until_parameter", "order", "sort"]
+            case .timeParameter:
+                return change + time + ["cursor", "until_parameter", "order", "sort"] + ChangeListLoader.keys
             case .sequenceID:
                 return [
                     "parameter", "in", "query", "body", "compare", "cursor", "order", "sort", "resync_on",
-                ]
+                ] + ChangeListLoader.keys
             case .window: return change + time + ["until_parameter", "step", "start"]
             case .changeFeed: return change + time + ChangeFeedLoader.keys
             }
@@ -169,10 +170,13 @@ struct IncrementalLoader {
     ) -> IncrementalRule.ChangeRequest? {
         var request = IncrementalRule.ChangeRequest(format: format)
         request.parameter = rule.has("parameter") ? rule.parameter("parameter") : nil
-        request.query = rule.templates("query").map {
-            IncrementalRule.QueryItem(name: $0.name, value: $0.value)
+        // A list of the changes alone has them as its own, with the cursor in them.
+        if !rule.has("path") {
+            request.query = rule.templates("query").map {
+                IncrementalRule.QueryItem(name: $0.name, value: $0.value)
+            }
+            request.body = rule.json("body")
         }
-        request.body = rule.json("body")
         request.lag = lag(rule)
         request.sentFormat = rule.format("send_format")
         guard needsFormat else { return request }
@@ -214,6 +218,15 @@ struct IncrementalLoader {
 
     /// Whether the list comes oldest first: only where a parameter asks for that, or the provider documents it.
     private func isAscending(_ rule: MappingReader) -> Bool {
+        if rule.has("path") {
+            if rule.has("order") {
+                rule.complain(
+                    "order",
+                    "means nothing beside 'path': the list of all objects has another order, and the cursor moves at the "
+                        + "end")
+            }
+            return false
+        }
         guard rule.has("order"), rule.word("order", Order.self) == .ascending else {
             if rule.has("sort") { rule.complain("sort", "means nothing without 'order: ascending'") }
             return false
@@ -233,66 +246,5 @@ struct IncrementalLoader {
 
     private func format(_ rule: MappingReader, required: Bool = false) -> ScalarRule.Kind? {
         rule.format("format", required: required)
-    }
-}
-
-extension ScalarRule.Kind {
-    /// The smallest step that the format can write; nil for one that is finer than any step.
-    fileprivate var resolution: Duration? {
-        switch self {
-        case .epochSeconds: .seconds(1)
-        case .pattern(let pattern): pattern.resolution
-        case .integer, .epochMilliseconds, .rfc3339: nil
-        }
-    }
-}
-
-extension MappingReader {
-    /// The page whose token counts: the last one, unless the manifest says otherwise.
-    var tokenPage: IncrementalRule.TokenPage {
-        has("take") ? word("take", IncrementalRule.TokenPage.self) ?? .last : .last
-    }
-
-    /// How a time is written: a word, or a pattern with `%`.
-    func format(_ key: String, required: Bool = false) -> ScalarRule.Kind? {
-        guard let text = text(key, required: required) else { return nil }
-        let words: [(String, ScalarRule.Kind)] = [
-            ("integer", .integer), ("epoch_seconds", .epochSeconds),
-            ("epoch_milliseconds", .epochMilliseconds),
-            ("rfc3339", .rfc3339),
-        ]
-        if let word = words.first(where: { $0.0 == text }) {
-            if has("timezone") {
-                complain("timezone", "means nothing for \(text), whose values tell their zone")
-            }
-            return word.1
-        }
-        guard text.contains("%") else {
-            let allowed = words.map(\.0).joined(separator: ", ")
-            complain(key, "'\(text)' is unknown; allowed: \(allowed), or a pattern such as %Y-%m-%d %H:%M:%S")
-            return nil
-        }
-        var offset = 0
-        if let zone = self.text("timezone") {
-            guard let minutes = DatePattern.offset(zone) else {
-                complain("timezone", "'\(zone)' is not allowed; UTC or an offset such as +02:00")
-                return nil
-            }
-            offset = minutes
-        }
-        guard let pattern = DatePattern(text, offsetMinutes: offset) else {
-            complain(
-                key,
-                "'\(text)' is no pattern of a date; %Y, %m and %d, and also %H, %M, %S, %f, %z, each once")
-            return nil
-        }
-        if !pattern.hasZone, !has("timezone") {
-            complain(
-                "timezone", "is missing; the pattern has no %z, so that the zone has to be said, such as UTC")
-        }
-        if pattern.hasZone, has("timezone") {
-            complain("timezone", "means nothing for a pattern with %z, whose values tell their zone")
-        }
-        return .pattern(pattern)
     }
 }

@@ -25,20 +25,28 @@ indirect enum JSONTemplate: Sendable, Equatable {
     }
 
     /// The template with its places filled in.
+    ///
+    /// A text that is nothing but a place of `lists` becomes an array of the names in its value, and a member without any of
+    /// them is left out: what an integration may set and does not is not asked for.
     func filled<Failure: Error>(
-        _ value: (Template.Place) throws(Failure) -> String
+        lists: Set<Template.Place> = [], _ value: (Template.Place) throws(Failure) -> String
     ) throws(Failure) -> JSONTree {
         switch self {
         case .scalar(let scalar): return .scalar(scalar)
-        case .text(let template): return .scalar(.string(try template.filled(value)))
+        case .text(let template):
+            let text = try template.filled(value)
+            guard let place = template.onlyPlace, lists.contains(place) else { return .scalar(.string(text)) }
+            return .array(ConfigSetting.names(text).map { .scalar(.string($0)) })
         case .array(let elements):
             var filled: [JSONTree] = []
-            for element in elements { filled.append(try element.filled(value)) }
+            for element in elements { filled.append(try element.filled(lists: lists, value)) }
             return .array(filled)
         case .object(let members):
             var filled: [JSONTree.Member] = []
             for member in members {
-                filled.append(JSONTree.Member(name: member.name, value: try member.value.filled(value)))
+                let content = try member.value.filled(lists: lists, value)
+                if case .text = member.value, content == .array([]) { continue }
+                filled.append(JSONTree.Member(name: member.name, value: content))
             }
             return .object(filled)
         }

@@ -6,7 +6,7 @@ import Yams
 /// A limit of a manifest: the rule, and which streams' requests take how much from it.
 struct ManifestLimit: Sendable {
     let rule: LimitRule
-    /// The streams and actions whose requests it concerns; nil for all.
+    /// The streams, parts of streams and actions whose requests it concerns; nil for all.
     let concerned: Set<String>?
     /// What a request of a stream, or of a part of it, costs; 1 for one that is not named.
     let costs: [String: Int]
@@ -14,10 +14,10 @@ struct ManifestLimit: Sendable {
     var actual: LimitFeedback.CostSource?
 
     /// The requests of a stream that may have costs of their own, as in `messages.hydrate`.
-    static let parts = ["list", "feed", "deleted", "hydrate", "watch"]
+    static let parts = ["list", "feed", "changes", "deleted", "hydrate", "watch"]
 
     func use(by stream: String, part: String = "list") -> LimitUse? {
-        guard concerned?.contains(stream) ?? true else { return nil }
+        if let concerned, !concerned.contains(stream), !concerned.contains("\(stream).\(part)") { return nil }
         return LimitUse(rule, cost: costs["\(stream).\(part)"] ?? costs[stream] ?? 1)
     }
 
@@ -76,6 +76,11 @@ struct LimitLoader {
             concerned: concerned, costs: costs, actual: actual)
     }
 
+    /// The streams and their parts.
+    private var streamNames: [String] {
+        streams.flatMap { stream in [stream] + ManifestLimit.parts.map { "\(stream).\($0)" } }
+    }
+
     private func quantity(_ reader: MappingReader) -> LimitQuantity? {
         guard reader.has("rate") != reader.has("concurrency") else {
             reader.complain("rate", "is missing; a limit has either a rate or a concurrency")
@@ -99,7 +104,8 @@ struct LimitLoader {
     /// What the limit concerns: everything, unless it names streams or actions.
     private func names(_ reader: MappingReader) -> Set<String>? {
         guard reader.has("streams") || reader.has("actions") else { return nil }
-        return names(reader, "streams", "stream", streams).union(names(reader, "actions", "action", actions))
+        return names(reader, "streams", "stream", streamNames).union(
+            names(reader, "actions", "action", actions))
     }
 
     private func names(
@@ -120,15 +126,14 @@ struct LimitLoader {
     private func costs(
         _ reader: MappingReader, _ quantity: LimitQuantity?, _ concerned: Set<String>?
     ) -> [String: Int] {
-        let names =
-            streams.flatMap { stream in [stream] + ManifestLimit.parts.map { "\(stream).\($0)" } } + actions
+        let names = streamNames + actions
         guard case .rate(_, _, let burst)? = quantity, reader.has("costs"),
             let costs = reader.mapping("costs", keys: names)
         else { return [:] }
         var result: [String: Int] = [:]
         for name in names where costs.has(name) {
             let stream = name.prefix { $0 != "." }
-            if let concerned, !concerned.contains(String(stream)) {
+            if let concerned, !concerned.contains(String(stream)), !concerned.contains(name) {
                 costs.complain(name, "the limit does not concern this; see streams and actions")
             }
             // A request that costs more than the burst could never start.

@@ -98,7 +98,7 @@ extension ListReader {
         case .sortedDescending: return newest
         case .time(let rule):
             switch rule.source {
-            case .records: return bounded(newest, rule.request.format, position)
+            case .records: return bounded(newest, rule.request.format, response, position)
             case .responseDate: return watermark(position, rule.request.format)
             }
         case .window(let rule):
@@ -188,10 +188,17 @@ extension ListReader {
 
     /// A cursor of the records' times, at most the time at which the enumeration began: an object that was read early and
     /// changed then has a later one than that, whatever the last pages show.
-    private func bounded(_ newest: Cursor?, _ format: ScalarRule.Kind, _ position: ListPosition) -> Cursor? {
-        guard isBounded, let start = position.startedAt, let order = newest?.order, order > start.microseconds
-        else { return newest }
-        return watermark(position, format)
+    ///
+    /// None for an enumeration whose beginning was not noted though the provider tells its time, as by a version that knew no
+    /// cursor of the stream.
+    private func bounded(
+        _ newest: Cursor?, _ format: ScalarRule.Kind, _ response: HTTPResponse, _ position: ListPosition
+    ) -> Cursor? {
+        guard isBounded, let order = newest?.order else { return newest }
+        guard let start = position.startedAt else {
+            return response.headers.first("Date").flatMap(HTTPDate.parse) == nil ? newest : nil
+        }
+        return order > start.microseconds ? watermark(position, format) : newest
     }
 
     /// A list that comes oldest first shows what changes meanwhile at its end.
@@ -203,8 +210,10 @@ extension ListReader {
     // MARK: - The provider's clock
 
     /// The `Date` of the first response, where something is counted from it: the provider's clock, never this machine's.
-    func startOfEnumeration(_ response: HTTPResponse) throws(ConnectorError) -> Timestamp? {
-        guard needsDate || isBounded else { return nil }
+    func startOfEnumeration(
+        _ response: HTTPResponse, _ position: ListPosition
+    ) throws(ConnectorError) -> Timestamp? {
+        guard needsDate || isBounded && position.place == nil else { return nil }
         guard let date = response.headers.first("Date").flatMap(HTTPDate.parse) else {
             guard needsDate else { return nil }
             throw ConnectorError(

@@ -80,7 +80,7 @@ final class ListReader: PageReader {
         var cost = RequestCost(apiCalls: 0, bytes: 0)
         let pinned = try await pinnedCursor(at: position, &cost)
         let response = try await ask(list, current, &cost)
-        if current.startedAt == nil { current.startedAt = try startOfEnumeration(response) }
+        if current.startedAt == nil { current.startedAt = try startOfEnumeration(response, current) }
         try checkHorizon(current)
         let limit = cursorLimit(response)
         try checkCursor(isWithin: limit)
@@ -145,7 +145,7 @@ final class ListReader: PageReader {
 
     private func list(of part: ListPosition.Part) -> ReadableList {
         if part == .deleted, let deleted = stream.deleted { return deleted }
-        if case .changes = purpose, let feed = stream.feed { return feed }
+        if case .changes = purpose, let changes = stream.feed ?? stream.changes { return changes }
         return stream.objects
     }
 

@@ -41,6 +41,8 @@ struct StreamManifest: Sendable {
     /// How a single object is fetched that a notification names, where neither the list nor the feed says so.
     let single: Hydration?
     let incremental: IncrementalRule
+    /// Where the changes are listed, where that is elsewhere than the objects.
+    var changes: PagedList?
     /// Statuses that refuse a stored cursor: everything is read again.
     let resyncStatuses: Set<Int>
     /// A list of what was deleted, read after the changes.
@@ -82,7 +84,9 @@ extension StreamManifest {
 
     /// All requests that reading the stream may send.
     var requests: [RequestShape] {
-        var requests = [list.request, hydration?.request, single?.request, deletedList?.list.request]
+        var requests = [
+            list.request, changes?.request, hydration?.request, single?.request, deletedList?.list.request,
+        ]
         if case .feed(let feed) = incremental {
             requests += [feed.list.request, feed.hydration.request, feed.pin?.request]
         }

@@ -100,6 +100,8 @@ struct ReadableStream: Sendable {
     let objects: ReadableList
     /// The list of what happened, for a change feed.
     let feed: ReadableList?
+    /// The list of the changes alone, where there is one.
+    let changes: ReadableList?
     let deleted: ReadableList?
     let hydrator: Hydrator?
     /// Fetches single objects that a notification names.
@@ -118,6 +120,7 @@ struct ReadableStream: Sendable {
         self.judge = judge
         objects = ReadableList(stream.list, "list", manifest, stream, requests)
         deleted = stream.deletedList.map { ReadableList($0.list, "deleted", manifest, stream, requests) }
+        changes = stream.changes.map { ReadableList($0, "changes", manifest, stream, requests) }
         var hydration = stream.hydration
         if case .feed(let rule) = stream.incremental {
             feed = ReadableList(rule.list, "feed", manifest, stream, requests)
@@ -183,6 +186,8 @@ struct ManifestStrategy: SyncStrategy {
         var stepBelow: Duration = .zero
         switch stream.stream.incremental {
         case _ where range != nil: break
+        // The parameter is that of another list.
+        case .time where stream.stream.changes != nil: break
         case .time(let rule) where rule.request.format != .integer:
             stepBelow = rule.request.stepBelow ?? .zero
             range = rule.request.parameter.map {

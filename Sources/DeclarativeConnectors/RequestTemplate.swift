@@ -30,6 +30,8 @@ struct RequestTemplate: Sendable {
         for name in stream.parent?.names ?? [] { parents[name] = "" }
         additions.values.slice = StreamSlice(partition: "", values: parents)
         _ = try request(stream.list.request, additions)
+        additions.values.cursor = ""
+        if let changes = stream.changes { _ = try request(changes.request, additions) }
     }
 
     private init(
@@ -124,7 +126,14 @@ struct RequestTemplate: Sendable {
     private func filled(
         _ template: JSONTemplate?, _ values: PlaceValues
     ) throws(ConnectorError) -> JSONTree? {
-        try template?.filled { place throws(ConnectorError) in try value(of: place, values) }
+        try template?.filled(lists: lists) { place throws(ConnectorError) in try value(of: place, values) }
+    }
+
+    /// The settings that are lists of names.
+    private var lists: Set<Template.Place> {
+        Set(
+            manifest.settings.filter(\.value.isList).keys.map { Template.Place(namespace: .config, name: $0) }
+        )
     }
 
     /// A request to a URL that the provider gave. It has to stay with the provider: another host would get the

@@ -44,7 +44,9 @@ struct StreamLints {
         var needed = Template.Place.Namespace.cursor
         var templates: [Template] = []
         switch stream.incremental {
-        case .time(let time): request = time.request
+        case .time(let time):
+            request = time.request
+            templates = stream.changes?.request.templates ?? []
         case .window(let window):
             request = window.request
             places = [.config, .parent, .slice]
@@ -97,8 +99,15 @@ struct StreamLints {
         used += [stream.range?.since, stream.range?.until].queryNames
         switch stream.incremental {
         case .syncToken(_, let parameter, _): used += [parameter].queryNames
-        case .time(let rule):
-            used += [rule.request.parameter, rule.until].queryNames + rule.request.queryNames
+        case .time(let time):
+            let names = [time.request.parameter, time.until].queryNames
+            if let changes = stream.changes {
+                if let rule = reader.mapping("incremental", keys: IncrementalLoader.keys) {
+                    checkParameters(rule, changes, names)
+                }
+            } else {
+                used += names + time.request.queryNames
+            }
         case .window(let rule):
             used += [rule.request.parameter, rule.until].queryNames + rule.request.queryNames
         case .sortedDescending(let range, _): used += [range?.since, range?.until].queryNames

@@ -63,6 +63,7 @@ struct StreamLoader {
         let absence = reader.has("absence") ? reader.word("absence", AbsencePolicyWord.self)?.policy : .never
         let maxPages = reader.integer("max_pages", in: 1...10_000_000) ?? Self.defaultMaxPages
         let deleted = DeletedListLoader(reader, requests).load(idOf: plan, incremental.rule)
+        let changes = ChangeListLoader(reader, requests).load(plan, incremental.rule)
         guard let shape, let plan, let absence else { return nil }
         var stream = StreamManifest(
             name: name, list: PagedList(request: shape, plan: plan, page: page),
@@ -72,6 +73,7 @@ struct StreamLoader {
             range: range(reader), parent: parent, parentGone: loadedParent?.gone ?? [],
             skippedID: skippedID(reader, requests), absence: absence, maxPages: maxPages,
             fields: FieldLoader(reader).load())
+        stream.changes = changes
         stream.memberOf = memberOf(reader, plan)
         stream.windowAbsence = WindowAbsenceLoader(reader).load(for: stream)
         StreamLints(reader: reader, stream: stream).check()

@@ -51,7 +51,8 @@ struct WindowAbsenceLoader {
         switch stream.incremental {
         case .window: isBounded = true
         case .time(let rule):
-            isBounded = isBounded || rule.until != nil && rule.request.parameter != nil
+            let isOwn = stream.changes == nil && rule.until != nil && rule.request.parameter != nil
+            isBounded = isBounded || isOwn
         case .sortedDescending(let range, _): isBounded = isBounded || range?.until != nil
         case .none, .syncToken, .etag, .feed: break
         }

@@ -3,6 +3,7 @@
 import BuiltinConnectors
 import ConnectorKit
 import Model
+import TestSupport
 import Testing
 
 @testable import DeclarativeConnectors
@@ -39,6 +40,31 @@ import Testing
                 == "/api/items?format=metadata&properties=a%2Cb&fixed=")
     }
 
+    @Test func `is an array in a body where it is a list, and not there when it is empty`() async throws {
+        let text = Self.text.replacing(
+            "properties: { default: \"\" }", with: "properties: { default: \"\", list: true }"
+        )
+        .replacing("    path: /items\n", with: "    path: /items\n    method: POST\n    body: BODY\n")
+        .replacing(
+            "BODY",
+            with:
+                "{ a: \"${config.properties}\", b: [\"${config.properties}\"], c: \"x ${config.properties}\", "
+                + "d: \"${config.format}\", e: [] }")
+        func sent(_ configuration: [String: String]) async throws -> String? {
+            let provider = try Provider(text) { _ in json(#"{"data":[]}"#) }
+            _ = try await provider.strategy(configuration: configuration)
+                .fullSync(of: .whole, resumingAt: nil).nextPage()
+            let request = try #require(provider.server.log.requests.last)
+            #expect(request.target.contains("properties=") == (configuration["properties"] != nil))
+            return String(decoding: request.body, as: UTF8.self)
+        }
+
+        #expect(
+            try await sent(["properties": " a b , c,,d"])
+                == #"{"a":["a b","c","d"],"b":[["a b","c","d"]],"c":"x  a b , c,,d","d":"full","e":[]}"#)
+        #expect(try await sent([:]) == #"{"b":[[]],"c":"x ","d":"full","e":[]}"#)
+    }
+
     @Test func `is one of the values that the manifest allows`() async throws {
         let error = await #expect(throws: ConnectorError.self) { try await Self.target(["format": "raw"]) }
         #expect(error?.errorClass == .config)
@@ -51,6 +77,10 @@ import Testing
         ("config: { a-b: { default: x } }", "config.a-b: 'a-b' is not allowed"),
         ("config: { a: { one_of: [x] } }", "config.a.default: is missing"),
         ("config: { a: { default: y, one_of: [x] } }", "config.a.default: 'y' is not among one_of"),
+        (
+            "config: { a: { default: x, one_of: [x], list: true } }",
+            "config.a.one_of: means nothing for a list"
+        ),
     ])
     func `is refused in a form that cannot be meant`(line: String, expected: String) {
         let text = Self.text.replacing(

@@ -119,6 +119,56 @@ import Testing
         #expect(try await Self.findings(list.stream, opaque)[name]?.rawValue == "skipped")
     }
 
+    private static let search = """
+            records: /data
+            page: { kind: token, token: /next, parameter: after, end: missing }
+            incremental:
+              kind: time_param
+              method: POST
+              path: /search
+              body: { since: "${cursor}", above: "0", sort: id }
+              records: /found
+              page: { kind: last_id, parameter: above, in: body, end: { equals: { value: /total, is: 0 } } }
+              sort: sort
+              cursor: /u
+              format: epoch_seconds
+              compare: inclusive
+        """
+
+    private static let searchFixture = """
+        exchanges:
+          - { request: GET /items, response: { data: [{ id: a, u: 100 }, { id: b, u: 200 }], next: n1 } }
+          - { request: GET /items?after=n1, response: { data: [{ id: c, u: 300 }] } }
+          - request: POST /search
+            incremental: true
+            with: { since: "300", above: "0", sort: id }
+            response: { found: [{ id: a, u: 400 }, { id: c, u: 300 }], total: 3 }
+          - request: POST /search
+            incremental: true
+            with: { since: "300", above: c, sort: id }
+            response: { found: [{ id: d, u: 350 }], total: 1 }
+          - request: POST /search
+            incremental: true
+            with: { since: "300", above: d, sort: id }
+            response: { found: [], total: 0 }
+        streams:
+          items: { full: [a, b, c], incremental: [a, b, c, d] }
+        """
+
+    @Test func `checks what a provider loses of the changes`() async throws {
+        let found = try await Self.findings(Self.search, Self.searchFixture)
+        #expect(found.values.filter { $0 == .broken }.isEmpty, "\(found)")
+        for check in [
+            "incremental sync", "incremental sync that dies before each page is stored",
+            "a page of changes that is damaged", "a page of changes that is never there (404)",
+        ] {
+            #expect(found[check] == .passed, "\(check): \(found[check].map(\.rawValue) ?? "not checked")")
+        }
+        // The list is said to be over where it goes on.
+        let early = Self.search.replacing("is: 0", with: "is: 3")
+        #expect(try await Self.findings(early, Self.searchFixture)["incremental sync"] == .broken)
+    }
+
     private static let tables = """
             layout: csv
             page: { kind: link_header, end: no_next_link }

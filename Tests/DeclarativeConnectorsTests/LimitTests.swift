@@ -58,6 +58,18 @@ private func manifest(_ limits: String) -> String {
         #expect(uses.map(\.cost) == [1, 5, 1])
     }
 
+    @Test func `may be those of a part of a stream`() throws {
+        let connector = try ManifestLoader.load(
+            manifest(
+                "limits: { a: { per: app, rate: 9/s, burst: 9, streams: [items.feed], costs: { items.feed: 3 } } }"
+            ),
+            file: "demo.yaml")
+        let limit = try #require(connector.manifest.limits.first)
+        #expect(limit.use(by: "items", part: "feed")?.cost == 3)
+        #expect(limit.use(by: "items") == nil)
+        #expect(limit.use(by: "users", part: "feed") == nil)
+    }
+
     @Test(arguments: [
         (
             "limits: { a: { per: app } }",

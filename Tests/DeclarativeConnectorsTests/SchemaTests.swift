@@ -30,6 +30,9 @@ import Testing
 
     @Test func `has exactly the keys that the loader reads`() throws {
         #expect(try Self.properties(nil) == Set(ManifestLoader.keys))
+        let members = try Self.schema()["properties"] as? [String: [String: Any]]
+        let setting = members?["config"]?["additionalProperties"] as? [String: Any]
+        #expect(Set((setting?["properties"] as? [String: Any] ?? [:]).keys) == Set(ConfigSetting.keys))
         #expect(try Self.properties("stream") == Set(StreamLoader.keys))
         #expect(try Self.properties("page") == Set(PageRuleLoader.keys))
         #expect(try Self.properties("incremental") == Set(IncrementalLoader.keys))

@@ -76,6 +76,58 @@ import Testing
         }
     }
 
+    private static let elsewhere = """
+          items:
+            path: /items
+            records: /data
+            id: /id
+            page: { kind: none }
+            incremental:
+              kind: time_param
+              path: /changes
+              query: { since: "${cursor}", order: id }
+              records: /data
+              page: { kind: last_id, parameter: above, end: empty_page }
+              sort: order
+              cursor: /u
+              format: epoch_seconds
+              compare: inclusive
+              lag: 60s
+        """
+
+    @Test func `of a list of the changes alone goes on in it, and moves the cursor at its end`() async throws
+    {
+        let provider = try await ScriptedProvider(streams: Self.elsewhere)
+        provider.list("/items", [#"{"id":"a","u":1000}"#, #"{"id":"b","u":1000}"#])
+        #expect(try await provider.sync(.full) == .succeeded)
+        provider.list("/changes?since=940&order=id", [#"{"id":"b","u":3000}"#, #"{"id":"c","u":2000}"#])
+        provider.list("/changes?since=940&order=id&above=c", [#"{"id":"d","u":2500}"#])
+        provider.list("/changes?since=940&order=id&above=d", [])
+        provider.list("/changes?since=2940&order=id", [])
+        let asked = LockedBox(0)
+
+        let first = try await provider.sync(
+            .incremental,
+            stop: { _ in
+                asked.withLock { count in
+                    count += 1
+                    return count > 1 ? .yield : nil
+                }
+            })
+        #expect(first == .yielded(.yield))
+        #expect(try await provider.live() == ["a", "b", "c"])
+        let start = provider.asked().count
+        #expect(try await provider.sync(.incremental) == .succeeded)
+        #expect(
+            provider.asked(since: start) == [
+                "/changes?since=940&order=id&above=c", "/changes?since=940&order=id&above=d",
+            ])
+        #expect(try await provider.live() == ["a", "b", "c", "d"])
+        #expect(try await provider.sync(.incremental) == .succeeded)
+        #expect(provider.asked().last == "/changes?since=2940&order=id")
+        #expect(try await provider.count("deletions") == 0)
+    }
+
     @Test func `that finds nothing new costs one request a stream and one checkpoint`() async throws {
         try await EngineFixture.run { fixture in
             _ = try await fixture.integration("stripe")

@@ -30,11 +30,15 @@ extension StreamCheck {
         return findings
     }
 
-    private func isHydration(_ request: FixtureRequest) -> Bool {
-        guard let hydration = stream.hydration, let start = hydration.request.path.parts.first,
-            case .text(let text) = start
-        else { return false }
-        return request.path.hasPrefix(text) && request.path != stream.list.request.path.text
+    func isHydration(_ request: FixtureRequest) -> Bool {
+        var hydrations = [stream.hydration]
+        if case .feed(let feed) = stream.incremental { hydrations.append(feed.hydration) }
+        return hydrations.contains { hydration in
+            guard let hydration, case .text(let text)? = hydration.request.path.parts.first else {
+                return false
+            }
+            return request.path.hasPrefix(text) && request.path != stream.list.request.path.text
+        }
     }
 
     /// A page that leads to itself has to be noticed; the rest of the list is behind it.

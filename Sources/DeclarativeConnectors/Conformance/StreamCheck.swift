@@ -63,15 +63,7 @@ struct StreamCheck {
         findings.append(await drifted(full))
         findings.append(await deleted(full))
         if let ids = expected.incremental {
-            let client = FixtureClient(fixture, isIncremental: true)
-            findings.append(compared("incremental sync", await sync(client, full.copy, isFull: false), ids))
-            let storm = FixtureClient(fixture, isIncremental: true, fault: .storm)
-            findings.append(
-                compared(
-                    "incremental sync in a storm of 429", await sync(storm, full.copy, isFull: false), ids))
-            let left = await sync(
-                FixtureClient(fixture, isIncremental: true), full.copy, isFull: false, interruption: .left)
-            findings.append(compared("incremental sync that is interrupted after each page", left, ids))
+            findings += await changed(full, ids)
         } else {
             let isNone = stream.incremental.isNone
             findings.append(
