@@ -123,13 +123,6 @@ import Testing
         }
     }
 
-    @Test func `say nothing of how a backfill asks`() async throws {
-        let portal = try SearchPortal()
-        let reader = try portal.strategy().backfill(
-            of: .whole, since: Timestamp(seconds: 0), until: nil, resumingAt: nil)
-        #expect(reader == nil)
-    }
-
     /// What the token of the search is, and what a reader that believes it comes to.
     @Test func `by a token that counts end with an error at the end of the search`() async throws {
         let shipped = try #require(BuiltinManifests.all.first { $0.file == "hubspot.yaml" }?.text)
@@ -276,6 +269,20 @@ import Testing
         let error = #expect(throws: ConnectorError.self) { try provider.strategy() }
         #expect(error?.code == "missing_value")
         _ = try provider.strategy(configuration: ["region": "eu"])
+    }
+
+    /// The parameter is that of another list than a backfill reads.
+    @Test func `narrows no backfill`() throws {
+        let stream =
+            Self.search.replacing("since: \"${cursor}\", ", with: "") + "  parameter: since\n  in: body\n"
+        let provider = try Provider(
+            manifest(
+                ("path: /items\n" + Self.stream(stream)).split(separator: "\n").map { "    \($0)" }
+                    .joined(separator: "\n"))
+        ) { _ in json(#"{"data":[]}"#) }
+        let reader = try provider.strategy().backfill(
+            of: .whole, since: Timestamp(seconds: 0), until: nil, resumingAt: nil)
+        #expect(reader == nil)
     }
 
     @Test func `gives the cursor of a number too`() async throws {

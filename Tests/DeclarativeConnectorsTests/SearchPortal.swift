@@ -165,7 +165,11 @@ struct PortalCopy {
         var newest = since
         var position: PagePosition?
         var current = reader(nil)
+        var pages = 0
         while true {
+            pages += 1
+            // A list that goes in circles ends, and is seen.
+            try #require(pages < 500)
             if crash == .beforePages {
                 _ = try await current.nextPage()
                 current = reader(position)
