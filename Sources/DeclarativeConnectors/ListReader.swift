@@ -101,8 +101,9 @@ final class ListReader: PageReader {
         } catch {
             throw stream.judge.failure(of: response, scan: error)
         }
-        if let skipped = stream.stream.skippedID { scanned = scanned.without(identifier: skippedID(skipped)) }
         let outcome = try outcome(list, scanned, response, current)
+        // After the page was judged: it counts where the list is counted.
+        if let skipped = stream.stream.skippedID { scanned = scanned.without(identifier: skippedID(skipped)) }
         let shown = pinned ?? self.cursor(scanned, response, outcome, current)
         if tracksDeletions { current.newest = newest(shown, current) }
         let continuation = continuation(outcome, current)

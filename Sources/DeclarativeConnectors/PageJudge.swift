@@ -29,7 +29,7 @@ struct PageJudge: Sendable {
         if let end = try endByFlag(page, headers) { return .end(end) }
         if count == 0, rule.end.contains(.emptyPage) { return .end(.emptyPage) }
         let seen = seen(at: place) + count
-        let total = total(page, headers)
+        let total = try total(page, headers, beside: count)
         if let total, seen >= total { return .end(.totalReached) }
         // A provider may give smaller pages than it is asked for: where there is a total, it decides.
         if count < pageSize, rule.end.contains(.shortPage), total == nil { return .end(.shortPage) }
@@ -49,8 +49,12 @@ struct PageJudge: Sendable {
             }
             return .next(String(decoding: last, as: UTF8.self))
         case .pageNumber(_, let first):
-            if count == 0, total != nil { throw Self.emptyPage }
             let number = place.flatMap { NumberedPlace($0)?.number } ?? first
+            if count == 0, let total {
+                // A provider may count records that it does not show; behind the last page that they fill there is none.
+                guard pageSize > 0, (number - first) * pageSize >= total else { throw Self.emptyPage }
+                return .end(.totalReached)
+            }
             return .next(NumberedPlace(number: number + 1, seen: countsRecords ? seen : nil).text)
         case .offset:
             if count == 0 { throw Self.emptyPage }
@@ -129,10 +133,17 @@ struct PageJudge: Sendable {
         return nil
     }
 
-    /// How many records the list has, where the page says so.
-    private func total(_ page: ScannedPage, _ headers: HTTPHeaders) -> Int? {
+    /// How many records the list has, where the page says so and does not contradict it: some providers write -1 or 0 for a
+    /// number that they do not know.
+    private func total(
+        _ page: ScannedPage, _ headers: HTTPHeaders, beside count: Int
+    ) throws(Contradiction) -> Int? {
         for case .total(let source) in rule.end {
-            if let total = value(source, page, headers)?.text.flatMap({ Int($0) }) { return total }
+            guard let total = value(source, page, headers)?.text.flatMap({ Int($0) }) else { continue }
+            guard total > 0 || total == 0 && count == 0 else {
+                throw Contradiction(reason: "\(source.text) is \(total) beside \(count) records")
+            }
+            return total
         }
         return nil
     }

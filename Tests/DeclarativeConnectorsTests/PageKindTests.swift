@@ -98,6 +98,39 @@ import Testing
         #expect(rest.pages.map(\.count) == [50, 20])
     }
 
+    @Test(arguments: [
+        ("short_page: documented", TerminalCondition.shortPage), ("total: /total", .totalReached),
+    ])
+    func `of answers is counted with the question that it leaves out`(
+        end: String, expected: TerminalCondition
+    ) async throws {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: none }
+                  answers:
+                    parent: { stream: items, values: { item: /id } }
+                    path: "/items/${parent.item}/answers"
+                    records: /data
+                    id: /id
+                    skip_id: "${parent.item}"
+                    page: { kind: page_number, parameter: page, end: { \(end) }, size_parameter: size, size: 3 }
+                """)
+        ) { request in
+            // The question is the first of five records.
+            let number = (1...2).first { request.target.contains("page=\($0)") } ?? 3
+            let records = ["q", "a", "b", "c", "d"].dropFirst((number - 1) * 3).prefix(3)
+            return json(
+                "{\"data\":[\(records.map { "{\"id\":\"\($0)\"}" }.joined(separator: ","))],\"total\":5}")
+        }
+        let slice = StreamSlice(partition: "q", values: ["item": "q"])
+        let read = try await Enumeration(
+            provider.strategy("answers").fullSync(of: slice, resumingAt: nil))
+        #expect(read.pages == [["a", "b"], ["c", "d"]])
+        #expect(read.end == expected)
+    }
+
     @Test func `may be a connection of GraphQL`() async throws {
         let provider = try Provider(
             """

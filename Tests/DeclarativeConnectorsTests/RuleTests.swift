@@ -147,6 +147,29 @@ import Testing
         }
     }
 
+    /// Of five records that a provider counts it shows three: the third page is the last one that five fill.
+    @Test func `that is empty behind the last one of its total is the end`() throws {
+        let total = PageRule.End.total(try Self.source("/n"))
+        let empty = #"{"data":[],"n":5}"#
+        for (first, last) in [(0, 3), (1, 4)] {
+            let kind = PageRule.Kind.pageNumber(.query("page"), first: first)
+            #expect(try Self.outcome(kind, empty, at: "\(last):3", [total]) == .end(.totalReached))
+            #expect(throws: PageJudge.Contradiction.self) {
+                try Self.outcome(kind, empty, at: "\(last - 1):3", [total])
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            PageRule.Kind.pageNumber(.query("page"), first: 1), .offset(.query("offset")),
+        ], [#"{"data":[{"id":1}],"n":-1}"#, #"{"data":[{"id":1}],"n":0}"#, #"{"data":[],"n":-1}"#])
+    func `is not ended by a total that cannot be`(kind: PageRule.Kind, body: String) throws {
+        let total = PageRule.End.total(try Self.source("/n"))
+        #expect(throws: PageJudge.Contradiction.self) { try Self.outcome(kind, body, [total]) }
+        #expect(try Self.outcome(kind, #"{"data":[],"n":0}"#, [total]) == .end(.totalReached))
+    }
+
     @Test func `that contradicts itself is no end`() throws {
         let last = PageRule.Kind.lastID(.query("after"))
         let more = PageRule.End.hasMore(try Self.source("/more"))
