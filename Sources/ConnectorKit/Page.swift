@@ -64,6 +64,8 @@ public struct Page: Sendable {
     /// The provider's own page, where the records were fetched one by one: what tells whether a list goes in circles. Nil
     /// where it is `scanned`, or came with a page before.
     public let listed: ScannedPage?
+    /// The entries of `listed` of which nobody can tell what they name. They were not fetched.
+    public var unnamed: [RejectedRecord]
     /// Whether the records are more of those that the provider's page before named. They are no page of its own.
     public var continuesListed = false
     /// On the last page of an enumeration that was narrowed to a stretch of time: that stretch, if the same reader has shown
@@ -76,14 +78,12 @@ public struct Page: Sendable {
         listed: ScannedPage? = nil
     ) {
         self.listed = listed
+        unnamed = listed?.rejected.filter { $0.namedID == nil } ?? []
         self.scanned = scanned
         self.continuation = continuation
         self.cursor = cursor
         self.cost = cost
     }
-
-    /// How many entries the provider's own page has of which nobody can tell what they name. They were not fetched.
-    public var unnamedCount: Int { listed?.rejected.count { $0.namedID == nil } ?? 0 }
 }
 
 /// A stretch of time, by the provider's clock.

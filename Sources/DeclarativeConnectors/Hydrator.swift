@@ -238,15 +238,36 @@ struct FeedEntry: Sendable, Equatable {
         return latest(records + rejected)
     }
 
-    /// The objects that the entries of a feed name, each once: where it is named last.
+    /// The objects that the entries of a feed name, each once: where it is named last. An entry is not stored, so that one that
+    /// could not be names its objects like any other.
     static func entries(of page: ScannedPage, _ feed: ChangeFeed) -> [FeedEntry] {
         var found: [FeedEntry] = []
         for record in page.records {
-            let text = Array(page.body[record.range])
-            found += ids(feed.ids, in: text).map { FeedEntry(id: $0, isDeleted: record.isTombstone) }
-            found += ids(feed.deletedIDs, in: text).map { FeedEntry(id: $0, isDeleted: true) }
+            found += named(by: Array(page.body[record.range]), feed, isDeleted: record.isTombstone)
         }
+        for record in page.rejected { found += named(by: record, of: page, feed) }
         return latest(found)
+    }
+
+    /// The entries of a feed that cannot be stored, and of which nobody can tell what they name.
+    static func unnamed(of page: ScannedPage, _ feed: ChangeFeed) -> [RejectedRecord] {
+        page.rejected.filter { named(by: $0, of: page, feed).isEmpty }
+            // The id of an entry is no id of the stream.
+            .map { RejectedRecord(reason: $0.reason, externalID: nil, range: $0.range) }
+    }
+
+    private static func named(
+        by record: RejectedRecord, of page: ScannedPage, _ feed: ChangeFeed
+    ) -> [FeedEntry] {
+        named(by: Array(page.body[record.range]), feed, isDeleted: false).filter { entry in
+            RejectedRecord(reason: record.reason, externalID: Array(entry.id.utf8), range: record.range)
+                .namedID != nil
+        }
+    }
+
+    private static func named(by text: [UInt8], _ feed: ChangeFeed, isDeleted: Bool) -> [FeedEntry] {
+        ids(feed.ids, in: text).map { FeedEntry(id: $0, isDeleted: isDeleted) }
+            + ids(feed.deletedIDs, in: text).map { FeedEntry(id: $0, isDeleted: true) }
     }
 
     private static func ids(_ paths: [FeedPath], in text: [UInt8]) -> [String] {

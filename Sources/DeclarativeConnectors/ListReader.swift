@@ -309,6 +309,9 @@ final class ListReader: PageReader {
         var page = Page(
             scanned: batch.page, continuation: continuation, cursor: cursor, cost: cost, listed: listed)
         page.continuesListed = listed == nil || held.isContinued
+        if let listed, case .changes = purpose, case .feed(let rule) = stream.stream.incremental {
+            page.unnamed = FeedEntry.unnamed(of: listed, rule)
+        }
         page.covered = covered(until: held.position, continuation)
         return page
     }

@@ -30,6 +30,7 @@ public enum JSONValueReader {
             plan.mayLackRecords = true
             let page = try PageScanner(plan: plan).scan(json)
             return page.records.map { String(decoding: page.identifiers[$0.identifierRange], as: UTF8.self) }
+                + page.rejected.compactMap(\.namedID).map { String(decoding: $0, as: UTF8.self) }
         } catch {
             return []
         }

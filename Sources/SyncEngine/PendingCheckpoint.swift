@@ -38,8 +38,8 @@ struct PendingCheckpoint {
         now: ContinuousClock.Instant
     ) {
         oldest = oldest ?? now
-        let (scanned, unnamed) = (page.scanned, generation == nil ? 0 : page.unnamedCount)
-        guard !scanned.records.isEmpty || !scanned.rejected.isEmpty || unnamed > 0 else { return }
+        let (scanned, unnamed) = (page.scanned, page.unnamed)
+        guard !scanned.records.isEmpty || !scanned.rejected.isEmpty || !unnamed.isEmpty else { return }
         var grown =
             batch
             ?? RecordBatch(
@@ -48,7 +48,7 @@ struct PendingCheckpoint {
         // Taken out while it grows, so that it is never copied.
         batch = nil
         grown.append(scanned, identifierHashes: identifierHashes, hasher: hasher)
-        if unnamed > 0, let listed = page.listed { grown.appendUnnamed(of: listed) }
+        if let listed = page.listed { grown.append(unnamed: unnamed, of: listed) }
         batch = grown
         self.isFirstLoad = isFirstLoad
     }

@@ -96,7 +96,7 @@ extension RunLoop {
         )
         var ended: (by: String, isFull: Bool)?
         if case .end(let condition) = page.continuation { ended = (condition.rawValue, isFull) }
-        pending.note(state, counters: SyncCounters(page, isSwept: generation != nil), ended: ended)
+        pending.note(state, counters: SyncCounters(page), ended: ended)
         let isProof = job.isRecovered && !hasToldProgress
         if isProof || pending.isDue(configuration, now: .now) { try await flush(&lane) }
         if isProof { try await settle(&lane) }
@@ -182,7 +182,7 @@ extension RunLoop {
                 pageNumber: pageNumber, memberOf: stream.memberOf, isFirstLoad: false, hasher: hasher,
                 now: .now)
             pageNumber += 1
-            pending.note(state, counters: SyncCounters(page, isSwept: generation != nil))
+            pending.note(state, counters: SyncCounters(page))
             if case .changes = job.kind { noteFetched(page, state) }
             if pending.isDue(configuration, now: .now) { try await flush(&lane) }
             try await makeRoom(&lane)
@@ -306,13 +306,12 @@ extension ParentBinding {
 
 extension SyncCounters {
     /// What a page cost and showed; the store counts what it changed.
-    init(_ page: Page, isSwept: Bool) {
+    init(_ page: Page) {
         self.init()
         pages = 1
         apiCalls = Int64(page.cost.apiCalls)
         bytesRead = Int64(page.cost.bytes)
         throttledMilliseconds = page.cost.throttled.wholeMilliseconds
-        recordsRead = Int64(page.scanned.records.count + page.scanned.rejected.count)
-        if isSwept { recordsRead += Int64(page.unnamedCount) }
+        recordsRead = Int64(page.scanned.records.count + page.scanned.rejected.count + page.unnamed.count)
     }
 }

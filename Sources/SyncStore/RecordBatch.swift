@@ -93,8 +93,7 @@ public struct RecordBatch: Sendable {
     }
 
     /// Adds what a list of names shows and does not name. What it names is fetched and comes with `append`.
-    public mutating func appendUnnamed(of list: ScannedPage) {
-        let unnamed = list.rejected.filter { $0.namedID == nil }
+    public mutating func append(unnamed: [RejectedRecord], of list: ScannedPage) {
         guard !unnamed.isEmpty else { return }
         let pageIndex = Int32(pages.count)
         pages.append(list)

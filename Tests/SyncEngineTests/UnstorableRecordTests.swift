@@ -127,6 +127,43 @@ import Testing
         #expect(try await provider.count("quarantine WHERE reason = 'missing_id'") == 1)
     }
 
+    @Test func `is an event of a feed that names nothing, and is kept beside what the others name`()
+        async throws
+    {
+        let provider = try await ScriptedProvider(
+            streams: Self.items + "\n" + """
+                    incremental:
+                      kind: change_feed
+                      path: /events
+                      records: /data
+                      entry_id: /id
+                      page: { kind: none }
+                      ids: /object
+                      cursor: /state
+                      pin: { path: /state, value: /state }
+                      resync_on: [404]
+                      parameter: since
+                      hydrate: { path: "/items/${id}", gone: [404] }
+                """)
+        provider.answers.withLock {
+            $0["/state"] = #"{"state":"1"}"#
+            $0["/items/a"] = #"{"id":"a"}"#
+            $0["/items/x"] = #"{"id":"x"}"#
+            $0["/events?since=1"] =
+                #"{"data":[{"id":"e1","object":"x","old":"\u0000"},{"id":"e2","old":"\u0000"}],"state":"2"}"#
+        }
+        provider.list("/items", [#"{"id":"a"}"#])
+        #expect(try await provider.sync(.full) == .succeeded)
+
+        #expect(try await provider.sync(.incremental) == .succeeded)
+
+        #expect(try await provider.live() == ["a", "x"])
+        #expect(
+            try await provider.count("quarantine WHERE reason = 'nul_character' AND external_id IS NULL") == 1
+        )
+        #expect(try await provider.count("sync_state WHERE cursor = '2'") == 1)
+    }
+
     @Test func `was shown by the list of a stretch of time too`() async throws {
         let provider = try await ScriptedProvider(
             streams: """
