@@ -61,7 +61,8 @@ extension IncrementalRule {
     var hasTime: Bool {
         switch self {
         case .time(let rule): rule.request.format != .integer
-        case .window, .sortedDescending: true
+        case .window: true
+        case .sortedDescending(_, _, let format): format != .integer
         case .feed(let rule):
             switch rule.mark {
             case .entries, .responseDate: rule.request.format != .integer

@@ -104,8 +104,15 @@ struct IncrementalLoader {
         }
         result.cursor = ScalarRule(pointer: pointer, kind: format)
         let lag = lag(rule)
-        checkLag(lag, rule)
-        result.rule = .sortedDescending(range: range, lag: lag)
+        if format == .integer {
+            for key in ["since_parameter", "until_parameter", "lag", "eventually_consistent"]
+            where rule.has(key) {
+                rule.complain(key, "means nothing for format 'integer': it is about time")
+            }
+        } else {
+            checkLag(lag, rule)
+        }
+        result.rule = .sortedDescending(range: range, lag: lag, format: format)
     }
 
     private func timeParameter(_ rule: MappingReader, _ result: inout Result) {

@@ -11,7 +11,7 @@ enum IncrementalRule: Sendable {
     case window(TimeWindow)
     case syncToken(ValueSource, RequestParameter, TokenPage)
     /// The list comes newest first: read until a record is older than the cursor, by more than the lag.
-    case sortedDescending(range: RangeParameters?, lag: Duration)
+    case sortedDescending(range: RangeParameters?, lag: Duration, format: ScalarRule.Kind)
     /// The first page is asked for on condition that it changed.
     case etag
     case feed(ChangeFeed)

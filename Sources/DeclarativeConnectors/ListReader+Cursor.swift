@@ -164,7 +164,7 @@ extension ListReader {
             case .time(let rule): rule.request.format
             case .window(let rule): rule.request.format
             case .feed(let rule): rule.request.format
-            case .sortedDescending: stream.stream.list.plan.cursor?.kind
+            case .sortedDescending(_, _, let format): format
             case .none, .syncToken, .etag: nil
             }
         return format?.order(of: .string(text))

@@ -189,7 +189,7 @@ final class ListReader: PageReader {
         _ list: ReadableList, _ page: ScannedPage, _ response: HTTPResponse, _ position: ListPosition
     ) throws(ConnectorError) -> PageJudge.Outcome {
         if position.part == .list, case .changes(let cursor) = purpose,
-            case .sortedDescending(_, let lag) = stream.stream.incremental, let order = cursor.order,
+            case .sortedDescending(_, let lag, _) = stream.stream.incremental, let order = cursor.order,
             let oldest = page.cursorRange?.first.order,
             oldest < Timestamp(microseconds: order).advanced(by: .zero - lag).microseconds
         {

@@ -193,7 +193,7 @@ struct ManifestStrategy: SyncStrategy {
             range = rule.request.parameter.map {
                 IncrementalRule.RangeParameters(since: $0, until: rule.until, format: rule.request.format)
             }
-        case .sortedDescending(let known, _): range = known
+        case .sortedDescending(let known, _, _): range = known
         default: break
         }
         guard let range else { return nil }

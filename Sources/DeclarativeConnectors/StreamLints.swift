@@ -110,7 +110,7 @@ struct StreamLints {
             }
         case .window(let rule):
             used += [rule.request.parameter, rule.until].queryNames + rule.request.queryNames
-        case .sortedDescending(let range, _): used += [range?.since, range?.until].queryNames
+        case .sortedDescending(let range, _, _): used += [range?.since, range?.until].queryNames
         case .feed(let feed):
             if let rule = reader.mapping("incremental", keys: IncrementalLoader.keys) {
                 checkParameters(rule, feed.list, [feed.request.parameter].queryNames)

@@ -53,7 +53,7 @@ struct WindowAbsenceLoader {
         case .time(let rule):
             let isOwn = stream.changes == nil && rule.until != nil && rule.request.parameter != nil
             isBounded = isBounded || isOwn
-        case .sortedDescending(let range, _): isBounded = isBounded || range?.until != nil
+        case .sortedDescending(let range, _, _): isBounded = isBounded || range?.until != nil
         case .none, .syncToken, .etag, .feed: break
         }
         if !isBounded {

@@ -105,6 +105,31 @@ import Testing
                 == ["9223372036854775807"])
     }
 
+    @Test func `is not bounded newest first either where it is a number`() async throws {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: token, token: /next, parameter: p, end: "null" }
+                    incremental: { kind: sorted_desc_until, cursor: /n, format: integer }
+                """)
+        ) { request in
+            let page = request.target.contains("p=2") ? 2 : request.target.contains("p=3") ? 3 : 1
+            // Ids that have the time in them, as Discord's.
+            return json(
+                #"{"data":[{"id":"\#(page)","n":124000000000000000\#(4 - page)}],"next":\#(page + 1)}"#,
+                headers: Self.date)
+        }
+        let cursor = Cursor(text: "1240000000000000002", order: 1_240_000_000_000_000_002)
+
+        let read = try await Enumeration(
+            provider.strategy().incrementalSync(of: .whole, since: cursor, resumingAt: nil))
+
+        #expect(read.pages == [["1"], ["2"], ["3"]])
+        #expect(read.end == .reachedCursor)
+        #expect(read.cursors.first == "1240000000000000003")
+    }
+
     @Test func `that lies in the future already is dropped, and all is read again`() async throws {
         let provider = try Provider(manifest(Self.stream)) { _ in json(#"{"data":[]}"#, headers: Self.date) }
         let cursor = Cursor(text: "9999-12-31T23:59:59Z", order: 253_402_300_799_000_000)
@@ -178,7 +203,7 @@ import Testing
                 let lag: Duration? =
                     switch stream.incremental {
                     case .time(let rule) where rule.request.format != .integer: rule.request.lag
-                    case .sortedDescending(_, let lag): lag
+                    case .sortedDescending(_, let lag, _): lag
                     case .feed(let rule) where rule.request.format != .integer: rule.request.lag
                     default: nil
                     }

@@ -39,6 +39,26 @@ import Testing
             incremental: { kind: sorted_desc_until, cursor: /u, format: rfc3339, eventually_consistent: true }
             """, "streams.items.incremental.lag: is missing; a list that shows changes late"
         ),
+        (
+            """
+            page: { kind: none }
+            incremental: { kind: sorted_desc_until, cursor: /n, format: integer, lag: 5m }
+            """, "streams.items.incremental.lag: means nothing for format 'integer'"
+        ),
+        (
+            """
+            page: { kind: none }
+            incremental: { kind: sorted_desc_until, cursor: /n, format: integer, since_parameter: after }
+            """, "streams.items.incremental.since_parameter: means nothing for format 'integer'"
+        ),
+        (
+            """
+            page: { kind: none }
+            absence: full_run
+            incremental: { kind: sorted_desc_until, cursor: /n, format: integer }
+            deleted_list: { path: /gone, records: /data, page: { kind: none }, parameter: since, format: rfc3339, horizon: 15d }
+            """, "streams.items.deleted_list.parameter: needs a cursor that is a time"
+        ),
     ]
 
     @Test(arguments: marks.indices)
