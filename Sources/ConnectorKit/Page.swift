@@ -59,6 +59,9 @@ public struct Page: Sendable {
     public let continuation: PageContinuation
     /// The cursor this page shows, if any. The engine decides when it becomes the stream's cursor.
     public let cursor: Cursor?
+    /// How far in the order of cursors the page has come, also where the cursor is told with the last page alone. An enumeration
+    /// whose pages come further is not one in circles, however empty they are.
+    public var reached: Int64?
     /// What the page cost.
     public let cost: RequestCost
     /// The provider's own page, where the records were fetched one by one: what tells whether a list goes in circles. Nil
@@ -82,6 +85,7 @@ public struct Page: Sendable {
         self.scanned = scanned
         self.continuation = continuation
         self.cursor = cursor
+        reached = cursor?.order
         self.cost = cost
     }
 }

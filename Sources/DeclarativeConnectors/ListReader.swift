@@ -111,13 +111,16 @@ final class ListReader: PageReader {
         guard let entries = entries(scanned, current) else {
             move(to: continuation)
             var page = Page(scanned: scanned, continuation: continuation, cursor: cursor, cost: cost)
+            page.reached = shown?.order
             page.covered = covered(until: current, continuation)
             return page
         }
         let held = hold(entries, current, continuation)
         // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
-        return try await fetch(
+        var page = try await fetch(
             held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
+        page.reached = shown?.order
+        return page
     }
 
     /// A table grows when it becomes records.

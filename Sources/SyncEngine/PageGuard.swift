@@ -46,11 +46,11 @@ struct PageGuard {
         guard let listed = page.listed else {
             return try admit(
                 body: PageDigest.body(of: page.scanned), identifierHashes: identifierHashes,
-                cursor: page.cursor?.order, continuation: page.continuation)
+                cursor: page.reached, continuation: page.continuation)
         }
         try admit(
             body: PageDigest.body(of: listed), identifierHashes: PageDigest.identifiers(of: listed),
-            cursor: page.cursor?.order, continuation: page.continuation)
+            cursor: page.reached, continuation: page.continuation)
     }
 
     mutating func admit(

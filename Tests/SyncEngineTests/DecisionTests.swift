@@ -2,6 +2,7 @@
 
 import ConnectorKit
 import Model
+import PageScanner
 import SyncStore
 import Testing
 
@@ -33,6 +34,26 @@ import Testing
             for page in 50..<70 {
                 try stretches.admit(
                     body: UInt64(page), identifierHashes: [], cursor: 49, continuation: Self.next("\(page)"))
+            }
+        }
+    }
+
+    /// A list that is followed by one of the deleted tells its cursor with its last page alone.
+    @Test func `takes a later stretch of time for progress where no cursor is told`() throws {
+        func page(_ number: Int, reached: Int) throws -> Page {
+            var page = Page(
+                scanned: .empty(ScanPlan(records: try JSONPointer("/data"), id: [])),
+                continuation: Self.next("\(number)"), cursor: nil, cost: RequestCost(apiCalls: 1, bytes: 0))
+            page.reached = Int64(reached)
+            return page
+        }
+        var stretches = PageGuard(maxPages: 1_000)
+        for number in 0..<50 {
+            try stretches.admit(page(number, reached: number), identifierHashes: [])
+        }
+        #expect(throws: PaginationLoop.noNewIdentifiers) {
+            for number in 50..<70 {
+                try stretches.admit(page(number, reached: 49), identifierHashes: [])
             }
         }
     }
