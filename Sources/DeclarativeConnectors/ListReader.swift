@@ -105,7 +105,7 @@ final class ListReader: PageReader {
         // After the page was judged: it counts where the list is counted.
         if let skipped = stream.stream.skippedID { scanned = scanned.without(identifier: skippedID(skipped)) }
         let shown = pinned ?? self.cursor(scanned, response, outcome, current)
-        if tracksDeletions { current.newest = newest(shown, current) }
+        if tracksDeletions, position.after == nil { current.newest = newest(shown, current) }
         let continuation = continuation(outcome, current)
         let cursor = tracksDeletions ? withDeletions(response, continuation, current) : shown
         guard let entries = entries(scanned, current) else {
@@ -116,7 +116,8 @@ final class ListReader: PageReader {
             return page
         }
         let held = hold(entries, current, continuation)
-        // Told with the first objects of a page: what a later look at the same page shows as well may not be read yet.
+        // Told with the first objects of a page, as `newest` is: what a later look at the same page shows as well may not be
+        // read yet.
         var page = try await fetch(
             held, listed: scanned, cursor: position.after == nil ? cursor : nil, cost)
         page.reached = shown?.order

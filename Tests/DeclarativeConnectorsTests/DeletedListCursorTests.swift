@@ -46,4 +46,56 @@ import Testing
         #expect(orders.count == 13 && reached.count == 13)
         #expect(orders == Array(Set(orders)).sorted())
     }
+
+    /// What changed between two looks at a page may stand among those that were fetched before.
+    @Test func `takes no cursor of a later look at a page whose objects are fetched`() async throws {
+        let looks = LockedBox(0)
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: none }
+                    hydrate: { path: "/items/${id}", gone: [404] }
+                    incremental:
+                      kind: change_feed
+                      path: /events
+                      records: /data
+                      entry_id: /id
+                      page: { kind: none }
+                      ids: /id
+                      parameter: since
+                      cursor: /u
+                      format: rfc3339
+                      compare: inclusive
+                      horizon: 30d
+                \(Self.deleted)
+                """)
+        ) { request in
+            if request.target.contains("deleted") { return json(#"{"gone":[]}"#, headers: Self.noon) }
+            let id = request.target.split(separator: "/").last ?? ""
+            guard id.hasPrefix("events") else { return json("{\"id\":\"\(id)\"}") }
+            let look = looks.withLock { looks in
+                looks += 1
+                return looks
+            }
+            let records = (1...25).map { "{\"id\":\"\($0)\",\"u\":\"2026-01-01T0\(look):00:00Z\"}" }
+            return json("{\"data\":[\(records.joined(separator: ","))]}", headers: Self.noon)
+        }
+        let order = try #require(Timestamp(rfc3339: "2025-12-31T00:00:00Z")).microseconds
+        let since = Cursor(text: "2025-12-31T00:00:00Z deleted=2026-01-01T00:00:00Z", order: order)
+        let strategy = try provider.strategy()
+        let page = try await strategy.incrementalSync(of: .whole, since: since, resumingAt: nil).nextPage()
+        guard case .next(let position) = page.continuation else {
+            Issue.record("the objects of a page come in several pages")
+            return
+        }
+
+        // By another worker.
+        let rest = try await Enumeration(
+            strategy.incrementalSync(of: .whole, since: since, resumingAt: position))
+
+        #expect(looks.withLock { $0 } == 2)
+        #expect(rest.pages.first == ["21", "22", "23", "24", "25"])
+        #expect(rest.cursors == ["2026-01-01T01:00:00Z deleted=2026-01-01T12:00:00Z"])
+    }
 }
