@@ -125,9 +125,7 @@ struct AuthLoader {
         if consent.requiresIssuer, consent.issuer == nil { auth.complain("issuer_required", "needs issuer") }
         let exchanged = auth.templates("exchange_parameters")
         consent.exchangeParameters = Self.parameters(exchanged)
-        for place in exchanged.flatMap(\.value.places) where place.namespace != .config {
-            auth.complain("exchange_parameters", "\(place.text) is not allowed here; ${config.NAME} is")
-        }
+        allowConfig(auth, "exchange_parameters", exchanged.map(\.value))
         if let name = auth.text("scope_parameter") { consent.scopeParameter = name }
         for parameter in parameters where parameter.value.places.contains(where: { $0.namespace == .secret })
         {
@@ -135,7 +133,7 @@ struct AuthLoader {
                 "authorize_parameters",
                 "'\(parameter.name)' has a secret, and the user's browser would carry it")
         }
-        return (consent, parameters.map(\.value))
+        return (consent, (parameters + exchanged).map(\.value))
     }
 
     private func assertion(_ auth: MappingReader) -> (OAuthProfile.Assertion, [Template])? {
@@ -145,6 +143,8 @@ struct AuthLoader {
             let key = auth.template("key", required: true),
             let audience = auth.text("audience") ?? auth.text("token_url")
         else { return nil }
+        let own = auth.has("audience") ? auth.template("audience") : nil
+        allowConfig(auth, "audience", [own].compactMap(\.self))
         if !key.places.contains(where: { $0.namespace == .secret }) {
             auth.complain("key", "has to be a secret, such as ${secret.private_key}")
         }
@@ -152,8 +152,14 @@ struct AuthLoader {
             OAuthProfile.Assertion(
                 issuer: issuer.profileText, subject: subject?.profileText, audience: audience,
                 key: key.profileText, keyID: keyID?.profileText),
-            [issuer, key] + [subject, keyID].compactMap { $0 }
+            [issuer, key] + [subject, keyID, own].compactMap { $0 }
         )
+    }
+
+    private func allowConfig(_ auth: MappingReader, _ key: String, _ templates: [Template]) {
+        for place in templates.flatMap(\.places) where place.namespace != .config {
+            auth.complain(key, "\(place.text) is not allowed here; ${config.NAME} is")
+        }
     }
 
     private func login(_ auth: MappingReader) -> (OAuthProfile.Login, [Template])? {

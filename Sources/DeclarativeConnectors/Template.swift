@@ -18,7 +18,7 @@ struct Template: Sendable, Equatable {
             case cursor
             /// The object that is asked for.
             case id
-            /// A watch that is asked for: `id`, `token` and `address`.
+            /// A watch that is asked for, or ended: `id`, `token`, `address` and `resource`.
             case watch
             /// What an action takes.
             case input

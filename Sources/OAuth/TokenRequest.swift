@@ -48,6 +48,16 @@ public struct TokenRequests: Sendable {
         return try request(fields)
     }
 
+    /// Throws `config` when a value is missing that redeeming a code, or giving tokens back, will need. So it is missed before the
+    /// user is asked, not when the consent is used up.
+    public func checkPlaces() throws(OAuthError) {
+        for url in [profile.tokenURL, profile.revocation?.url].compactMap(\.self) {
+            _ = try OAuthProfile.required(url, configuration)
+        }
+        guard case .authorizationCode(let consent) = profile.grant else { return }
+        for parameter in consent.exchangeParameters { _ = try parameter.value.required([:], configuration) }
+    }
+
     /// The values of a configuration, a JSON object, that the endpoints of a profile need.
     public static func configuration(of profile: OAuthProfile, in object: [UInt8]) -> [String: String] {
         var values: [String: String] = [:]

@@ -115,6 +115,33 @@ import Vault
         #expect(error?.code == .config)
     }
 
+    @Test func `asks nobody while a value is missing that the exchange or the revocation needs`() async throws
+    {
+        let fixture = try await Fixture()
+        let origin = "http://\(fixture.provider.origin)"
+        var consent = OAuthProfile.Consent(url: "\(origin)/authorize")
+        consent.exchangeParameters = [.init("tenant", OAuthText([.configuration("tenant")]))]
+        var (exchange, token, revocation) = (fixture.profile, fixture.profile, fixture.profile)
+        exchange.grant = .authorizationCode(consent)
+        token.tokenURL = "\(origin)/${config.tenant}/token"
+        revocation.revocation = .init(url: "\(origin)/${config.tenant}/revoke", style: .rfc7009)
+        for profile in [exchange, token, revocation] {
+            func begin(_ object: String) async throws -> String {
+                try await flow(fixture).beginAuthorization(
+                    .init(
+                        key: IntegrationKey(userID: "u_7", service: "demo"),
+                        configuration: Array(object.utf8), redirectURI: "https://l.example/oauth/callback",
+                        session: session), profile: profile, client: fixture.client)
+            }
+            let error = await #expect(throws: CredentialError.self) { try await begin("{}") }
+            #expect(error?.code == .config)
+            #expect(try await fixture.count("oauth_states") == 0)
+
+            _ = try await begin(#"{"tenant":"acme"}"#)
+            _ = try await fixture.pool.query("DELETE FROM lockstep.oauth_states")
+        }
+    }
+
     @Test func `takes a state once`() async throws {
         let fixture = try await Fixture()
         let (_, state) = try await begin(fixture)

@@ -167,6 +167,14 @@ import Testing
             "bearer, header, query or basic"
         ),
         ("kind: jwt_bearer\ntoken_url: https://a/t\nissuer: me\nkey: abc", "auth.key: has to be a secret"),
+        (
+            "kind: jwt_bearer\ntoken_url: https://a/t\nissuer: me\nkey: \"${secret.k}\"\naudience: \"https://${config.x\"",
+            "auth.audience: '${' has no '}'"
+        ),
+        (
+            "kind: jwt_bearer\ntoken_url: https://a/t\nissuer: me\nkey: \"${secret.k}\"\naudience: \"https://${secret.x}\"",
+            "auth.audience: ${secret.x} is not allowed here; ${config.NAME} is"
+        ),
         ("kind: two_step\ntoken_url: https://a/t", "auth.body: has to be a mapping"),
         (
             "kind: two_step\ntoken_url: https://a/t\nbody: { p: \"${parent.x}\" }",
@@ -185,6 +193,22 @@ import Testing
     func `names what is wrong with it`(auth: String, problem: String) {
         let problems = Self.problems(auth)
         #expect(problems.contains { $0.contains(problem) }, "\(problems)")
+    }
+
+    /// A default would never count: tokens are asked for with what the integration itself has.
+    @Test(arguments: [
+        "kind: oauth2_code\nauthorize_url: https://a/a\ntoken_url: https://a/t\nexchange_parameters: { k: \"${config.x}\" }",
+        "kind: jwt_bearer\ntoken_url: https://a/t\nissuer: me\nkey: \"${secret.k}\"\naudience: \"https://${config.x}.a/t\"",
+    ])
+    func `has no place with a default`(auth: String) {
+        let text = Self.manifest(auth).replacing(
+            "streams:", with: "config: { x: { default: y } }\nstreams:")
+        let error = #expect(throws: ManifestError.self) {
+            try ManifestLoader.load(text, file: "demo.yaml")
+        }
+        #expect(
+            error?.description.contains("config: 'x' is a place of base_url, auth or a watch") == true,
+            "\(error?.description ?? "")")
     }
 
     @Test func `of Google Calendar renews tokens`() throws {
