@@ -24,10 +24,9 @@ indirect enum JSONTemplate: Sendable, Equatable {
         }
     }
 
-    /// The template with its places filled in.
+    /// The template with its places filled in, without the members and elements that an integration may set and does not.
     ///
-    /// A text that is nothing but a place of `lists` becomes an array of the names in its value, and a member without any of
-    /// them is left out: what an integration may set and does not is not asked for.
+    /// A text that is nothing but a place of `lists` becomes an array of the names in its value.
     func filled<Failure: Error>(
         lists: Set<Template.Place> = [], _ value: (Template.Place) throws(Failure) -> String
     ) throws(Failure) -> JSONTree {
@@ -39,16 +38,26 @@ indirect enum JSONTemplate: Sendable, Equatable {
             return .array(ConfigSetting.names(text).map { .scalar(.string($0)) })
         case .array(let elements):
             var filled: [JSONTree] = []
-            for element in elements { filled.append(try element.filled(lists: lists, value)) }
+            for element in elements {
+                let tree = try element.filled(lists: lists, value)
+                if !element.isUnset(tree) { filled.append(tree) }
+            }
             return .array(filled)
         case .object(let members):
             var filled: [JSONTree.Member] = []
             for member in members {
-                let content = try member.value.filled(lists: lists, value)
-                if case .text = member.value, content == .array([]) { continue }
-                filled.append(JSONTree.Member(name: member.name, value: content))
+                let tree = try member.value.filled(lists: lists, value)
+                if !member.value.isUnset(tree) {
+                    filled.append(JSONTree.Member(name: member.name, value: tree))
+                }
             }
             return .object(filled)
         }
+    }
+
+    private func isUnset(_ tree: JSONTree) -> Bool {
+        guard case .text(let template) = self else { return false }
+        guard case .scalar(.string(let text)) = tree else { return tree == .array([]) }
+        return template.isUnset(text)
     }
 }

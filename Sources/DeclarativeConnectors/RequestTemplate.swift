@@ -88,12 +88,11 @@ struct RequestTemplate: Sendable {
         }
         var query: [(name: String, value: String)] = []
         for (name, template) in shape.query where !additions.query.contains(where: { $0.name == name }) {
-            let value = try filled(template, values)
-            // What an integration may set and does not is not asked for.
-            if value.isEmpty, template.onlyPlace?.namespace == .config { continue }
-            query.append((name, value))
+            if let value = try given(template, values) { query.append((name, value)) }
         }
-        for (name, template) in additions.query { query.append((name, try filled(template, values))) }
+        for (name, template) in additions.query {
+            if let value = try given(template, values) { query.append((name, value)) }
+        }
         var headers: [(name: String, value: String)] = []
         var body = try filled(shape.body, values)
         if let added = try filled(additions.body, values) { body = body.merged(added) }
@@ -121,6 +120,12 @@ struct RequestTemplate: Sendable {
 
     private func filled(_ template: Template, _ values: PlaceValues) throws(ConnectorError) -> String {
         try template.filled { place throws(ConnectorError) in try value(of: place, values) }
+    }
+
+    /// The filled text; nil for what an integration may set and does not.
+    private func given(_ template: Template, _ values: PlaceValues) throws(ConnectorError) -> String? {
+        let text = try filled(template, values)
+        return template.isUnset(text) ? nil : text
     }
 
     private func filled(
@@ -158,7 +163,9 @@ struct RequestTemplate: Sendable {
         var url = url
         let none = PlaceValues()
         var headers: [(name: String, value: String)] = [("Accept", "application/json")]
-        for (name, template) in manifest.headers { headers.set(name, try filled(template, none)) }
+        for (name, template) in manifest.headers {
+            if let value = try given(template, none) { headers.set(name, value) }
+        }
         // What a request says of its own comes before what all requests say: a name that comes twice may mean either.
         for (name, value) in added { headers.set(name, value) }
         if body != nil { headers.append(("Content-Type", contentType)) }

@@ -83,6 +83,10 @@ struct Template: Sendable, Equatable {
         parts.compactMap { if case .place(let place) = $0 { place } else { nil } }
     }
 
+    /// Whether it is nothing but a setting that the integration leaves empty, by the text that it became. What such a value would
+    /// be sent as is left out.
+    func isUnset(_ text: String) -> Bool { text.isEmpty && onlyPlace?.namespace == .config }
+
     /// The text with each place filled in by `value`; throws what `value` throws.
     func filled<Failure: Error>(_ value: (Place) throws(Failure) -> String) throws(Failure) -> String {
         var result = ""

@@ -35,7 +35,7 @@ import Testing
               note: { type: text }
             query: { dry: "false", n: "${input.count}" }
             headers: { X-Team: "${config.team}", x-version: "2" }
-            body: { n: "${input.count}", tags: "${input.tags}", meta: "${input.meta}", inner: { note: "${input.note}" }, fixed: 1, key: "k-${action.key}" }
+            body: { n: "${input.count}", tags: "${input.tags}", meta: "${input.meta}", inner: { note: "${input.note}", team: "${config.team}" }, fixed: 1, key: "k-${action.key}" }
             repeat: { kind: never }
             result: { id: [/missing, /id], ok: /ok, gone: /nothing }
             errors:
@@ -61,7 +61,7 @@ import Testing
         let confirmed = LockedBox(0)
 
         init(
-            _ action: String, _ input: JSONTree,
+            _ action: String, _ input: JSONTree, team: String = "t1",
             _ answer: @escaping @Sendable (ScriptedServer.Request) -> [ScriptedServer.Step]
         ) throws {
             server = try ScriptedServer(answer)
@@ -73,7 +73,7 @@ import Testing
                 of: ActionCall(name: action, input: input, key: "abc"),
                 access: ProviderAccess(
                     client: DirectClient(http: http), secrets: ["api_key": SecretString("the-secret")],
-                    configuration: ["team": "t1"], baseURL: server.url("/api")))
+                    configuration: ["team": team], baseURL: server.url("/api")))
         }
 
         func perform() async throws(ActionFailure) -> String {
@@ -99,7 +99,9 @@ import Testing
         let fixture = try Fixture("post", Self.object([Self.id])) { _ in json(#"{"ok":true,"id":"x1"}"#) }
         #expect(try await fixture.perform() == #"{"id":"x1","ok":true}"#)
         #expect(try fixture.request.target == "/api/things/a%2Fb%20%C3%BC?dry=false")
-        #expect(String(decoding: try fixture.request.body, as: UTF8.self) == #"{"fixed":1,"key":"k-abc"}"#)
+        #expect(
+            String(decoding: try fixture.request.body, as: UTF8.self)
+                == #"{"inner":{"team":"t1"},"fixed":1,"key":"k-abc"}"#)
         #expect(try fixture.request.header("X-Team") == "t1")
         #expect(try fixture.request.header("Authorization") == "Bearer the-secret")
         // A header of the action's own goes out alone.
@@ -123,8 +125,15 @@ import Testing
         #expect(try full.request.target.hasSuffix("?dry=false&n=12345678901234567890"))
         #expect(
             String(decoding: try full.request.body, as: UTF8.self)
-                == #"{"n":12345678901234567890,"tags":[true,null],"meta":{},"inner":{"note":"say \"hi\""},"fixed":1,"key":"k-abc"}"#
+                == #"{"n":12345678901234567890,"tags":[true,null],"meta":{},"inner":{"note":"say \"hi\"","team":"t1"},"fixed":1,"key":"k-abc"}"#
         )
+    }
+
+    @Test func `leaves out a setting that is empty, and an object of which nothing is left`() async throws {
+        let fixture = try Fixture("post", Self.object([Self.id]), team: "") { _ in json(#"{"ok":true}"#) }
+        _ = try await fixture.perform()
+        #expect(String(decoding: try fixture.request.body, as: UTF8.self) == #"{"fixed":1,"key":"k-abc"}"#)
+        #expect(try fixture.request.header("X-Team") == nil)
     }
 
     @Test func `is a form whose names nest, with its key in a header`() async throws {

@@ -62,7 +62,37 @@ import Testing
         #expect(
             try await sent(["properties": " a b , c,,d"])
                 == #"{"a":["a b","c","d"],"b":[["a b","c","d"]],"c":"x  a b , c,,d","d":"full","e":[]}"#)
-        #expect(try await sent([:]) == #"{"b":[[]],"c":"x ","d":"full","e":[]}"#)
+        #expect(try await sent([:]) == #"{"b":[],"c":"x ","d":"full","e":[]}"#)
+    }
+
+    @Test(arguments: [
+        ("", #"{"fixed":"","deep":{"list":["b"]}}"#),
+        ("x", #"{"a":"x","fixed":"","deep":{"c":"x","list":["x","b"]}}"#),
+    ])
+    func `is left out of bodies, headers and what a full sync adds as well`(
+        value: String, body: String
+    ) async throws {
+        let text = Self.text.replacing(
+            "streams:",
+            with: #"headers: { X-Team: "${config.properties}", Accept: "${config.properties}" }"#
+                + "\nstreams:"
+        ).replacing(
+            "query: {",
+            with: """
+                method: POST
+                    initial_query: { first: "${config.properties}" }
+                    body: { a: "${config.properties}", fixed: "", deep: { c: "${config.properties}", list: ["${config.properties}", b] } }
+                    query: {
+                """)
+        let provider = try Provider(text) { _ in json(#"{"data":[]}"#) }
+        let strategy = try provider.strategy(configuration: ["properties": value])
+        _ = try await strategy.fullSync(of: .whole, resumingAt: nil).nextPage()
+
+        let request = try #require(provider.server.log.requests.last)
+        #expect(String(decoding: request.body, as: UTF8.self) == body)
+        #expect(request.header("X-Team") == (value.isEmpty ? nil : value))
+        #expect(request.header("Accept") == (value.isEmpty ? "application/json" : value))
+        #expect(request.target.contains("first=") == !value.isEmpty)
     }
 
     @Test func `is one of the values that the manifest allows`() async throws {

@@ -16,7 +16,10 @@ struct ActionRequest: Sendable {
     /// The request of an action.
     func request(_ shape: ActionShape) throws(ConnectorError) -> HTTPRequest {
         var headers: [(name: String, value: String)] = []
-        for (name, value) in shape.headers { headers.append((name, try text(value))) }
+        for (name, value) in shape.headers {
+            let text = try text(value)
+            if !value.isUnset(text) { headers.append((name, text)) }
+        }
         if case .key(let header, _, _) = shape.repetition { headers.append((header, values.key)) }
         var body: [UInt8]?
         var contentType = "application/json"
@@ -65,13 +68,14 @@ struct ActionRequest: Sendable {
     // MARK: - Filling in
 
     /// A body with its places filled in. A text that is one place becomes the value as it is; one of an input that was left
-    /// out is left out too, and so is an object of which nothing is left.
+    /// out, or of an empty setting, is left out too, and so is an object of which nothing is left.
     private func tree(_ template: JSONTemplate) throws(ConnectorError) -> JSONTree? {
         switch template {
         case .scalar(let scalar): return .scalar(scalar)
         case .text(let text):
             guard let place = text.onlyPlace, place.namespace == .input else {
-                return .scalar(.string(try self.text(text)))
+                let filled = try self.text(text)
+                return text.isUnset(filled) ? nil : .scalar(.string(filled))
             }
             return values[place.name]
         case .array(let elements):
