@@ -18,28 +18,6 @@ public struct ResponseEvidence: Sendable, Equatable {
     public init(status: Int?, body: [UInt8], secrets: [SecretString]) {
         self.status = status
         size = body.count
-        let known = secrets.map { Array($0.exposed.utf8) }.filter { $0.count >= 4 }.sorted {
-            $0.count > $1.count
-        }
-        // Cut only after the secrets are gone: half a secret would not be found.
-        var kept = Array(body.prefix(Self.maximumBytes + (known.first?.count ?? 0)))
-        for secret in known { kept = Self.without(secret, kept) }
-        self.body = Array(kept.prefix(Self.maximumBytes))
-    }
-
-    private static func without(_ secret: [UInt8], _ body: [UInt8]) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(body.count)
-        var index = 0
-        while index < body.count {
-            if body[index] == secret[0], body[index...].starts(with: secret) {
-                result += "<secret>".utf8
-                index += secret.count
-            } else {
-                result.append(body[index])
-                index += 1
-            }
-        }
-        return result
+        self.body = Redaction.beginning(of: body, bytes: Self.maximumBytes, without: secrets)
     }
 }

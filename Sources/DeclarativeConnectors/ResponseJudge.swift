@@ -157,12 +157,8 @@ struct ResponseJudge: ResponseReading {
 
     /// The beginning of a body, on one line, without the integration's secrets.
     static func excerpt(_ body: [UInt8], without secrets: [SecretString]) -> String {
-        // Cut only after the secrets are gone: half a secret would not be found.
-        var text = String(decoding: body.prefix(4_096), as: UTF8.self)
-        for secret in secrets where secret.byteCount >= 4 {
-            text = text.split(separator: secret.exposed, omittingEmptySubsequences: false).joined(
-                separator: "<secret>")
-        }
+        let text = String(
+            decoding: Redaction.beginning(of: body, bytes: 4_096, without: secrets), as: UTF8.self)
         let line = text.prefix(300).map { $0.isNewline || $0 == "\0" ? " " : $0 }
         return String(line)
     }

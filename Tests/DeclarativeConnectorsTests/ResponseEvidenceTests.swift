@@ -24,6 +24,29 @@ import Testing
         #expect(long.size == filler.count + 28)
     }
 
+    @Test func `has no part of a secret that stands across the cut, when one before it was long`() {
+        let token = String((0..<1_000).map { Character(UnicodeScalar(UInt8(97 + $0 * 7 % 26))) })
+        func body(_ limit: Int) -> [UInt8] {
+            let filler = String(repeating: "0", count: limit - 1_100)
+            return Array((token + filler + token + "1").utf8)
+        }
+        let kept = ResponseEvidence(
+            status: 200, body: body(ResponseEvidence.maximumBytes), secrets: [SecretString(token)])
+        let filler = [UInt8](repeating: 48, count: ResponseEvidence.maximumBytes - 1_100)
+        #expect(kept.body == Array("<secret>".utf8) + filler + Array("<secret>".utf8))
+
+        let long = Array((String(repeating: token, count: 4) + token + "1").utf8)
+        let excerpt = ResponseJudge.excerpt(long, without: [SecretString(token)])
+        #expect(excerpt == String(repeating: "<secret>", count: 5))
+    }
+
+    @Test func `has no part of secrets that overlap`() {
+        let kept = ResponseEvidence(
+            status: 200, body: Array("..abcd12xyzw..".utf8),
+            secrets: [SecretString("abcd12"), SecretString("cd12xyzw"), SecretString("d12x")])
+        #expect(String(decoding: kept.body, as: UTF8.self) == "..<secret>..")
+    }
+
     @Test func `comes with a page that is not what the manifest describes`() async throws {
         let provider = try Provider(manifest("    path: /items\n    page: { kind: none }", auth: bearer)) {
             _ in
