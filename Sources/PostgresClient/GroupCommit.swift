@@ -52,7 +52,7 @@ public final class GroupCommit: Sendable {
         case .failed(let error): throw error
         case .alone:
             let limited = statement(Self.text(lockLimit))
-            return try await pool.query(limited.sql, limited.parameters)
+            return try await pool.query(limited.sql, limited.parameters, lockLimit: lockLimit)
         }
     }
 

@@ -18,10 +18,14 @@ public final class PostgresPool: Sendable {
         state = LockedBox(PoolState(limit: configuration.maxConnections))
     }
 
+    /// How long a statement may take that has no deadline of its own.
+    public var statementTimeout: Duration { configuration.statementTimeout }
+
     /// Runs one statement on a free connection, as its own transaction.
     ///
-    /// `lockLimit` is how long it may wait for what another session has locked; then it fails with SQLSTATE 55P03. With a
-    /// deadline of its own the server gives the statement up as well, soon after it or after its client.
+    /// `lockLimit` is how long it may wait for what another session has locked; then it fails with SQLSTATE 55P03. With
+    /// either limit the server gives the statement up as well, soon after its deadline or after its client; that costs the server a
+    /// second small statement, in the same round trip.
     public func query(
         _ sql: String, _ parameters: [PostgresParameter] = [], deadline: Duration? = nil,
         lockLimit: Duration? = nil

@@ -147,12 +147,15 @@ public struct SyncStore: Sendable {
         }
     }
 
+    /// Runs one statement as its own transaction. The server hears its deadline, so that what a killed process leaves behind
+    /// holds no rows for long.
     func query(
         _ sql: String, _ parameters: [PostgresParameter], deadline: Duration? = nil,
         lockLimit: Duration? = nil
     ) async throws(StoreError) -> PostgresRows {
         do throws(PostgresError) {
-            return try await pool.query(sql, parameters, deadline: deadline, lockLimit: lockLimit)
+            return try await pool.query(
+                sql, parameters, deadline: deadline ?? pool.statementTimeout, lockLimit: lockLimit)
         } catch {
             throw StoreError(mapping: error)
         }
