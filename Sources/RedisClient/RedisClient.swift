@@ -68,11 +68,14 @@ public final class RedisClient: Service, Sendable {
         _ arguments: [RedisArgument], failed: @escaping @Sendable (RedisError) -> Void
     ) async {
         guard !finder.hasFailover else {
-            do throws(RedisError) {
-                _ = try await command(arguments)
-            } catch {
-                failed(error)
-            }
+            // Of nobody: in a cancelled task it would be given up before it is sent.
+            await Task {
+                do throws(RedisError) {
+                    _ = try await self.command(arguments)
+                } catch {
+                    failed(error)
+                }
+            }.value
             return
         }
         link.post(arguments, timeout: configuration.commandTimeout) { outcome in

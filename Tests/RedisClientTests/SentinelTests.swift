@@ -135,6 +135,22 @@ import Testing
         }
     }
 
+    @Test func `gets what a cancelled task posts`() async throws {
+        let ports = try (0..<2).map { _ in try RedisServer.freePort() }
+        let master = try RedisServer(arguments: ["--port", "\(ports[0])", "--bind", "127.0.0.1"])
+        let sentinel = try SentinelSetup.sentinel(port: ports[1], watching: ports[0])
+        try await withRedis(SentinelSetup.url([ports[1]])) { redis in
+            let posting = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                await redis.post(["SET", "key", "x"]) { error in Issue.record("\(error)") }
+            }
+            await posting.value
+            let kept = try await master.cli("GET", "key")
+            #expect(kept == "x")
+        }
+        sentinel.kill()
+    }
+
     @Test func `whose sentinels do not know it is an error that says so`() async throws {
         let ports = try (0..<2).map { _ in try RedisServer.freePort() }
         let sentinel = try SentinelSetup.sentinel(port: ports[0], watching: ports[1])
