@@ -43,7 +43,12 @@ struct SettlementNotes: Equatable {
                 refusal.limit.flatMap { Self.position(named: $0, uses) } ?? empty?.position
                 ?? Self.narrowest(uses)
             let wait = refusal.wait ?? empty?.wait
-            words[position] = wait.map { "block:\(max(0, $0.wholeMicroseconds))" } ?? "slow"
+            if let wait {
+                words[position] = "block:\(max(0, wait.wholeMicroseconds))"
+            } else {
+                // How long to wait is then known from what is left, if from anything.
+                words[position] = words[position] == "-" ? "slow" : "slow \(words[position])"
+            }
         }
         for charge in outcome.charges {
             guard let position = Self.position(named: charge.limit, uses),

@@ -96,6 +96,21 @@ import Testing
             #expect((250...270).contains(Int(again[4]) ?? 0) && again[8] == "2")
         }
     }
+
+    @Test func `without a wait of its own holds until the reset of what it says is left`() async throws {
+        try await Limits.run { limits in
+            let grant = try await limits.grant([])
+            let refused = LimitOutcome(
+                refusal: .init(limit: nil, wait: nil),
+                quotas: [.init(limit: nil, remaining: 0, reset: .after(.seconds(600)))])
+            #expect(SettlementNotes(grant, refused).words == ["slow left:0:600000000"])
+
+            try await limits.limiter.settle(grant, refused)
+
+            let wait = try await limits.admit([]).wait
+            #expect(try #require(wait) > .seconds(590))
+        }
+    }
 }
 
 @Suite struct `What a provider says is left` {
