@@ -113,8 +113,8 @@ let engine: [Target] = [
     library(
         "Credentials",
         [
-            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "OAuth", "RedisClient", "SyncStore",
-            "Vault", log, lifecycle,
+            "ConnectorKit", "Cryptography", "HTTPTransport", "Model", "OAuth", "PageScanner", "RedisClient",
+            "SyncStore", "Vault", log, lifecycle,
         ], embedding: ["Scripts"]),
     library(
         "WebhookIntake",
@@ -140,8 +140,8 @@ let runtimes: [Target] = [
         [
             "Actions", "ConnectorKit", "Credentials", "Cron", "Cryptography", "HTTPTransport", "JobQueue",
             "Model",
-            "OAuth", "RateLimits", "Settings", "SyncStore", "Vault", "WebhookIntake", hummingbird, log,
-            lifecycle, nioCore, nioHTTP1,
+            "OAuth", "PageScanner", "RateLimits", "Settings", "SyncStore", "Vault", "WebhookIntake",
+            hummingbird, log, lifecycle, nioCore, nioHTTP1,
         ], embedding: ["Assets"]),
     library("Observability", ["Model", hummingbird, log, lifecycle]),
     library("DevCluster", ["Model"]),

@@ -5,6 +5,7 @@ import Cryptography
 public import HTTPTransport
 public import Model
 public import OAuth
+import PageScanner
 public import SyncStore
 public import Vault
 
@@ -139,7 +140,7 @@ public struct AuthorizationFlow: Sendable {
             }
             let request = try TokenRequests(
                 profile: profile, client: client, secrets: [:],
-                configuration: TokenRequests.configuration(of: profile, in: pending.configuration)
+                configuration: ConfigurationText.members(of: pending.configuration)
             )
             .exchange(code: code, redirectURI: pending.redirectURI, verifier: verifier)
             let ticket = Self.ticket(secrets)

@@ -3,6 +3,7 @@
 public import HTTPTransport
 public import Model
 public import OAuth
+import PageScanner
 public import SyncStore
 public import Vault
 
@@ -94,7 +95,7 @@ public struct Disconnection: Sendable {
                 credential.ciphertext, for: id, kind: credential.kind, version: credential.version)
             request = try TokenRequests(
                 profile: profile, client: client, secrets: secrets,
-                configuration: TokenRequests.configuration(of: profile, in: Array(object.utf8))
+                configuration: ConfigurationText.members(of: Array(object.utf8))
             ).revocation()
         } catch let error as StoreError {
             return .failed(error.message)

@@ -2,7 +2,6 @@
 
 public import HTTPTransport
 public import Model
-import PageScanner
 
 /// The requests that a token endpoint understands.
 public struct TokenRequests: Sendable {
@@ -56,21 +55,6 @@ public struct TokenRequests: Sendable {
         }
         guard case .authorizationCode(let consent) = profile.grant else { return }
         for parameter in consent.exchangeParameters { _ = try parameter.value.required([:], configuration) }
-    }
-
-    /// The values of a configuration, a JSON object, that the endpoints of a profile need.
-    public static func configuration(of profile: OAuthProfile, in object: [UInt8]) -> [String: String] {
-        var values: [String: String] = [:]
-        var names = profile.endpointNames
-        if case .authorizationCode(let consent) = profile.grant {
-            for case .configuration(let name) in consent.exchangeParameters.flatMap(\.value.parts) {
-                names.insert(name)
-            }
-        }
-        for name in names {
-            values[name] = JSONValueReader.scalarText(at: JSONPointer(member: name), in: object)
-        }
-        return values
     }
 
     /// Asks for a new access token with what the integration has. `now` is the time of the claims of an assertion.

@@ -125,9 +125,6 @@ import Testing
             try TokenRequests(profile: profile, client: client, secrets: secrets, configuration: [:])
                 .renewal(now: Timestamp(seconds: 0))
         }
-        #expect(
-            TokenRequests.configuration(of: profile, in: Array(#"{"region":"us","other":"x"}"#.utf8))
-                == ["region": "us"])
     }
 
     @Test func `is JSON where the provider wants it, and has more with a code`() throws {

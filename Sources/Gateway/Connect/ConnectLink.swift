@@ -4,6 +4,7 @@ import Cryptography
 import Foundation
 import HTTPTransport
 public import Model
+import PageScanner
 import SyncStore
 
 /// A link by which a user connects an account, once. It names whose account it is, and is signed.
@@ -66,17 +67,6 @@ public struct ConnectLink: Sendable, Equatable {
 
     var ticket: ConnectTicket { ConnectTicket(hash: hash, expiresAt: expiresAt) }
 
-    /// The scalar members of the configuration, as connectors get them.
-    var members: [String: String] {
-        get throws {
-            let object = try JSONSerialization.jsonObject(with: Data(configuration.utf8)) as? [String: Any]
-            return (object ?? [:]).compactMapValues { value in
-                switch value {
-                case let text as String: text
-                case let number as NSNumber: number.stringValue
-                default: nil
-                }
-            }
-        }
-    }
+    /// The members of the configuration, as connectors get them.
+    var members: [String: String] { ConfigurationText.members(of: Array(configuration.utf8)) }
 }

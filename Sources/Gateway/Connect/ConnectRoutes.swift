@@ -71,14 +71,14 @@ public struct ConnectRoutes: Sendable {
                 try await flow.beginAuthorization(
                     AuthorizationFlow.Request(
                         key: link.key, configuration: Array(link.configuration.utf8),
-                        members: try link.members, redirectURI: publicURL() + "/oauth/callback",
+                        members: link.members, redirectURI: publicURL() + "/oauth/callback",
                         session: session, ticket: link.ticket), profile: profile, client: client)
             }
             response = GatewayResponse(status: 303, headers: [("Location", url)])
         case .form(let fields):
             response = pages.form(
                 service: link.key.service, title: connector.title,
-                fields: try missing(fields, in: link), link: text, check: try check(session, text))
+                fields: missing(fields, in: link), link: text, check: try check(session, text))
         case .none:
             throw Problem(
                 422, "not_connectable",
@@ -122,7 +122,7 @@ public struct ConnectRoutes: Sendable {
         guard case .form(let all) = directory.way(to: connector) else {
             throw Problem(422, "not_connectable", "\(connector.title) is not connected with a form.")
         }
-        let fields = try missing(all, in: link)
+        let fields = missing(all, in: link)
         var secrets: [String: SecretString] = [:]
         var configuration: [String: Any] =
             try JSONSerialization.jsonObject(with: Data(link.configuration.utf8)) as? [String: Any] ?? [:]
@@ -158,8 +158,8 @@ public struct ConnectRoutes: Sendable {
     }
 
     /// The fields that the link does not bring itself.
-    private func missing(_ fields: [AccountField], in link: ConnectLink) throws -> [AccountField] {
-        let members = try link.members
+    private func missing(_ fields: [AccountField], in link: ConnectLink) -> [AccountField] {
+        let members = link.members
         return fields.filter { $0.isSecret || members[$0.name] == nil }
     }
 
