@@ -124,6 +124,15 @@ struct ApiFixture: Sendable {
         return answer
     }
 
+    /// A watch of the integration's provider that goes on for long.
+    func watch(integration: Int64) async throws {
+        _ = try await pool.query(
+            """
+            INSERT INTO lockstep.webhook_channels (integration_id, stream, channel_id, token_hash, status, renew_at, expires_at)
+            VALUES ($1, 's', 'c', '', 'active', now(), '2100-01-02T03:04:05Z')
+            """, [.int(integration)])
+    }
+
     func sql(_ text: String) async throws { _ = try await pool.query(text) }
 
     /// The value of a top member, as text.

@@ -61,7 +61,14 @@ import Testing
                 "POST", "/integrations/{id}/sync", id: "1", body: #"{"type":"full","streams":["s"]}"#)
             try await fixture.call("POST", "/integrations/{id}/pause", id: "2")
             try await fixture.call("POST", "/integrations/{id}/resume", id: "2", body: "{}")
-            try await fixture.call("POST", "/integrations/{id}/disconnect", id: "3", body: #"{"force":true}"#)
+            try await fixture.watch(integration: 3)
+            let ended = try await fixture.call(
+                "POST", "/integrations/{id}/disconnect", id: "3", body: #"{"force":true}"#)
+            #expect(
+                ended.text
+                    == #"{"status":"disconnected","tokens":"nothing_stored","reason":null,"watches_ended":0,"#
+                    + #""watches_left":1,"watches_reason":"there is no credential","#
+                    + #""watches_left_until":"2100-01-02T03:04:05Z"}"#)
             try await fixture.call("GET", "/integrations/{id}/records", id: "1")
             try await fixture.call("GET", "/integrations/{id}/deletions", id: "1")
             try await fixture.call("GET", "/runs")

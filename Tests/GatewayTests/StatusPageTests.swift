@@ -152,6 +152,14 @@ import Testing
                 fixture.url("/integrations/1/disconnect"), [("check", check)])
             #expect(gone.status == 303)
             #expect(try await browser.get(fixture.url("/integrations/1")).text.contains("Disconnected"))
+            try await fixture.watch(integration: 1)
+            let notified = try await browser.submit(
+                fixture.url("/integrations/1/disconnect"), [("check", check)])
+            #expect(notified.status == 200)
+            #expect(
+                notified.text.contains(
+                    "1 watch goes on (there is no credential): by itself the last one ends at 2100-01-02T03:04:05Z"
+                ))
             _ = try await browser.submit(fixture.url("/signout"), [("check", check)])
             #expect(try await browser.get(fixture.url("/")).status == 303)
         }

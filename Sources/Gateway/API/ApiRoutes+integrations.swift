@@ -62,6 +62,8 @@ extension ApiRoutes {
                     ("reason", outcome.reason.map { .string($0) } ?? .null),
                     ("watches_ended", .integer(Int64(watches.ended))),
                     ("watches_left", .integer(Int64(watches.left))),
+                    ("watches_reason", watches.reason.map { .string($0) } ?? .null),
+                    ("watches_left_until", watches.leftUntil.map { .string($0.rfc3339) } ?? .null),
                 ]).response()
             },
             write("/connect-links", isKept: false) { request in

@@ -30,13 +30,15 @@ extension StatusRoutes {
             },
             action("/integrations/{id}/disconnect") { request, _, check in
                 let id = try request.id64
-                let outcome = try await operations.disconnect(id, force: false).tokens
-                guard case .failed(let reason) = outcome else { return Self.back(to: id) }
+                let (tokens, watches) = try await operations.disconnect(id, force: false)
+                guard case .failed(let reason) = tokens else {
+                    return watches.left == 0 ? Self.back(to: id) : goingOn(watches, of: id, check)
+                }
                 return framed(
                     "Disconnected", check, status: 409,
                     """
                     <div class="card narrow"><h1>Disconnected, but the provider kept the access</h1>
-                    <p>Nothing is synced any more. The provider did not take the tokens back: \(reason)</p>
+                    <p>Nothing is synced any more. The provider did not take the tokens back: \(reason)\(watches.sentence)</p>
                     <p>Try again later, or use <code>lockstep integrations disconnect \(id) --force</code>.</p>
                     <p><a href="/integrations/\(id)">Back</a></p></div>
                     """)
@@ -61,6 +63,19 @@ extension StatusRoutes {
 
     private static func back(to id: Int64) -> GatewayResponse {
         GatewayResponse(status: 303, headers: [("Location", "/integrations/\(id)")])
+    }
+
+    /// The account is disconnected, and the provider notifies of it for a while.
+    private func goingOn(
+        _ watches: WatchEnding.Outcome, of id: Int64, _ check: String
+    ) -> GatewayResponse {
+        framed(
+            "Disconnected", check,
+            """
+            <div class="card narrow"><h1>Disconnected, but the provider goes on notifying</h1>
+            <p>Nothing is synced any more\(watches.sentence).</p>
+            <p><a href="/integrations/\(id)">Back</a></p></div>
+            """)
     }
 
     /// A link for the account's user: only they can let somebody in at the provider.

@@ -32,7 +32,7 @@ extension IntegrationsCommand {
                 if case .failed(let reason) = outcome {
                     throw Exit.complain(
                         "integration \(found.id) is disconnected, but the provider did not take its tokens back "
-                            + "(\(reason)); try again, or use --force", Exit.failed)
+                            + "(\(reason)); try again, or use --force\(watches.sentence)", Exit.failed)
                 }
                 print(
                     "integration \(found.id) is disconnected; \(outcome.sentence(found.key.service))"
@@ -78,7 +78,10 @@ extension IntegrationsCommand {
                     print(
                         "{\"integration_id\":\(found.id),\"service\":\(JSONOutput.quoted(found.key.service)),"
                             + "\"tokens\":\(JSONOutput.quoted(outcome.word)),\"watches_ended\":\(watches.ended),"
-                            + "\"watches_left\":\(watches.left),\"deleted\":\(table.json)}")
+                            + "\"watches_left\":\(watches.left),"
+                            + "\"watches_reason\":\(watches.reason.map(JSONOutput.quoted) ?? "null"),"
+                            + "\"watches_left_until\":\(watches.leftUntil.map { JSONOutput.quoted($0.rfc3339) } ?? "null"),"
+                            + "\"deleted\":\(table.json)}")
                 } else {
                     print(
                         "integration \(found.id) is erased; \(outcome.sentence(found.key.service))"
@@ -120,17 +123,6 @@ extension IntegrationsCommand {
         } catch {
             throw Exit.complain(error.message, Exit.unavailable)
         }
-    }
-}
-
-extension WatchEnding.Outcome {
-    /// For people, behind a sentence; empty when there was no watch.
-    var sentence: String {
-        var text = ended == 0 ? "" : "; \(ended) \(ended == 1 ? "watch was" : "watches were") ended"
-        guard left > 0 else { return text }
-        let end = leftUntil.map { ": by itself the last one ends at \($0.rfc3339)" } ?? ""
-        text += "; \(left) \(left == 1 ? "watch goes" : "watches go") on (\(reason ?? "unknown"))\(end)"
-        return text
     }
 }
 
