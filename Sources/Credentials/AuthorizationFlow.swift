@@ -86,10 +86,8 @@ public struct AuthorizationFlow: Sendable {
             let url = try Authorization.url(
                 profile, client: client, redirectURI: request.redirectURI, state: state, proof: proof,
                 configuration: request.members)
-            try TokenRequests(
-                profile: profile, client: client, secrets: [:],
-                configuration: TokenRequests.configuration(of: profile, in: request.configuration)
-            ).checkPlaces()
+            try TokenRequests(profile: profile, client: client, secrets: [:], configuration: request.members)
+                .checkPlaces()
             let hash = OneTimeValue.hash(state)
             var secrets = ["verifier": proof.verifier]
             if let ticket = request.ticket {
