@@ -27,12 +27,15 @@ struct ActionFixture {
     let desk: ActionDesk
 
     static func run(_ body: (ActionFixture) async throws -> Void) async throws {
-        let (url, prefix) = try RedisServer.makePrefix()
-        let redis = RedisClient(
-            configuration: try RedisConfiguration(url: url), logger: Logger(label: "redis"))
+        let (url, prefix) = try await RedisServer.makePrefix()
+        var redisSettings = try RedisConfiguration(url: url)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: Logger(label: "redis"))
         let running = Task { try await redis.run() }
         defer { running.cancel() }
-        let pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        let pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
         _ = try await Migrator(pool: pool).migrate()
         try await body(try ActionFixture(pool, redis, prefix))
         await pool.close()

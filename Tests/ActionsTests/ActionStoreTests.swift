@@ -137,13 +137,11 @@ import Testing
                 let swept = try await fixture.store.sweep(limit: 10)
                 #expect(swept.map(\.id) == [id] && swept.map(\.integrationID) == [integration])
                 #expect(try await fixture.store.sweep(limit: 10).isEmpty)
-                // Less what the test itself took since.
-                #expect(
-                    try await fixture.text(
-                        """
-                        SELECT (extract(epoch FROM sweep_at - now()) BETWEEN \(seconds) - 30 AND \(seconds))::text
-                        FROM lockstep.actions
-                        """) == "true")
+                // A busy machine asks a little later.
+                let left = try await fixture.pool.query(
+                    "SELECT extract(epoch FROM sweep_at - now())::double precision FROM lockstep.actions"
+                ).double(0, 0)
+                #expect(left.map { $0 > Double(seconds - 30) && $0 <= Double(seconds) } == true, "\(seconds)")
             }
             _ = try await fixture.pool.query(
                 "UPDATE lockstep.actions SET sweep_at = now() - interval '1 ms', created_at = now() - interval '25 h'"

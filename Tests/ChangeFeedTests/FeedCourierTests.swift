@@ -252,7 +252,7 @@ import Testing
         _ = try await fixture.subscribe()
         let running = Task { try await courier.run() }
         try await fixture.write(["a"], n: 1)
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(60)
         while fixture.receiver.copy["a"] == nil || silent.log.requests.isEmpty, ContinuousClock.now < deadline
         {
             try await Task.sleep(for: .milliseconds(10))
@@ -295,7 +295,7 @@ import Testing
         let (id, _) = try await fixture.subscribe()
         try await fixture.write(["a"], n: 1)
         var dead: FeedCourier.Turn?
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(120)
         while fixture.receiver.events.isEmpty, ContinuousClock.now < deadline {
             // The pass of a process that is killed: told, not saved.
             _ = try await fixture.pool.query("UPDATE lockstep.subscriptions SET owner = NULL")

@@ -27,7 +27,7 @@ struct FeedFixture {
     let url: String
 
     init() async throws {
-        url = try PostgresServer.makeDatabase()
+        url = try await PostgresServer.makeDatabase()
         var configuration = try PostgresConfiguration(url: url)
         configuration.maxConnections = 6
         pool = PostgresPool(configuration: configuration)
@@ -98,7 +98,7 @@ struct FeedFixture {
         _ what: String, _ location: SourceLocation = #_sourceLocation,
         until condition: () async throws -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(120)
         while try await !condition() {
             guard ContinuousClock.now < deadline else {
                 Issue.record("never happened: \(what)", sourceLocation: location)

@@ -98,7 +98,7 @@ import Vault
         var iterator = arrivals.makeAsyncIterator()
         await iterator.next()
         let end = Task { try await disconnect(fixture, profile: fixture.profile) }
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while try await fixture.count("integrations WHERE status = 'disconnected'") == 0, .now < deadline {
             try await ContinuousClock().sleep(for: .milliseconds(5))
         }

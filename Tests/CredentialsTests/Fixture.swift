@@ -31,7 +31,7 @@ struct Fixture {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     init(_ behaviour: TokenProvider.Behaviour = TokenProvider.Behaviour()) async throws {
-        url = try PostgresServer.makeDatabase()
+        url = try await PostgresServer.makeDatabase()
         var configuration = try PostgresConfiguration(url: url)
         configuration.maxConnections = 4
         pool = PostgresPool(configuration: configuration)

@@ -70,7 +70,7 @@ private final class Probe {
 
     @Test func `of 1,000 callers in eight processes is one request`() async throws {
         let fixture = try await Fixture()
-        let redis = try RedisServer()
+        let redis = try await RedisServer()
         try await fixture.connect(expiresIn: .seconds(60))
         try await fixture.expire()
         fixture.provider.change { $0.beforeAnswer = { usleep(300_000) } }
@@ -87,7 +87,7 @@ private final class Probe {
     {
         for isKilled in [false, true] {
             let fixture = try await Fixture()
-            let redis = try RedisServer()
+            let redis = try await RedisServer()
             try await fixture.connect(expiresIn: .seconds(60))
             try await fixture.expire()
             let socket = redis.socketPath
@@ -119,7 +119,7 @@ private final class Probe {
         at step: RefreshStep, hasGrace: Bool = false, flushing: Bool = false
     ) async throws -> (Fixture, [String: Int]) {
         let fixture = try await Fixture()
-        let redis = try RedisServer()
+        let redis = try await RedisServer()
         fixture.provider.change { $0.hasGrace = hasGrace }
         try await fixture.connect(expiresIn: .seconds(60))
         try await fixture.expire()

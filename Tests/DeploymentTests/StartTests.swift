@@ -84,7 +84,7 @@ import Testing
     private static func ask(_ workload: Workload, _ log: String) async throws -> String {
         // With LOCKSTEP_LOG_FORMAT=json: "port":"40001".
         func port(_ name: String) async throws -> Int {
-            let deadline = ContinuousClock.now + .seconds(30)
+            let deadline = ContinuousClock.now + .seconds(90)
             while ContinuousClock.now < deadline {
                 let text = try String(contentsOfFile: log, encoding: .utf8)
                 if let found = text.firstRange(of: "\"\(name)\":\""),
@@ -111,7 +111,7 @@ import Testing
             return (response.status, String(decoding: response.body, as: UTF8.self))
         }
         for (path, port) in workload.probes {
-            let deadline = ContinuousClock.now + .seconds(30)
+            let deadline = ContinuousClock.now + .seconds(90)
             var last = try await answer(path, port)
             while last.status != 200, ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(20))

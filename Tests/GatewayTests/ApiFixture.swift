@@ -41,11 +41,14 @@ struct ApiFixture: Sendable {
     ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        let pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
         _ = try await Migrator(pool: pool).migrate()
-        let place = try RedisServer.makePrefix()
-        let redis = RedisClient(
-            configuration: try RedisConfiguration(url: place.url, keyPrefix: place.prefix), logger: logger)
+        let place = try await RedisServer.makePrefix()
+        var redisSettings = try RedisConfiguration(url: place.url, keyPrefix: place.prefix)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         var settings = JobQueueConfiguration()

@@ -87,7 +87,8 @@ struct ConnectFixture: Sendable {
         var iterator = ports.makeAsyncIterator()
         let port = try #require(await iterator.next())
 
-        let pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        let pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
         _ = try await Migrator(pool: pool).migrate()
         let entries = KeyEntry.parse(
             SecretString("k1:\(Base64.standard.encode(try SecureRandom.bytes(32)))")

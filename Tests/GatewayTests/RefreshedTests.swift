@@ -50,7 +50,7 @@ import Testing
         for reader in readers { #expect(try await reader.value == 1) }
 
         // The next one is made after nine times the time that the last one took, and nobody waits for it.
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while maker.begun.withLock({ $0 }) == 1, ContinuousClock.now < deadline {
             #expect(try await value.value().0 == 1)
             await Task.yield()
@@ -72,7 +72,7 @@ import Testing
         maker.answer()
         #expect(try await value.value().0 == 1)
         maker.answer(false)
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while maker.failures.withLock({ $0 }) == 0, ContinuousClock.now < deadline {
             #expect(try await value.value().0 == 1)
             await Task.yield()
@@ -91,7 +91,7 @@ import Testing
             }
         }
         #expect(try await value.value().0 == 1)
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         var isNew = false
         while !isNew, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(10))

@@ -29,11 +29,11 @@ func failure(
     }
 }
 
-/// Returns as soon as the condition holds; records an issue when it does not within ten seconds.
+/// Returns as soon as the condition holds; records an issue when it does not within a minute.
 func eventually(
     _ what: Comment, _ location: SourceLocation = #_sourceLocation, _ condition: () -> Bool
 ) async throws {
-    let limit = ContinuousClock.now.advanced(by: .seconds(10))
+    let limit = ContinuousClock.now.advanced(by: .seconds(60))
     while !condition() {
         guard ContinuousClock.now < limit else {
             Issue.record(what, sourceLocation: location)

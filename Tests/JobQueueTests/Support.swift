@@ -65,7 +65,7 @@ struct QueueFixture: Sendable {
     func reapUntilRecovered(
         _ reaper: JobQueue? = nil, beforeBurying: (String) async -> Bool = { _ in true }
     ) async throws -> ReapReply {
-        let limit = ContinuousClock.now + .seconds(5)
+        let limit = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < limit {
             let reply = try await (reaper ?? queue).reap(beforeBurying: beforeBurying)
             if reply.recovered > 0 { return reply }
@@ -95,10 +95,12 @@ struct QueueFixture: Sendable {
 func withQueue<Result: Sendable>(
     at url: String? = nil, prefix: String? = nil, _ body: @Sendable (QueueFixture) async throws -> Result
 ) async throws -> Result {
-    let shared = try RedisServer.makePrefix()
+    let shared = try await RedisServer.makePrefix()
     let prefix = prefix ?? shared.prefix
     var configuration = try RedisConfiguration(url: url ?? shared.url, keyPrefix: prefix)
     configuration.blockingConnections = 64
+    // All tests start at once, and the machine may be busy with other things.
+    if url == nil { configuration.commandTimeout = .seconds(30) }
     let client = RedisClient(
         configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     return try await withThrowingTaskGroup(of: Void.self) { group in

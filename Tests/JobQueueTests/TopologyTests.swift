@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `goes on with the replica when the owner of its keys dies, in a cluster`() async throws {
-        let cluster = try await RedisClusterSetup.start()
+        let cluster = try await RedisClusterSetup.start(nodeTimeout: .seconds(1))
         let (prefix, _) = try await cluster.makePrefix()
         try await withQueue(at: cluster.url(), prefix: prefix) { fixture in
             try await survive(fixture, loss: { cluster.nodes[0].kill() })
@@ -93,7 +93,7 @@ import Testing
     /// Claims and finishes jobs until the number of finished ones is enough; the ids of its own.
     private static func work(_ queue: JobQueue, until isEnough: (Int) -> Bool) async throws -> [String] {
         var done: [String] = []
-        let limit = ContinuousClock.now + .seconds(60)
+        let limit = ContinuousClock.now + .seconds(240)
         while ContinuousClock.now < limit {
             let reply = try await queue.claim(limit: 3)
             for job in reply.jobs {
@@ -114,7 +114,7 @@ import Testing
 private func survive(_ fixture: QueueFixture, loss: () -> Void) async throws {
     try await fixture.queue.enqueue((0..<20).map { Array(payload("u\($0)").utf8) }, in: .default)
     let held = try await fixture.claimOne()
-    #expect(try await fixture.redis.command(["WAIT", "1", "5000"]).int == 1)
+    #expect(try await fixture.redis.command(["WAIT", "1", "20000"], deadline: .seconds(30)).int == 1)
     loss()
 
     var jobs = [held]
@@ -132,7 +132,7 @@ private func survive(_ fixture: QueueFixture, loss: () -> Void) async throws {
     #expect(try await fixture.queue.renew(jobs.map(\.lease)).isEmpty)
     #expect(try await fixture.queue.finish(jobs.map(\.lease)).isEmpty)
 
-    let waiting = Task { try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .seconds(20)) }
+    let waiting = Task { try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .seconds(60)) }
     try await fixture.push(payload("late"))
     #expect(try await waiting.value == .work)
     let late = try await fixture.claimOne()

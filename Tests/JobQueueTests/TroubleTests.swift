@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `a full server refuses pushes while the queue still drains`() async throws {
-        let server = try RedisServer(arguments: ["--maxmemory-policy", "noeviction"])
+        let server = try await RedisServer(arguments: ["--maxmemory-policy", "noeviction"])
         try await withQueue(at: server.url) { fixture in
             let bytes = (0..<100).map { Array(payload("u\($0)").utf8) }
             try await fixture.queue.enqueue(bytes, in: .default)
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func `scripts that the server forgot are loaded again`() async throws {
-        let server = try RedisServer()
+        let server = try await RedisServer()
         try await withQueue(at: server.url) { fixture in
             try await fixture.push(payload("u1"))
             let job = try await fixture.claimOne()

@@ -11,7 +11,7 @@ import Testing
     @Test(arguments: Queue.allCases)
     func `ends when a job is pushed`(queue: Queue) async throws {
         try await withQueue { fixture in
-            let waiting = Task { try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .seconds(20)) }
+            let waiting = Task { try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .seconds(60)) }
             try await fixture.push(payload("u1"), to: queue.rawValue)
             #expect(try await waiting.value == .work)
             #expect(try await fixture.claimAll().map(\.queue) == [queue])
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func `costs one command per queue`() async throws {
-        let server = try RedisServer()
+        let server = try await RedisServer()
         try await withQueue(at: server.url) { fixture in
             // The first wait makes the connections.
             _ = try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .milliseconds(20))
@@ -61,7 +61,7 @@ import Testing
                     group.addTask {
                         while !Task.isCancelled {
                             guard
-                                try await fixture.queue.waitForWork(in: [.default], upTo: .seconds(20))
+                                try await fixture.queue.waitForWork(in: [.default], upTo: .seconds(60))
                                     == .work
                             else { continue }
                             woken.withLock { $0 += 1 }
@@ -72,7 +72,7 @@ import Testing
                     }
                 }
                 for number in 0..<20 { try await fixture.push(payload("u\(number)")) }
-                let limit = ContinuousClock.now + .seconds(5)
+                let limit = ContinuousClock.now + .seconds(30)
                 while try await fixture.counter("finished") < 20, ContinuousClock.now < limit {}
                 group.cancelAll()
             }
@@ -87,7 +87,7 @@ import Testing
             for queue in ["high", "default", "low"] {
                 try await fixture.push(payload("u-\(queue)"), to: queue)
             }
-            #expect(try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .seconds(5)) == .work)
+            #expect(try await fixture.queue.waitForWork(in: Queue.allCases, upTo: .seconds(60)) == .work)
             var inInboxes = 0
             for queue in ["high", "default", "low"] {
                 inInboxes += Int(
@@ -102,7 +102,7 @@ import Testing
         try await withQueue { fixture in
             try await fixture.push(payload("u1"), payload("u1", "incremental"))
             let first = try #require(try await fixture.claimAll().first)
-            let waiting = Task { try await fixture.queue.waitForWork(in: [.default], upTo: .seconds(20)) }
+            let waiting = Task { try await fixture.queue.waitForWork(in: [.default], upTo: .seconds(60)) }
             #expect(try await fixture.queue.finish(first.lease))
             #expect(try await waiting.value == .work)
         }

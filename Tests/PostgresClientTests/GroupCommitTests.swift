@@ -12,7 +12,7 @@ import Testing
     private let holder: PostgresPool
 
     init() async throws {
-        let url = try PostgresServer.makeDatabase()
+        let url = try await PostgresServer.makeDatabase()
         var configuration = try PostgresConfiguration(url: url)
         configuration.maxConnections = 4
         pool = PostgresPool(configuration: configuration)
@@ -60,7 +60,7 @@ import Testing
         let (refusal, rows) = try await whileBusy(until: 4) {
             async let refusal = #expect(throws: PostgresError.self) {
                 try await group.query(
-                    { _ in PostgresStatement("SELECT $1", [.text("a\0b")]) }, lockLimit: .seconds(10))
+                    { _ in PostgresStatement("SELECT $1", [.text("a\0b")]) }, lockLimit: .seconds(60))
             }
             async let rows = answers(3) { _ in PostgresStatement("SELECT 7::bigint") }
             return try await (refusal, rows)
@@ -112,7 +112,7 @@ import Testing
         let (error, rows) = try await whileBusy(until: 4) {
             let given = Task {
                 try await group.query(
-                    { _ in PostgresStatement("INSERT INTO t VALUES (1)") }, lockLimit: .seconds(10))
+                    { _ in PostgresStatement("INSERT INTO t VALUES (1)") }, lockLimit: .seconds(60))
             }
             try await eventually { group.waiting == 1 }
             given.cancel()
@@ -129,7 +129,7 @@ import Testing
 
     private func insert(_ number: Int64) async throws(PostgresError) {
         _ = try await group.query(
-            { _ in PostgresStatement("INSERT INTO t VALUES ($1)", [.int(number)]) }, lockLimit: .seconds(10))
+            { _ in PostgresStatement("INSERT INTO t VALUES ($1)", [.int(number)]) }, lockLimit: .seconds(60))
     }
 
     private func answers(
@@ -137,7 +137,7 @@ import Testing
     ) async throws -> [PostgresRows] {
         try await withThrowingTaskGroup(of: PostgresRows.self) { tasks in
             for _ in 0..<count {
-                tasks.addTask { try await group.query(statement, lockLimit: .seconds(10)) }
+                tasks.addTask { try await group.query(statement, lockLimit: .seconds(60)) }
             }
             return try await tasks.reduce(into: []) { $0.append($1) }
         }
@@ -154,7 +154,7 @@ import Testing
                 Task {
                     try await group.query(
                         { _ in PostgresStatement("SELECT pg_advisory_xact_lock_shared(1)") },
-                        lockLimit: .seconds(10))
+                        lockLimit: .seconds(60))
                 })
             try await eventually { try await waitingForLocks() == Int64(busy) }
         }
@@ -175,7 +175,7 @@ import Testing
     }
 
     private func eventually(_ condition: () async throws -> Bool) async throws {
-        let limit = ContinuousClock.now.advanced(by: .seconds(10))
+        let limit = ContinuousClock.now.advanced(by: .seconds(60))
         while try await !condition() {
             try #require(ContinuousClock.now < limit)
             try await ContinuousClock().sleep(for: .milliseconds(5))

@@ -77,13 +77,16 @@ import Testing
                     group.addTask {
                         var ticket: String?
                         while ContinuousClock.now < end {
+                            let asked = ContinuousClock.now
                             let answer = try await limits.admit(
                                 [use], integration: Int64(integration), ticket: ticket)
                             ticket = answer.ticket
+                            let answered = ContinuousClock.now
                             if let wait = answer.wait {
                                 try await ContinuousClock().sleep(for: min(wait, .seconds(1)))
-                            } else {
-                                grants.withLock { $0.append(.now) }
+                            } else if answered - asked <= Admission.validity {
+                                // A worker sends nothing under a grant that came later.
+                                grants.withLock { $0.append(answered) }
                             }
                         }
                     }
@@ -108,15 +111,15 @@ import Testing
             let use = try LimitUse.rate("1/s", burst: 1)
             _ = try await limits.grant([use])
 
-            var waits: [Duration] = []
+            // The times at which they may come.
+            var places: [Int] = []
             for integration in 2...3 {
                 let answer = try await limits.admit([use], integration: Int64(integration))
-                waits.append(try #require(answer.wait))
-                #expect(answer.ticket != nil)
+                places.append(try #require(answer.ticket.flatMap { Int($0) }))
             }
 
             // Each is told to come a second after the one before, not all at once.
-            #expect(waits[1] - waits[0] > .milliseconds(500))
+            #expect(places[1] - places[0] >= 1_000_000)
             let third = try await limits.admit([use], integration: 4)
             #expect(third.ticket == nil && third.wait != nil)
         }
@@ -124,22 +127,27 @@ import Testing
 
     @Test func `lets what a person waits for go before the line`() async throws {
         try await Limits.run { limits in
-            let use = try LimitUse.rate("2/s", burst: 1)
+            let use = try LimitUse.rate("1/s", burst: 1)
             _ = try await limits.grant([use])
             for integration in 2...4 { _ = try await limits.admit([use], integration: Int64(integration)) }
 
             let urgent = try await limits.admit([use], integration: 99, isUrgent: true)
-            #expect(try #require(urgent.wait) <= .milliseconds(500))
+            #expect(try #require(urgent.wait) <= .seconds(1))
             let bulk = try await limits.admit([use], integration: 2)
             #expect(try #require(bulk.wait) > (try #require(urgent.wait)))
 
-            let deadline = ContinuousClock.now.advanced(by: .seconds(5))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(30))
             var isGranted = false
+            var kept = ContinuousClock.now
             while !isGranted, ContinuousClock.now < deadline {
                 // Those in the line ask too, with places that are long over.
                 let other = try await limits.admit([use], integration: 3, ticket: "1")
-                #expect(!other.isGranted)
-                isGranted = try await limits.admit([use], integration: 99, isUrgent: true).isGranted
+                // The unit is kept for a moment only, and what is urgent may have come too late for it.
+                if ContinuousClock.now < kept { #expect(!other.isGranted) }
+                let asked = ContinuousClock.now
+                let answer = try await limits.admit([use], integration: 99, isUrgent: true)
+                isGranted = answer.isGranted
+                kept = asked + (answer.wait ?? .zero) + .milliseconds(50)
             }
             #expect(isGranted)
         }
@@ -189,7 +197,7 @@ import Testing
 
 @Suite struct `Without its Redis a limiter` {
     @Test func `grants nothing when Redis is gone or full, and goes on after a restart`() async throws {
-        let server = try RedisServer()
+        let server = try await RedisServer()
         try await Limits.run(on: server) { limits in
             let use = try LimitUse.rate("1/d", burst: 3)
             _ = try await limits.grant([use])
@@ -201,7 +209,7 @@ import Testing
             let gone = await #expect(throws: LimitError.self) { try await limits.admit([use]) }
             #expect(gone?.code == .unavailable)
 
-            try server.start()
+            try await server.start()
             // Empty: what it knew is lost, and one more burst goes through.
             #expect(try await limits.drain([use]).granted == 3)
         }
@@ -210,7 +218,7 @@ import Testing
     @Test func `hears of a refusal while Redis is full, so that nobody asks early when there is room again`()
         async throws
     {
-        let server = try RedisServer()
+        let server = try await RedisServer()
         try await Limits.run(on: server) { limits in
             let rate = try LimitUse.rate("1000/s", burst: 1000)
             let parallel = LimitUse(

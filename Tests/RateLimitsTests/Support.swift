@@ -16,10 +16,12 @@ struct Limits {
 
     /// Runs `body` with a limiter on the shared Redis, or on the given one.
     static func run(on server: RedisServer? = nil, _ body: (Limits) async throws -> Void) async throws {
-        let (sharedURL, prefix) = try RedisServer.makePrefix()
+        let (sharedURL, prefix) = try await RedisServer.makePrefix()
         let logger = Logger(label: "redis") { _ in SwiftLogNoOpLogHandler() }
-        let redis = RedisClient(
-            configuration: try RedisConfiguration(url: server?.url ?? sharedURL), logger: logger)
+        var configuration = try RedisConfiguration(url: server?.url ?? sharedURL)
+        // All tests start at once, and the machine may be busy with other things.
+        if server == nil { configuration.commandTimeout = .seconds(30) }
+        let redis = RedisClient(configuration: configuration, logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         try await body(

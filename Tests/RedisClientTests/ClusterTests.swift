@@ -34,7 +34,7 @@ import Testing
             #expect(try await redis.command(["SET", fresh, "3"]) == .status("OK"))
             #expect(try await cluster.nodes[1].cli("CLUSTER", "COUNTKEYSINSLOT", "\(slot)") == "2")
             #expect(try await cluster.refusals("ASK", by: 0) > 0)
-            let both = Task { try await redis.command(["MGET", one, two], deadline: .seconds(30)) }
+            let both = Task { try await redis.command(["MGET", one, two], deadline: .seconds(300)) }
             try await RedisServer.until("a command is told to try again") {
                 try await cluster.refusals("TRYAGAIN", by: 1) + cluster.refusals("TRYAGAIN", by: 0) > 2
             }
@@ -64,7 +64,7 @@ import Testing
         let url = cluster.url(seeds: [3]).replacingOccurrences(of: "//", with: "//127.0.0.1:\(gone),")
         try await withRedis(url, configure: { $0.slotKey = prefix }) { redis in
             // Commands without keys see the owner, too.
-            let settings = try await redis.command(["CONFIG", "GET", "port"], deadline: .seconds(20)).array
+            let settings = try await redis.command(["CONFIG", "GET", "port"], deadline: .seconds(60)).array
             #expect(settings?.last?.int == Int64(cluster.ports[0]))
             #expect(try await redis.command(["SET", RedisArgument(prefix), "x"]) == .status("OK"))
         }
@@ -75,7 +75,7 @@ import Testing
     @Test func `is found over TLS`() async throws {
         let (port, bus) = (try RedisServer.freePort(), try RedisServer.freePort())
         let certificates = try Certificates()
-        let node = try RedisServer(
+        let node = try await RedisServer(
             arguments: certificates.arguments(port: port) + [
                 "--cluster-enabled", "yes", "--cluster-port", "\(bus)", "--tls-cluster", "yes",
             ])
@@ -83,20 +83,20 @@ import Testing
         let url = "rediss+cluster://127.0.0.1:\(port)?ca_file=\(certificates.certificate)"
         try await withRedis(url, configure: { $0.slotKey = "{tag}" }) { redis in
             // The cluster takes a moment to be up; commands wait for that.
-            let reply = try await redis.command(["SET", "{tag}", "sealed"], deadline: .seconds(20))
+            let reply = try await redis.command(["SET", "{tag}", "sealed"], deadline: .seconds(60))
             #expect(reply == .status("OK"))
         }
     }
 
     @Test(arguments: [true, false])
     func `goes on with the replica when the owner of the keys dies`(knowsSlot: Bool) async throws {
-        let cluster = try await RedisClusterSetup.start()
+        let cluster = try await RedisClusterSetup.start(nodeTimeout: .seconds(1))
         let (prefix, _) = try await cluster.makePrefix()
         let key = RedisArgument("\(prefix):count")
         let script = RedisScript(Array("return redis.call('INCR', KEYS[1])".utf8))
         try await withRedis(cluster.url(), configure: { $0.slotKey = knowsSlot ? prefix : nil }) { redis in
             #expect(try await redis.eval(script, keys: [key], arguments: []).int == 1)
-            #expect(try await redis.command(["WAIT", "1", "5000"]).int == 1)
+            #expect(try await redis.command(["WAIT", "1", "20000"]).int == 1)
             let blocked = Task {
                 try await redis.blocking(
                     ["BLPOP", RedisArgument("\(prefix):list"), "60"], serverTimeout: .seconds(60))
@@ -111,7 +111,7 @@ import Testing
             try await RedisServer.until("a script runs") {
                 do {
                     value = try await redis.eval(
-                        script, keys: [key], arguments: [], deadline: .seconds(30))
+                        script, keys: [key], arguments: [], deadline: .seconds(90))
                     return true
                 } catch let error as RedisError where error.code == .connectionLost {
                     // It went to the dead one, before the shared connection noticed.
@@ -126,7 +126,7 @@ import Testing
             }
             #expect(
                 try await redis.command(
-                    ["RPUSH", RedisArgument("\(prefix):list"), "x"], deadline: .seconds(10)
+                    ["RPUSH", RedisArgument("\(prefix):list"), "x"], deadline: .seconds(30)
                 ).int == 1)
             #expect(try await waiting.value.array?.last?.text == "x")
         }

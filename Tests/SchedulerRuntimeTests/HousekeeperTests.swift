@@ -10,7 +10,7 @@ import Testing
 
 @Suite struct `A housekeeper` {
     @Test func `deletes by the lifetimes it was given, and goes on after a chore that failed`() async throws {
-        var configuration = try PostgresConfiguration(url: PostgresServer.makeDatabase())
+        var configuration = try await PostgresConfiguration(url: PostgresServer.makeDatabase())
         configuration.maxConnections = 4
         let pool = PostgresPool(configuration: configuration)
         _ = try await Migrator(pool: pool).migrate()

@@ -21,14 +21,16 @@ struct SchedulerFixture {
     let scheduler: SlotScheduler
 
     static func run(_ body: (SchedulerFixture) async throws -> Void) async throws {
-        var configuration = try PostgresConfiguration(url: PostgresServer.makeDatabase())
+        var configuration = try await PostgresConfiguration(url: PostgresServer.makeDatabase())
         configuration.maxConnections = 4
         let pool = PostgresPool(configuration: configuration)
         _ = try await Migrator(pool: pool).migrate()
         _ = try await pool.query("DELETE FROM lockstep.schedules")
-        let server = try RedisServer()
-        let redis = RedisClient(
-            configuration: try RedisConfiguration(url: server.url), logger: Logger(label: "redis"))
+        let server = try await RedisServer()
+        var redisSettings = try RedisConfiguration(url: server.url)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: Logger(label: "redis"))
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         let queue = JobQueue(redis: redis)
@@ -245,7 +247,7 @@ struct SchedulerFixture {
             _ = try await fixture.pool.query(
                 """
                 INSERT INTO lockstep.schedule_fires (schedule_id, fire_at, state, skipped_reason)
-                SELECT s.id, date_trunc('hour', now()) + make_interval(hours => n::integer),
+                SELECT s.id, date_trunc('second', now()) + make_interval(hours => n::integer, secs => -60),
                        CASE WHEN n = 3 THEN 'enqueued' ELSE 'skipped' END, CASE WHEN n < 3 THEN 'late' END
                 FROM lockstep.schedules s, generate_series(1, 3) n
                 """)

@@ -72,7 +72,7 @@ import Testing
                 return isReady.withLock { $0 }
             }
             let running = Task { try await sweeper.run() }
-            let deadline = ContinuousClock.now + .seconds(20)
+            let deadline = ContinuousClock.now + .seconds(60)
             while asked.withLock({ $0 }) < 10, ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(2))
             }

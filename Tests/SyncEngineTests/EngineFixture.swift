@@ -47,7 +47,8 @@ struct EngineFixture {
         var client = HTTPClientConfiguration()
         client.addressPolicy = .allowing(hosts: ["127.0.0.1:\(port)"])
         http = HTTPClient(configuration: client, logger: Logger(label: "http"))
-        pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
         _ = try await Migrator(pool: pool).migrate()
         store = SyncStore(pool: pool)
         engine = SyncEngine(store: store, configuration: configuration)

@@ -37,7 +37,8 @@ struct ScriptedProvider {
             }
             return [.reply(status ?? "200 OK", body: Array(body.utf8))]
         }
-        pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
         _ = try await Migrator(pool: pool).migrate()
         store = SyncStore(pool: pool)
         engine = SyncEngine(store: store, configuration: configuration)

@@ -46,7 +46,8 @@ private struct Windows {
             }
             return Self.page(request.target, items.withLock { $0 })
         }
-        pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
         _ = try await Migrator(pool: pool).migrate()
         store = SyncStore(pool: pool)
         engine = SyncEngine(store: store, configuration: EngineConfiguration())

@@ -17,7 +17,7 @@ import Testing
 
     init() async throws {
         ledger = try await Ledger()
-        proxy = try FaultProxy(to: .unixSocket(PostgresServer.shared.get().socketPath))
+        proxy = try await FaultProxy(to: .unixSocket(PostgresServer.shared.value.socketPath))
         let name = try await ledger.pool.query("SELECT current_database()::text").text(0, 0) ?? ""
         var configuration = try PostgresConfiguration(
             url: "postgresql://postgres@127.0.0.1:\(proxy.port)/\(name)")

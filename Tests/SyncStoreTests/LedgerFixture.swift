@@ -16,7 +16,7 @@ struct Ledger {
     let key = IntegrationKey(userID: "u_1", service: "stripe")
 
     init() async throws {
-        var configuration = try PostgresConfiguration(url: PostgresServer.makeDatabase())
+        var configuration = try await PostgresConfiguration(url: PostgresServer.makeDatabase())
         configuration.maxConnections = 4
         pool = PostgresPool(configuration: configuration)
         _ = try await Migrator(pool: pool).migrate()

@@ -10,8 +10,9 @@ import Testing
 @Suite struct `The migrator` {
     private let pool: PostgresPool
 
-    init() throws {
-        pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+    init() async throws {
+        pool = PostgresPool(
+            configuration: try await PostgresConfiguration(url: PostgresServer.makeDatabase()))
     }
 
     @Test func `knows every file of the folder, in order`() throws {

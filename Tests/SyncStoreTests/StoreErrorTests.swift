@@ -51,7 +51,7 @@ import Testing
     private let probe: LedgerProbe
 
     init() async throws {
-        let configuration = try PostgresConfiguration(url: PostgresServer.makeDatabase())
+        let configuration = try await PostgresConfiguration(url: PostgresServer.makeDatabase())
         pool = PostgresPool(configuration: configuration)
         _ = try await Migrator(pool: pool).migrate()
         probe = LedgerProbe(configuration, watching: pool)
@@ -85,12 +85,12 @@ import Testing
     }
 
     @Test func `gives up statements that wait for an answer which will not come`() async throws {
-        let server = try PostgresServer.shared.get()
+        let server = try await PostgresServer.shared.value
         let proxy = try FaultProxy(to: .unixSocket(server.socketPath))
         let name = try await pool.query("SELECT current_database()::text").text(0, 0) ?? ""
         var configuration = try PostgresConfiguration(
             url: "postgresql://postgres@127.0.0.1:\(proxy.port)/\(name)")
-        configuration.connectTimeout = .seconds(1)
+        configuration.connectTimeout = .seconds(4)
         let watched = PostgresPool(configuration: configuration)
         let probe = LedgerProbe(configuration, watching: watched)
         try await probe.check(isFresh: false)

@@ -55,7 +55,7 @@ public final class PgBouncer: Sendable {
         watcher.standardInput = lifeline
         try watcher.run()
         let answers = directory.appendingPathComponent(".s.PGSQL.\(Self.port)").path
-        let limit = ContinuousClock.now.advanced(by: .seconds(10))
+        let limit = ContinuousClock.now.advanced(by: .seconds(30))
         while !FileManager.default.fileExists(atPath: answers) {
             guard ContinuousClock.now < limit else {
                 let log = directory.appendingPathComponent("log")

@@ -6,7 +6,9 @@ import Glibc
 /// A private Postgres of this test process: its own data directory and socket, no TCP port. It ends with the process.
 public final class PostgresServer: Sendable {
     /// The one server that the tests of this process share.
-    public static let shared = Result { try PostgresServer() }
+    public static let shared = Task { try await RedisServer.aside { try PostgresServer() } }
+    /// Databases are made one after the other, and not on the threads that run the tests.
+    private static let maker = DispatchQueue(label: "databases")
 
     /// The socket itself.
     public var socketPath: String { directory.appendingPathComponent(".s.PGSQL.5432").path }
@@ -15,10 +17,17 @@ public final class PostgresServer: Sendable {
     private let lifeline = Pipe()
 
     /// A URL of a database that nothing else uses.
-    public static func makeDatabase() throws -> String {
-        let server = try shared.get()
+    public static func makeDatabase() async throws -> String {
+        let server = try await shared.value
         let name = "t_" + UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased()
-        try server.command("createdb", ["-h", server.directory.path, "-U", "postgres", name])
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            maker.async {
+                continuation.resume(
+                    with: Result {
+                        try server.command("createdb", ["-h", server.directory.path, "-U", "postgres", name])
+                    })
+            }
+        }
         return "postgresql:///\(name)?host=\(server.directory.path)&user=postgres"
     }
 
@@ -51,7 +60,7 @@ public final class PostgresServer: Sendable {
         server.standardError = output
         try server.run()
 
-        let limit = ContinuousClock.now.advanced(by: .seconds(30))
+        let limit = ContinuousClock.now.advanced(by: .seconds(90))
         while true {
             do {
                 try command("pg_isready", ["-q", "-h", directory.path, "-U", "postgres"])

@@ -7,12 +7,12 @@ import Glibc
 /// process.
 public final class RedisServer: Sendable {
     /// The server that the tests of this process share; isolation is by key prefix.
-    public static let shared = Result { try RedisServer() }
+    private static let shared = Task { try await RedisServer() }
 
     /// The URL of the shared server and a key prefix that nothing else uses.
-    public static func makePrefix() throws -> (url: String, prefix: String) {
+    public static func makePrefix() async throws -> (url: String, prefix: String) {
         let name = UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased()
-        return (try shared.get().url, "t\(name)")
+        return (try await shared.value.url, "t\(name)")
     }
 
     /// Held while a process starts: it must not inherit the pipe that another one is about to get, or neither
@@ -36,7 +36,7 @@ public final class RedisServer: Sendable {
 
     /// Starts a server without persistence. `arguments` are further options of redis-server; with
     /// `sentinelConfiguration`, the text of its file, it is a sentinel.
-    public init(arguments: [String] = [], sentinelConfiguration: String? = nil) throws {
+    public init(arguments: [String] = [], sentinelConfiguration: String? = nil) async throws {
         // Short: the path of a Unix socket has about 100 bytes.
         directory = URL(
             fileURLWithPath: "/tmp/lockstep-redis-\(getpid())-\(UInt32.random(in: 0...UInt32.max))")
@@ -53,11 +53,15 @@ public final class RedisServer: Sendable {
         } else {
             self.arguments = common + arguments
         }
-        try start()
+        try await start()
     }
 
     /// Starts the server (again), empty, at the same place, and returns when it listens.
-    public func start() throws {
+    public func start() async throws {
+        try await Self.aside { try self.launch() }
+    }
+
+    private func launch() throws {
         let server = Process()
         server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         server.arguments = ["redis-server"] + arguments
@@ -74,7 +78,7 @@ public final class RedisServer: Sendable {
         process.set(server)
         try watch(server.processIdentifier)
 
-        let limit = ContinuousClock.now.advanced(by: .seconds(20))
+        let limit = ContinuousClock.now.advanced(by: .seconds(60))
         while !FileManager.default.fileExists(atPath: socketPath) {
             guard ContinuousClock.now < limit, server.isRunning else {
                 let text = try String(contentsOf: log, encoding: .utf8)
@@ -136,7 +140,8 @@ public final class RedisServer: Sendable {
         return text
     }
 
-    /// Runs what blocks on a thread of its own, so that other tests go on.
+    /// Runs what blocks on a thread of its own. There are as few threads for all tests as the machine has cores: while
+    /// two of them wait for a server, the deadlines of everybody else would pass.
     static func aside<Result: Sendable>(
         _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
@@ -145,12 +150,12 @@ public final class RedisServer: Sendable {
         }
     }
 
-    /// Asks again until `condition` holds; throws after half a minute. Servers that find each other take some
-    /// seconds.
+    /// Asks again until `condition` holds; throws after a minute and a half. Servers that find each other take some
+    /// seconds, and a sentinel whose failover found no majority waits for a quarter of a minute before the next.
     public static func until(
         _ what: String, _ condition: () async throws -> Bool
     ) async throws {
-        let limit = ContinuousClock.now + .seconds(30)
+        let limit = ContinuousClock.now + .seconds(90)
         while try await !condition() {
             guard ContinuousClock.now < limit else { throw ServerError(message: "never happened: \(what)") }
             // Each question is a process.
@@ -176,24 +181,6 @@ public final class RedisServer: Sendable {
             watcher.standardInput = lifeline
             try watcher.run()
         }
-    }
-
-    /// A TCP port that was free a moment ago.
-    public static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { throw ServerError(message: "no socket") }
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) == 0 ? getsockname(descriptor, generic, &length) : -1
-            }
-        }
-        guard status == 0 else { throw ServerError(message: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
 

@@ -21,9 +21,7 @@ public final class SentinelSetup: Sendable {
 
     /// Starts all of them, and returns when the sentinels know each other and the replicas.
     public static func start(replicas: Int = 1, arguments: [String] = []) async throws -> SentinelSetup {
-        let setup = try await RedisServer.aside {
-            try SentinelSetup(replicas: replicas, arguments: arguments)
-        }
+        let setup = try await SentinelSetup(replicas: replicas, arguments: arguments)
         for sentinel in setup.sentinels {
             try await RedisServer.until("the sentinels know each other") {
                 try await sentinel.cli("SENTINEL", "CKQUORUM", "main").hasPrefix("OK 3 usable")
@@ -35,13 +33,13 @@ public final class SentinelSetup: Sendable {
         return setup
     }
 
-    private init(replicas: Int, arguments: [String]) throws {
+    private init(replicas: Int, arguments: [String]) async throws {
         ports = try (0...replicas).map { _ in try RedisServer.freePort() }
         var servers: [RedisServer] = []
         for (index, port) in ports.enumerated() {
             let role = index == 0 ? [] : ["--replicaof", "127.0.0.1 \(ports[0])"]
             servers.append(
-                try RedisServer(
+                try await RedisServer(
                     arguments: [
                         "--port", "\(port)", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0",
                     ]
@@ -50,14 +48,16 @@ public final class SentinelSetup: Sendable {
         self.servers = servers
         let master = ports[0]
         sentinelPorts = try (0..<3).map { _ in try RedisServer.freePort() }
-        sentinels = try sentinelPorts.map { try Self.sentinel(port: $0, watching: master) }
+        var sentinels: [RedisServer] = []
+        for port in sentinelPorts { sentinels.append(try await Self.sentinel(port: port, watching: master)) }
+        self.sentinels = sentinels
     }
 
     /// One sentinel of a master `main` on that port.
     public static func sentinel(
         port: Int, watching master: Int, quorum: Int = 2, arguments: [String] = []
-    ) throws -> RedisServer {
-        try RedisServer(
+    ) async throws -> RedisServer {
+        try await RedisServer(
             arguments: ["--port", "\(port)", "--bind", "127.0.0.1"] + arguments,
             sentinelConfiguration: """
                 sentinel monitor main 127.0.0.1 \(master) \(quorum)

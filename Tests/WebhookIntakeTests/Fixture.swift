@@ -34,14 +34,16 @@ struct IntakeFixture {
         publicURL: String? = "https://example.com", _ body: (IntakeFixture) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let url = try PostgresServer.makeDatabase()
+        let url = try await PostgresServer.makeDatabase()
         var settings = try PostgresConfiguration(url: url)
         settings.maxConnections = 4
         let pool = PostgresPool(configuration: settings)
         _ = try await Migrator(pool: pool).migrate()
-        let (redisURL, prefix) = try RedisServer.makePrefix()
-        let redis = RedisClient(
-            configuration: try RedisConfiguration(url: redisURL, keyPrefix: prefix), logger: logger)
+        let (redisURL, prefix) = try await RedisServer.makePrefix()
+        var redisSettings = try RedisConfiguration(url: redisURL, keyPrefix: prefix)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: logger)
         var queueSettings = JobQueueConfiguration()
         queueSettings.prefix = prefix
         let queue = JobQueue(redis: redis, configuration: queueSettings)

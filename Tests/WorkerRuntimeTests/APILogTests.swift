@@ -18,7 +18,7 @@ import Testing
     private let log: APILog
 
     init() async throws {
-        var configuration = try PostgresConfiguration(url: PostgresServer.makeDatabase())
+        var configuration = try await PostgresConfiguration(url: PostgresServer.makeDatabase())
         configuration.maxConnections = 4
         pool = PostgresPool(configuration: configuration)
         _ = try await Migrator(pool: pool).migrate()

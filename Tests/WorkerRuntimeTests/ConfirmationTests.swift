@@ -35,8 +35,11 @@ import Testing
 
     private static func run(_ body: (LimitedClient, ScriptedServer) async throws -> Void) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let (url, prefix) = try RedisServer.makePrefix()
-        let redis = RedisClient(configuration: try RedisConfiguration(url: url), logger: logger)
+        let (url, prefix) = try await RedisServer.makePrefix()
+        var redisSettings = try RedisConfiguration(url: url)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         // On a busy machine the first connection takes its time.
@@ -82,8 +85,18 @@ import Testing
                 // Longer than a grant is valid.
                 do { try await ContinuousClock().sleep(for: Admission.validity * 2) } catch { return }
             }
-            try await Self.send(client, to: server) { await slowly(2) }
-            #expect(asked.withLock { $0 } == 3)
+            // On a busy machine the others may be over too, even all of them.
+            var isSent = false
+            for _ in 0..<20 where !isSent {
+                asked.withLock { $0 = 0 }
+                do throws(ConnectorError) {
+                    try await Self.send(client, to: server) { await slowly(2) }
+                    isSent = true
+                } catch {
+                    #expect(error.errorClass == .rateLimited)
+                }
+            }
+            #expect(isSent && asked.withLock { $0 } >= 3)
             #expect(server.log.requests.count == 1)
 
             asked.withLock { $0 = 0 }

@@ -43,8 +43,11 @@ import Testing
     @Test(arguments: ["seconds", "epoch_seconds", "epoch_milliseconds", "http_date", "rfc3339"])
     func `of any number stop no worker, and shut a limit for an hour at most`(format: String) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let (url, prefix) = try RedisServer.makePrefix()
-        let redis = RedisClient(configuration: try RedisConfiguration(url: url), logger: logger)
+        let (url, prefix) = try await RedisServer.makePrefix()
+        var redisSettings = try RedisConfiguration(url: url)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         _ = try await redis.command(["PING"], deadline: .seconds(30))

@@ -23,7 +23,7 @@ import Testing
     }
 
     private func until(_ condition: () -> Bool) async throws {
-        let limit = ContinuousClock.now + .seconds(10)
+        let limit = ContinuousClock.now + .seconds(60)
         while !condition(), ContinuousClock.now < limit {
             try await ContinuousClock().sleep(for: .milliseconds(5))
         }

@@ -48,8 +48,11 @@ import Testing
     /// Whether the bucket holds exactly that much after a request of 500.
     private static func isExact(_ status: String, _ header: String, _ left: Int) async throws -> Bool {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let (url, prefix) = try RedisServer.makePrefix()
-        let redis = RedisClient(configuration: try RedisConfiguration(url: url), logger: logger)
+        let (url, prefix) = try await RedisServer.makePrefix()
+        var redisSettings = try RedisConfiguration(url: url)
+        // All tests start at once, and the machine may be busy with other things.
+        redisSettings.commandTimeout = .seconds(30)
+        let redis = RedisClient(configuration: redisSettings, logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
         _ = try await redis.command(["PING"], deadline: .seconds(30))
