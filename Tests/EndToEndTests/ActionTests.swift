@@ -96,7 +96,7 @@ import Testing
                 try await cluster.count("actions WHERE completed_at IS NULL") == 0
             }
             try await cluster.until(
-                "sync_log WHERE status = 'running'", is: 0, within: .seconds(10), location)
+                "sync_log WHERE status = 'running'", is: 0, within: .seconds(60), location)
         }
     }
 
@@ -166,7 +166,7 @@ import Testing
             }
             try await scene.request()
             for service in Self.endpoints.keys {
-                try await scene.until(.seconds(30), "a write at \(service)") {
+                try await scene.until(.seconds(90), "a write at \(service)") {
                     try await scene.effects(service) == 1
                 }
             }
@@ -197,7 +197,7 @@ import Testing
             }
             try await scene.request()
             let dozing = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-            try await scene.until(.seconds(30), "three workers' notes") {
+            try await scene.until(.seconds(90), "three workers' notes") {
                 try await cluster.pool.query("SELECT count(*) \(dozing)").int(0, 0) == 3
             }
             for service in Self.endpoints.keys { #expect(try await scene.effects(service) == 0) }
@@ -217,7 +217,8 @@ import Testing
         try await Cluster.run(workers: 1, users: 1, objects: 50, lease: "3s") { cluster in
             var scene = Scene(cluster)
             for statement in [
-                "CREATE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NEW; END'",
+                // Longer than the requests of all three take.
+                "CREATE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(10); RETURN NEW; END'",
                 """
                 CREATE TRIGGER doze BEFORE UPDATE ON lockstep.actions FOR EACH ROW
                 WHEN (OLD.in_doubt_since IS NULL AND NEW.in_doubt_since IS NOT NULL) EXECUTE FUNCTION public.doze()
@@ -226,7 +227,7 @@ import Testing
                 _ = try await cluster.pool.query(statement)
             }
             try await scene.request()
-            try await scene.until(.seconds(30), "three notes under way") {
+            try await scene.until(.seconds(90), "three notes under way") {
                 try await cluster.pool.query(
                     "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
                 ).int(0, 0) == 3
@@ -255,7 +256,7 @@ import Testing
         try await Cluster.run(workers: 1, users: 1, objects: 1_000) { cluster in
             try await cluster.connect("stripe", users: 1)
             _ = try await cluster.control(
-                "faults?kind=slow&milliseconds=400&times=10000&service=stripe&stream=customers")
+                "faults?kind=slow&milliseconds=1500&times=10000&service=stripe&stream=customers")
             try await cluster.push(
                 #"{"user_id":"u_1","service":"stripe","type":"full","id":"long"}"#, queue: queue)
             try await cluster.until("sync_log WHERE job_id = 'long' AND status = 'running'", is: 1)
@@ -320,7 +321,7 @@ import Testing
             try await cluster.until("actions WHERE id = \(second) AND sweeps = 1", is: 1)
             _ = try await cluster.redis.command(["FLUSHALL"])
             try await cluster.until(
-                "actions WHERE id = \(second) AND status = 'succeeded'", is: 1, within: .seconds(25))
+                "actions WHERE id = \(second) AND status = 'succeeded'", is: 1, within: .seconds(90))
         }
     }
 }

@@ -26,7 +26,11 @@ struct Cluster {
     let settings: ClusterSettings
     let http: HTTPClient
 
-    /// Starts a cluster, runs `body`, and stops every process. Without `starting` it has neither scheduler nor workers.
+    /// What is promised to take so long takes that on a quiet machine. One whose cores others use too gets so many times as
+    /// long; `QUIET=yes` holds it to the promise.
+    static let patience = ProcessInfo.processInfo.environment["QUIET"] == "yes" ? 1 : 4
+
+    /// Starts a cluster, without schedules, runs `body`, and stops every process. Without `starting` it has neither scheduler nor workers.
     static func run(
         workers: Int = 2, users: Int = 5, objects: Int = 200, lease: String = "3s",
         starting: Bool = true, extra: [String: String] = [:], _ body: (Cluster) async throws -> Void
@@ -45,7 +49,11 @@ struct Cluster {
             let pool = PostgresPool(
                 configuration: try PostgresConfiguration(url: settings.requireDatabaseURL().secret.exposed))
             _ = try await Migrator(pool: pool).migrate()
-            if starting { try await processes.startWork() }
+            if starting {
+                // Those that a new ledger has fire at each quarter of an hour, in the middle of what runs then.
+                _ = try await pool.query("DELETE FROM lockstep.schedules")
+                try await processes.startWork()
+            }
             let redis = RedisClient(
                 configuration: try RedisConfiguration(url: settings.redisURL.secret.exposed),
                 logger: Logger(label: "redis"))
@@ -154,7 +162,7 @@ struct Cluster {
 
     /// Waits until a number of rows is there.
     func until(
-        _ sql: String, is expected: Int64, within limit: Duration = .seconds(60),
+        _ sql: String, is expected: Int64, within limit: Duration = .seconds(120),
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let deadline = ContinuousClock.now.advanced(by: limit)
@@ -169,7 +177,7 @@ struct Cluster {
 
     /// Waits until at least a number of rows is there.
     func until(
-        _ sql: String, atLeast expected: Int64, within limit: Duration = .seconds(60),
+        _ sql: String, atLeast expected: Int64, within limit: Duration = .seconds(120),
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let deadline = ContinuousClock.now.advanced(by: limit)

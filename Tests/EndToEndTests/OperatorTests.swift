@@ -44,7 +44,7 @@ import Testing
         _ cluster: Cluster, _ arguments: [String], is place: String, _ codes: [String],
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(20))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         var found: [(id: String, place: String, codes: [String], text: String)] = []
         while ContinuousClock.now < deadline {
             found = try await explain(cluster, arguments)
@@ -83,7 +83,8 @@ import Testing
             #expect(paused.first?.text.contains("lockstep queue resume user:u_1") == true)
 
             // Busy integration: the second job waits for the first, whose worker is named by its run.
-            _ = try await cluster.control("faults?kind=slow&milliseconds=300&times=1000")
+            // It runs until the end of the test, which runs many commands.
+            _ = try await cluster.control("faults?kind=slow&milliseconds=2000&times=1000")
             try await cluster.push(#"{"user_id":"u_2","service":"stripe","type":"full","id":"long"}"#)
             try await until(cluster, ["--job", "long"], is: "in_flight", [])
             try await cluster.until("sync_log WHERE job_id = 'long'", is: 1)
@@ -161,7 +162,7 @@ import Testing
                 )
             }
             try await cluster.push("no job")
-            let deadline = ContinuousClock.now.advanced(by: .seconds(20))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(60))
             while try await cluster.queue.deadLetters().total < 7, ContinuousClock.now < deadline {}
 
             let counts = try `The command`.rows(try await run(cluster, "dead", "count", "--json"))
