@@ -25,7 +25,7 @@ import Webhooks
     private func until(
         _ what: String, _ location: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(120))
         while try await !condition() {
             guard ContinuousClock.now < deadline else {
                 Issue.record("not in time: \(what)", sourceLocation: location)

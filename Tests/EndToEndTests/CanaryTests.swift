@@ -210,7 +210,7 @@ private final class CanaryProvider: Sendable {
             """
             integrations i WHERE i.user_id LIKE 'u_many_%' AND i.status = 'active' AND NOT EXISTS (
                 SELECT 1 FROM lockstep.sync_log l WHERE l.integration_id = i.id AND l.status = 'succeeded')
-            """, is: 0, within: .seconds(120))
+            """, is: 0, within: .seconds(240))
         #expect(
             try await cluster.count(
                 "integrations WHERE user_id LIKE 'u_many_%' AND status = 'reauth_required'")
@@ -333,7 +333,7 @@ private final class CanaryProvider: Sendable {
             // The stopped worker goes on after its lease, with a page in its hands.
             try await ContinuousClock().sleep(for: .seconds(4))
             #expect(cluster.processes.signalWorker(SIGCONT) != nil)
-            let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(90))
             while try await cluster.queue.statistics().inFlight != 0, ContinuousClock.now < deadline {
                 try await ContinuousClock().sleep(for: .milliseconds(50))
             }

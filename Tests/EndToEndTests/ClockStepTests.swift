@@ -29,7 +29,7 @@ import Testing
 
     /// Waits until the server answers.
     private static func migrate(_ pool: PostgresPool) async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(180))
         while true {
             do {
                 _ = try await Migrator(pool: pool).migrate()
@@ -46,7 +46,7 @@ import Testing
         _ pool: PostgresPool, _ sql: String, atLeast expected: Int64,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(90))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(180))
         var found: Int64 = -1
         while ContinuousClock.now < deadline {
             found = try await pool.query("SELECT count(*) FROM lockstep.\(sql)").int(0, 0) ?? -1

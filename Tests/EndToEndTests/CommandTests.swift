@@ -144,7 +144,7 @@ import Testing
             // There is no such integration yet, so the job dies; replayed after it was added, it runs.
             let accepted = try await Self.lockstep("enqueue", input: "\(good)\n", environment: environment)
             #expect(accepted.code == 0 && accepted.output == "first\n", "\(accepted.text)")
-            let deadline = ContinuousClock.now.advanced(by: .seconds(20))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(60))
             while try await cluster.queue.deadLetters().total == 0, ContinuousClock.now < deadline {}
             let letters = try Self.rows(
                 try await Self.lockstep("dead", "list", "--json", environment: environment))

@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test func `goes on with its job and takes others, in a cluster`() async throws {
-        let cluster = try await RedisClusterSetup.start()
+        let cluster = try await RedisClusterSetup.start(nodeTimeout: .seconds(1))
         let (prefix, _) = try await cluster.makePrefix()
         try await Self.survive(
             Place(url: cluster.url(), prefix: prefix, kill: { cluster.nodes[0].kill() }))
@@ -82,12 +82,12 @@ import Testing
         func push(_ user: String) async throws {
             let list = RedisArgument("\(place.prefix):queue:default")
             let payload = #"{"user_id":"\#(user)","service":"stripe","type":"full"}"#
-            _ = try await redis.command(["LPUSH", list, RedisArgument(payload)], deadline: .seconds(30))
+            _ = try await redis.command(["LPUSH", list, RedisArgument(payload)], deadline: .seconds(90))
         }
 
         try await push("u_1")
         try await cluster.until("sync_log WHERE status = 'running'", is: 1)
-        #expect(try await redis.command(["WAIT", "1", "5000"]).int == 1)
+        #expect(try await redis.command(["WAIT", "1", "20000"], deadline: .seconds(30)).int == 1)
         place.kill()
         do {
             try await push("u_2")

@@ -18,7 +18,7 @@ import Testing
             let http = HTTPClient(configuration: configuration, logger: Logger(label: "http"))
             for port in [ports.publicPort, ports.privatePort] {
                 var status = 0
-                let deadline = ContinuousClock.now + .seconds(20)
+                let deadline = ContinuousClock.now + .seconds(60)
                 while status != 200, ContinuousClock.now < deadline {
                     status = try await http.send(
                         HTTPRequest(method: "GET", url: "http://127.0.0.1:\(port)/readyz", headers: [])

@@ -100,7 +100,7 @@ import Testing
                 "sync_log WHERE user_id = 'u_1' AND status = 'succeeded'")
             try await troubled.until(
                 "(SELECT count(*) FROM lockstep.sync_log WHERE user_id = 'u_1' AND status = 'succeeded') > \(done)",
-                within: .seconds(10))
+                within: .seconds(60))
 
             // A table that somebody rewrites.
             try await pool.transaction { connection in
@@ -184,7 +184,7 @@ import Testing
 extension TroubledCluster {
     /// Waits until a condition of the ledger holds.
     fileprivate func until(
-        _ condition: String, within limit: Duration = .seconds(30),
+        _ condition: String, within limit: Duration = .seconds(90),
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let deadline = ContinuousClock.now.advanced(by: limit)

@@ -118,7 +118,7 @@ import Testing
                 try await Self.sync(cluster, service, "incremental", users: 1)
                 // The next edits meet notifications of these that are on their way.
                 let seen = try await cluster.count("webhook_events")
-                try await cluster.until("webhook_events", atLeast: seen + 1, within: .seconds(60))
+                try await cluster.until("webhook_events", atLeast: seen + 1, within: .seconds(120))
             }
             _ = try await cluster.control("faults", method: "DELETE")
             try await hooks.settled(within: .seconds(900))
@@ -220,6 +220,6 @@ import Testing
         }
         try await cluster.until(
             "sync_log WHERE job_id LIKE 'last-\(name)-%' AND status = 'succeeded'", is: Int64(users),
-            within: .seconds(180))
+            within: .seconds(300))
     }
 }

@@ -101,7 +101,7 @@ import Testing
                     "{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\",\"id\":\"kept-\(user)\"}"
                 )
             }
-            let asked = ContinuousClock.now.advanced(by: .seconds(20))
+            let asked = ContinuousClock.now.advanced(by: .seconds(60))
             while try await !String(
                 decoding: cluster.control("ledger?service=stripe&limit=100000", method: "GET"), as: UTF8.self
             ).contains(#""fault":"slow""#), ContinuousClock.now < asked {
@@ -111,7 +111,7 @@ import Testing
             // Long enough for the worker to count the lease as lost, and not for Redis.
             troubled.redis.swallow()
             let silent = ContinuousClock.now
-            let limit = silent.advanced(by: .seconds(20))
+            let limit = silent.advanced(by: .seconds(60))
             while try !troubled.log().contains("run was overtaken"), ContinuousClock.now < limit {
                 try await ContinuousClock().sleep(for: .milliseconds(20))
             }
@@ -119,7 +119,7 @@ import Testing
             troubled.redis.heal()
 
             try await cluster.until(
-                "sync_log WHERE status = 'succeeded' AND job_id = 'kept-1'", is: 1, within: .seconds(20))
+                "sync_log WHERE status = 'succeeded' AND job_id = 'kept-1'", is: 1, within: .seconds(90))
         }
     }
 
@@ -181,7 +181,7 @@ extension TroubledCluster {
             "EVAL", RedisArgument("for i = 1, \(keys) do redis.call('SET', 'filler:' .. i, i) end"), "0",
         ])
         _ = try await cluster.redis.command(["BGREWRITEAOF"])
-        let limit = ContinuousClock.now.advanced(by: .seconds(30))
+        let limit = ContinuousClock.now.advanced(by: .seconds(90))
         while ContinuousClock.now < limit {
             let info = try await cluster.redis.command(["INFO", "persistence"]).text ?? ""
             if info.contains("aof_rewrite_in_progress:0"), info.contains("aof_rewrite_scheduled:0") { return }

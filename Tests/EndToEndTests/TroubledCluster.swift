@@ -76,11 +76,12 @@ struct TroubledCluster {
         }
     }
 
-    /// A job that is pushed now is done within that time.
+    /// A job that is pushed now is done within that time, on a quiet machine.
     func consumes(
         within limit: Duration = .seconds(5), queue: String = "default",
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
+        let limit = limit * Cluster.patience
         let pushed = try await cluster.pool.query("SELECT now()::text").text(0, 0) ?? ""
         let started = ContinuousClock.now
         try await cluster.push(
@@ -120,12 +121,12 @@ struct TroubledCluster {
             try await cluster.push("{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\"}")
         }
         try await waitUntilIdle()
-        try await cluster.until("sync_log WHERE status = 'running'", is: 0, within: .seconds(10))
+        try await cluster.until("sync_log WHERE status = 'running'", is: 0, within: .seconds(60))
         try await check()
     }
 
     private func waitUntilIdle() async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(120))
         var left = 1
         while left > 0, ContinuousClock.now < deadline {
             let statistics = try await cluster.queue.statistics()

@@ -84,7 +84,7 @@ struct WebhookCluster {
     }
 
     /// Waits until all that the sandbox had to say is settled.
-    func settled(within limit: Duration = .seconds(90)) async throws {
+    func settled(within limit: Duration = .seconds(180)) async throws {
         let deadline = ContinuousClock.now.advanced(by: limit)
         var quiet = 0
         while quiet < 20 {
