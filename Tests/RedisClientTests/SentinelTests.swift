@@ -149,8 +149,8 @@ import Testing
 
     @Test func `gets what a cancelled task posts`() async throws {
         let ports = try (0..<2).map { _ in try RedisServer.freePort() }
-        let master = try RedisServer(arguments: ["--port", "\(ports[0])", "--bind", "127.0.0.1"])
-        let sentinel = try SentinelSetup.sentinel(port: ports[1], watching: ports[0])
+        let master = try await RedisServer(arguments: ["--port", "\(ports[0])", "--bind", "127.0.0.1"])
+        let sentinel = try await SentinelSetup.sentinel(port: ports[1], watching: ports[0])
         try await withRedis(SentinelSetup.url([ports[1]])) { redis in
             let posting = Task {
                 withUnsafeCurrentTask { $0?.cancel() }

@@ -14,7 +14,8 @@ import Testing
         "",
     ])
     func `are what Postgres makes of it, as workers get it`(json: String) async throws {
-        let pool = PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase()))
+        let pool = PostgresPool(
+            configuration: try PostgresConfiguration(url: await PostgresServer.makeDatabase()))
         let rows = try await pool.query(
             """
             SELECT c::text, key, value FROM (SELECT nullif($1, '')::jsonb) AS t (c)

@@ -9,9 +9,10 @@ import Testing
 @Suite struct `A statement of the ledger` {
     private let store: SyncStore
 
-    init() throws {
+    init() async throws {
         store = SyncStore(
-            pool: PostgresPool(configuration: try PostgresConfiguration(url: PostgresServer.makeDatabase())))
+            pool: PostgresPool(
+                configuration: try PostgresConfiguration(url: await PostgresServer.makeDatabase())))
     }
 
     @Test func `tells the server until when it may run, whether it has a deadline of its own or not`()

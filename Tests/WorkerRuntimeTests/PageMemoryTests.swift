@@ -84,7 +84,7 @@ import Testing
             async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let (url, prefix) = try RedisServer.makePrefix()
+        let (url, prefix) = try await RedisServer.makePrefix()
         let redis = RedisClient(configuration: try RedisConfiguration(url: url), logger: logger)
         let running = Task { try await redis.run() }
         defer { running.cancel() }
