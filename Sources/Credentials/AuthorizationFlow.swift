@@ -86,8 +86,10 @@ public struct AuthorizationFlow: Sendable {
             let url = try Authorization.url(
                 profile, client: client, redirectURI: request.redirectURI, state: state, proof: proof,
                 configuration: request.members)
-            try TokenRequests(profile: profile, client: client, secrets: [:], configuration: request.members)
-                .checkPlaces()
+            try TokenRequests(
+                profile: profile, client: client, secrets: [:],
+                configuration: ConfigurationText.members(of: request.configuration)
+            ).checkPlaces()
             let hash = OneTimeValue.hash(state)
             var secrets = ["verifier": proof.verifier]
             if let ticket = request.ticket {

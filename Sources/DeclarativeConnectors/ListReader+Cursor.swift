@@ -7,7 +7,7 @@ import PageScanner
 
 /// What a request says of the cursor, and what a page tells of it.
 extension ListReader {
-    private var rule: IncrementalRule { stream.stream.incremental }
+    var rule: IncrementalRule { stream.stream.incremental }
 
     func request(
         _ list: ReadableList, _ position: ListPosition, _ requests: RequestTemplate
@@ -202,130 +202,9 @@ extension ListReader {
     }
 
     /// A list that comes oldest first shows what changes meanwhile at its end.
-    private var isBounded: Bool {
+    var isBounded: Bool {
         guard case .time(let rule) = rule else { return false }
         return rule.source == .records && !rule.isAscending && stream.stream.incremental.hasTime
-    }
-
-    // MARK: - The provider's clock
-
-    /// The `Date` of the first response, where something is counted from it: the provider's clock, never this machine's.
-    func startOfEnumeration(
-        _ response: HTTPResponse, _ position: ListPosition
-    ) throws(ConnectorError) -> Timestamp? {
-        guard needsDate || isBounded && position.place == nil else { return nil }
-        guard let date = response.headers.first("Date").flatMap(HTTPDate.parse) else {
-            guard needsDate else { return nil }
-            throw ConnectorError(
-                .contractViolation, code: "date_header_missing",
-                userMessage: "\(stream.manifest.title) sent data in an unexpected form.",
-                operatorDetail:
-                    "stream \(stream.stream.name): the response has no Date header to make a cursor of")
-        }
-        return date
-    }
-
-    private var needsDate: Bool {
-        if let deleted = stream.stream.deletedList, deleted.until != nil || deleted.horizon != nil {
-            return true
-        }
-        switch rule {
-        case .time(let rule): return rule.source == .responseDate
-        case .window: return true
-        case .feed(let rule):
-            if rule.horizon != nil { return true }
-            if case .responseDate = rule.mark { return true }
-            return rule.pin == nil
-        case .none, .syncToken, .sortedDescending, .etag: return false
-        }
-    }
-
-    /// Throws when the cursor is older than what the provider remembers.
-    func checkHorizon(_ position: ListPosition) throws(ConnectorError) {
-        guard case .changes(let cursor) = purpose, let order = cursor.order, let now = position.startedAt
-        else {
-            return
-        }
-        var horizons: [(since: Int64, length: Duration)] = []
-        if let horizon = stream.stream.deletedList?.horizon {
-            horizons.append((deletedUntil?.microseconds ?? order, horizon))
-        }
-        if case .feed(let rule) = rule, let horizon = rule.horizon { horizons.append((order, horizon)) }
-        for horizon in horizons where horizon.since < now.advanced(by: .zero - horizon.length).microseconds {
-            throw ConnectorError(
-                .resyncRequired, code: "cursor_too_old",
-                userMessage: "\(stream.manifest.title) asks to read everything again. The sync does so now.",
-                operatorDetail:
-                    "stream \(stream.stream.name): the cursor \(cursor.text) is older than the horizon")
-        }
-    }
-
-    /// How far a record's time may lie ahead of the provider's own clock and still be taken as a cursor: a time that was
-    /// written with a wrong zone is off by fourteen hours at most.
-    private static let tolerance: Duration = .seconds(86_400)
-
-    /// The largest value that may become a cursor. A record that says that it was changed in the year 9999 would silence
-    /// all incremental syncs after it. Without the provider's clock nothing is known, and all may.
-    func cursorLimit(_ response: HTTPResponse) -> Int64 {
-        guard stream.stream.incremental.hasTime,
-            let now = response.headers.first("Date").flatMap(HTTPDate.parse)
-        else { return .max }
-        return now.advanced(by: Self.tolerance).microseconds
-    }
-
-    /// Throws for a cursor that was stored and cannot be: whatever changes now would lie before it.
-    func checkCursor(isWithin limit: Int64) throws(ConnectorError) {
-        guard case .changes(let cursor) = purpose, let order = cursor.order, order > limit else { return }
-        throw ConnectorError(
-            .resyncRequired, code: "cursor_in_future",
-            userMessage: "\(stream.manifest.title) is read again as a whole. The sync does so now.",
-            operatorDetail:
-                "stream \(stream.stream.name): the cursor \(cursor.text) lies more than a day ahead of the provider's "
-                + "clock; no change would be seen until then")
-    }
-
-    // MARK: - Stretches of time
-
-    func firstWindow() -> ListPosition.Window? {
-        guard case .window(let rule) = rule else { return nil }
-        var start = rule.start
-        if case .changes(let cursor) = purpose, let order = cursor.order {
-            start = Timestamp(microseconds: order).advanced(
-                by: .zero - rule.request.lag - (rule.request.stepBelow ?? .zero))
-        }
-        // The provider's clock is not known yet; what lies ahead of it is read again.
-        return window(from: start, rule, end: Timestamp.now())
-    }
-
-    func windowFollowing(_ position: ListPosition) -> ListPosition.Window? {
-        guard case .window(let rule) = rule, let window = position.window,
-            let end = position.startedAt, window.end < end
-        else { return nil }
-        return self.window(from: window.end, rule, end: end)
-    }
-
-    /// The stretch of time that has been shown when the list is over at this position.
-    func covered(until position: ListPosition, _ continuation: PageContinuation) -> TimeStretch? {
-        guard isWhole, case .end = continuation, stream.stream.windowAbsence != nil else { return nil }
-        if case .range(_, let stretch) = purpose { return stretch }
-        guard case .changes = purpose, case .window(let rule) = stream.stream.incremental,
-            let window = position.window, let begunAt
-        else { return nil }
-        // A bound may have been rounded when it was written.
-        let format = rule.request.format
-        let sent = [begunAt, window.end].compactMap {
-            format.order(of: TimeText.scalar(TimeText.text($0, format), format))
-        }
-        guard sent.count == 2 else { return nil }
-        return TimeStretch(
-            since: max(begunAt, Timestamp(microseconds: sent[0])), until: Timestamp(microseconds: sent[1]))
-    }
-
-    private func window(
-        from start: Timestamp, _ rule: IncrementalRule.TimeWindow, end: Timestamp
-    ) -> ListPosition.Window {
-        let last = max(end, start.advanced(by: .seconds(1)))
-        return ListPosition.Window(start: start, end: min(start.advanced(by: rule.step), last))
     }
 }
 

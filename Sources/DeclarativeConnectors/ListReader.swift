@@ -17,7 +17,7 @@ final class ListReader: PageReader {
     }
 
     /// A page whose objects are being fetched.
-    private struct Held {
+    struct Held {
         var entries: ArraySlice<FeedEntry>
         /// Where the page is, and what follows it.
         let position: ListPosition
@@ -27,7 +27,7 @@ final class ListReader: PageReader {
         var isContinued: Bool { position.after != nil }
     }
 
-    private struct State {
+    struct State {
         var position: ListPosition
         /// Whether the last request failed, so that the next one repeats it.
         var hasFailed = false
@@ -39,7 +39,7 @@ final class ListReader: PageReader {
     let stream: ReadableStream
     let slice: StreamSlice
     let purpose: Purpose
-    private let state: LockedBox<State>
+    let state: LockedBox<State>
     /// Whether this reader reads the enumeration from its first page on.
     let isWhole: Bool
     /// Until when deletions were read, where a list of them is read by time.
@@ -243,81 +243,11 @@ final class ListReader: PageReader {
         }
     }
 
-    private func move(to continuation: PageContinuation) {
+    func move(to continuation: PageContinuation) {
         state.withLock { state in
             if case .next(let next) = continuation { state.position = ListPosition(next) }
             state.held = nil
         }
-    }
-
-    // MARK: - Objects
-
-    /// The objects that a page names; nil where the page has the records themselves.
-    private func entries(_ page: ScannedPage, _ position: ListPosition) -> ArraySlice<FeedEntry>? {
-        guard position.part == .list else { return nil }
-        let entries: [FeedEntry]
-        if case .changes = purpose, case .feed(let rule) = stream.stream.incremental {
-            entries = FeedEntry.entries(of: page, rule)
-        } else if stream.stream.hydration != nil {
-            entries = FeedEntry.entries(of: page)
-        } else {
-            return nil
-        }
-        guard let after = position.after, let index = entries.lastIndex(where: { $0.isNamed(after) }) else {
-            return entries[...]
-        }
-        return entries[(index + 1)...]
-    }
-
-    /// Of a page that names very many objects only the first are kept; the page is asked for again when they are fetched.
-    private func hold(
-        _ entries: ArraySlice<FeedEntry>, _ position: ListPosition, _ continuation: PageContinuation
-    ) -> Held {
-        let kept = Array(entries.prefix(Self.heldEntries))
-        guard kept.count < entries.count, let last = kept.last else {
-            return Held(entries: entries, position: position, continuation: continuation)
-        }
-        var next = position
-        next.after = last.id
-        return Held(entries: kept[...], position: position, continuation: .next(next.page))
-    }
-
-    /// Far more than a page names; an id has up to 2,000 bytes.
-    private static let heldEntries = 1_000
-
-    /// Fetches the next objects of a page. What came before a failure is given out; the failure comes with the next call.
-    private func fetch(
-        _ held: Held, listed: ScannedPage?, cursor: Cursor?, _ cost: RequestCost
-    ) async throws(ConnectorError) -> Page {
-        guard let hydrator = stream.hydrator else {
-            throw ConnectorError(
-                .config, code: "no_hydration", userMessage: "\(stream.manifest.title) is not fully set up.",
-                operatorDetail: "stream \(stream.stream.name) has no way to fetch an object")
-        }
-        var cost = cost
-        let batch = try await hydrator.fetch(held.entries.prefix(Hydrator.chunk), slice, &cost)
-        var rest = held
-        rest.entries = held.entries.dropFirst(batch.count)
-        var continuation = held.continuation
-        if rest.entries.isEmpty {
-            move(to: continuation)
-        } else {
-            var next = held.position
-            next.after = held.entries.prefix(batch.count).last?.id
-            continuation = .next(next.page)
-            state.withLock { state in
-                state.position = next
-                state.held = rest
-            }
-        }
-        var page = Page(
-            scanned: batch.page, continuation: continuation, cursor: cursor, cost: cost, listed: listed)
-        page.continuesListed = listed == nil || held.isContinued
-        if let listed, case .changes = purpose, case .feed(let rule) = stream.stream.incremental {
-            page.unnamed = FeedEntry.unnamed(of: listed, rule)
-        }
-        page.covered = covered(until: held.position, continuation)
-        return page
     }
 
     /// The cursor of a full sync that a request of its own gives, before the first page is asked for.
