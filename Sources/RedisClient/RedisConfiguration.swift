@@ -68,10 +68,9 @@ public struct RedisConfiguration: Sendable {
     public var connectTimeout: Duration = .seconds(3)
     /// The deadline of a command that names none.
     public var commandTimeout: Duration = .seconds(5)
-    /// A connection on which nothing arrives for so long, though replies are due, counts as dead. Half of the
-    /// deadline of a command, so that those that come meanwhile may still go out on a new connection; no server
-    /// has to answer in less than 2.5 s, unless commands have less.
-    var stallTimeout: Duration { min(commandTimeout, max(commandTimeout / 2, .milliseconds(2_500))) }
+    /// A connection on which nothing arrives for so long, though replies are due, counts as dead. Shorter than
+    /// the deadline of a command, so that those that come meanwhile may still go out on a new connection.
+    var stallTimeout: Duration { min(commandTimeout, .milliseconds(2_500)) }
     /// How many blocking commands may run at once, each on a connection of its own.
     public var blockingConnections = 8
     /// How many commands may wait for their replies; beyond it they fail with `overloaded`.

@@ -26,10 +26,6 @@ struct Cluster {
     let settings: ClusterSettings
     let http: HTTPClient
 
-    /// What is promised to take so long takes that on a quiet machine. One whose cores others use too gets so many times as
-    /// long; `QUIET=yes` holds it to the promise.
-    static let patience = ProcessInfo.processInfo.environment["QUIET"] == "yes" ? 1 : 4
-
     /// Starts a cluster, without schedules, runs `body`, and stops every process. Without `starting` it has neither scheduler nor workers.
     static func run(
         workers: Int = 2, users: Int = 5, objects: Int = 200, lease: String = "3s",

@@ -44,7 +44,7 @@ import Testing
             let asked = ContinuousClock.now
             #expect(try await cluster.queue.cancel(jobID: "long"))
             try await cluster.until("sync_log WHERE status = 'cancelled' AND job_id = 'long'", is: 1)
-            #expect(ContinuousClock.now - asked < .seconds(2) * Cluster.patience)
+            #expect(ContinuousClock.now - asked < .seconds(2))
 
             try await cluster.queue.pause(.user("u_2"))
             try await cluster.push(#"{"user_id":"u_2","service":"stripe","type":"full","id":"waits"}"#)

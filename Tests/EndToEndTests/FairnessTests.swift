@@ -21,7 +21,7 @@ import Testing
 
     /// Takes what is ready away and waits for what runs.
     private func forgetBacklog(_ cluster: Cluster, _ queue: String) async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(90))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
         var statistics: QueueStatistics
         repeat {
             for name in ["queue:\(queue)", "lanes:\(queue)", "turns:\(queue)", "inbox:\(queue)", "waiting"] {
@@ -42,8 +42,6 @@ import Testing
             }
             _ = try await cluster.control("faults?kind=slow&milliseconds=20&times=100000")
             for (number, queue) in ["high", "default", "low"].enumerated() {
-                let done = try await cluster.count(
-                    "sync_log WHERE user_id = 'u_20' AND status = 'succeeded'")
                 let solo = try await time(
                     cluster, user: "u_\(number * 2 + 1)", id: "solo-\(queue)", queue: queue)
                 for account in 0..<400 {
@@ -55,15 +53,9 @@ import Testing
                 }
                 let beside = try await time(
                     cluster, user: "u_\(number * 2 + 2)", id: "beside-\(queue)", queue: queue)
-                // A slot has to come free. On a machine that others use too that may take long, but not for most of the backlog:
-                // without its turn the job would come after all of it.
-                let passed =
-                    try await cluster.count(
-                        "sync_log WHERE user_id = 'u_20' AND status = 'succeeded'") - done
+                // A slot has to come free, on a machine that others use too.
                 #expect(
-                    beside < solo * 2 + .seconds(3) || passed < 200,
-                    "\(queue): \(solo) alone, \(beside) beside a backlog, \(passed) of which were done meanwhile"
-                )
+                    beside < solo * 2 + .seconds(3), "\(queue): \(solo) alone, \(beside) beside a backlog")
                 try await forgetBacklog(cluster, queue)
             }
         }
@@ -91,15 +83,12 @@ import Testing
             try await cluster.until("sync_log WHERE status = 'running'", is: 0)
             let late = try await cluster.count(
                 "sync_log WHERE extract(epoch FROM started_at) * 1000000 > \(paused + 100_000)")
+            #expect(late == 0)
             // What is ready stays, and goes on after the resume.
             let stopped = try await cluster.queue.statistics().ready[.default]
             #expect(stopped.map { $0 > 0 } == true)
-            // On a machine that others use too the run of a job that was claimed before may begin late.
-            #expect(
-                late == 0 || stopped == before.ready[.default],
-                "\(late) runs began late, \(stopped ?? -1) of \(before.ready[.default] ?? -1) jobs are left")
             try await cluster.queue.resume(.queue(.default))
-            let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(20))
             while try await cluster.queue.statistics().ready[.default] == stopped,
                 ContinuousClock.now < deadline
             {}

@@ -18,7 +18,7 @@ struct HealthWatch {
         client = HTTPClient(configuration: configuration, logger: Logger(label: "http"))
     }
 
-    /// `/healthz` answers 503 within 15 s on a quiet machine, and says why.
+    /// `/healthz` answers 503 within 15 s, and says why.
     func turnsRed(
         saying words: String = "", within limit: Duration = .seconds(15),
         _ location: SourceLocation = #_sourceLocation
@@ -26,7 +26,7 @@ struct HealthWatch {
         try await untilHealth(is: 503, saying: words, within: limit, location)
     }
 
-    /// `/healthz` answers 200 within 5 s on a quiet machine.
+    /// `/healthz` answers 200 within 5 s.
     func turnsGreen(
         within limit: Duration = .seconds(5), _ location: SourceLocation = #_sourceLocation
     ) async throws {
@@ -43,7 +43,6 @@ struct HealthWatch {
     private func untilHealth(
         is status: Int, saying words: String, within limit: Duration, _ location: SourceLocation
     ) async throws {
-        let limit = limit * Cluster.patience
         let started = ContinuousClock.now
         var last = ""
         while started.duration(to: .now) < limit {

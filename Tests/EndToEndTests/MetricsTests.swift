@@ -91,7 +91,7 @@ import Testing
             #expect(scheduler[#"lockstep_queue_jobs_total{event="dead"}"#] == 2)
             #expect(scheduler["lockstep_workers"] == 1 && scheduler["lockstep_scheduler_healthy"] == 1)
             let age = try #require(scheduler[success])
-            #expect(age >= 0 && age < 120)
+            #expect(age >= 0 && age < 60)
             #expect(scheduler[#"lockstep_scheduler_sample_errors_total{server="redis"}"#] == 0)
         }
     }

@@ -39,7 +39,18 @@ import Testing
         ]
         try await Cluster.run(workers: workers, users: users, objects: 100, extra: environment) { cluster in
             try await cluster.connect("stripe", users: users)
+            try await untilReady(cluster, workers: workers)
             try await body(cluster)
+        }
+    }
+
+    /// Waits until all workers take jobs. While they start they need both cores for longer than a request may be on its way, and
+    /// what was granted in time would come in bunches.
+    private static func untilReady(_ cluster: Cluster, workers: Int) async throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        while try await cluster.queue.workers().count < workers {
+            try #require(ContinuousClock.now < deadline, "not all workers are there")
+            try await ContinuousClock().sleep(for: .milliseconds(20))
         }
     }
 
@@ -77,27 +88,13 @@ import Testing
         return lines
     }
 
-    /// A machine that stops for a moment bunches what was sent in time, and no limiter can help that: of some tries one has to
-    /// have no problem. A limiter that lets more through does so in each of them.
-    private static func inOneOfSomeTries(
-        workers: Int, _ location: SourceLocation = #_sourceLocation,
-        _ body: (Cluster, inout [String]) async throws -> Void
-    ) async throws {
-        var tries: [[String]] = []
-        while tries.count < 8, tries.last != [] {
-            var problems: [String] = []
-            try await Self.run(workers: workers) { cluster in try await body(cluster, &problems) }
-            tries.append(problems)
-        }
-        #expect(tries.last == [], "\(tries)", sourceLocation: location)
-    }
-
     @Test func `is never exceeded by eight workers, one with a wrong clock, and is used`() async throws {
-        try await Self.inOneOfSomeTries(workers: 7) { cluster, problems in
+        try await Self.run(workers: 7) { cluster in
             let strange = try await ChildProcess.start(
                 name: "strange", program: "\(Cluster.programs)/lockstep-worker", arguments: [],
                 environment: try Cluster.clockAhead(cluster.processes.environment), log: "/dev/null")
             do {
+                try await Self.untilReady(cluster, workers: 8)
                 try await Self.keepBusy(cluster, for: Self.length)
             } catch {
                 await strange.stop()
@@ -107,14 +104,14 @@ import Testing
             let window = try await Self.window(cluster)
             await strange.stop()
             #expect(window.forgotten == 0)
-            if window.burst > Double(Self.burst) { problems.append("a burst of \(window.burst)") }
-            if window.highest > Self.rate + Self.burst { problems.append("\(window.highest) in a second") }
+            #expect(window.burst <= Double(Self.burst))
+            #expect(window.highest <= Self.rate + Self.burst)
             let used = Double(window.requests) / (Double(Self.rate) * Self.length.seconds)
             if Self.isLong {
                 print("used \(used) of the limit; burst \(window.burst) of \(Self.burst)")
                 #expect(used >= 0.97)
-            } else if used < 0.5 {
-                problems.append("\(used) of the limit was used")
+            } else {
+                #expect(used >= 0.5)
             }
         }
     }
@@ -122,7 +119,7 @@ import Testing
     @Test func `holds back everything while Redis is gone, and lets at most one more burst through after it`()
         async throws
     {
-        try await Self.inOneOfSomeTries(workers: 4) { cluster, problems in
+        try await Self.run(workers: 4) { cluster in
             let redis = cluster.processes.servers.redis
             try await Self.keepBusy(cluster, for: .seconds(3))
             let arguments = try await Self.redisArguments(cluster)
@@ -130,11 +127,10 @@ import Testing
             redis.signal(SIGKILL)
             _ = await redis.wait()
             // What was granted may start for the time of a grant, and be on its way a little longer.
-            try await ContinuousClock().sleep(for: .milliseconds(1_000))
+            try await ContinuousClock().sleep(for: .milliseconds(300))
             let before = try await Self.window(cluster).requests
             try await ContinuousClock().sleep(for: .seconds(2))
-            let meanwhile = try await Self.window(cluster).requests - before
-            if meanwhile > 0 { problems.append("\(meanwhile) requests without Redis") }
+            #expect(try await Self.window(cluster).requests == before)
 
             let again = try await ChildProcess.start(
                 name: "redis", program: "redis-server", arguments: arguments,
@@ -146,7 +142,7 @@ import Testing
                 try await Self.keepBusy(cluster, for: .seconds(3))
                 let window = try await Self.window(cluster)
                 #expect(window.requests > before + 50)
-                if window.burst > Double(2 * Self.burst) { problems.append("a burst of \(window.burst)") }
+                #expect(window.burst <= Double(2 * Self.burst))
             } catch {
                 await again.stop()
                 throw error
@@ -158,7 +154,7 @@ import Testing
     @Test func `is closed for the whole fleet by one refusal, until the provider wants to be asked again`()
         async throws
     {
-        try await Self.inOneOfSomeTries(workers: 4) { cluster, problems in
+        try await Self.run(workers: 4) { cluster in
             try await Self.keepBusy(cluster, for: .seconds(2))
             _ = try await cluster.control(
                 "faults?kind=status&status=429&retry_after=3&service=stripe&times=1")
@@ -168,9 +164,7 @@ import Testing
             let refused = try #require(lines.firstIndex { $0.status == 429 })
             let closed = lines[(refused + 1)...].map { $0.us - lines[refused].us }
             // The answer has to arrive, then the fleet is silent within 50 ms.
-            if closed.contains(where: { $0 > 150_000 && $0 < 2_990_000 }) {
-                problems.append("asked after \(closed.prefix(20)) µs")
-            }
+            #expect(!closed.contains { $0 > 150_000 && $0 < 2_990_000 }, "\(closed.prefix(20))")
             #expect(closed.contains { $0 >= 2_990_000 })
         }
     }
@@ -187,7 +181,7 @@ import Testing
             try await cluster.until("sync_log WHERE job_id = 'urgent' AND status = 'succeeded'", atLeast: 1)
 
             let took = ContinuousClock.now - asked
-            #expect(took < .seconds(3) * Cluster.patience)
+            #expect(took < .seconds(3))
             try await busy.value
         }
     }

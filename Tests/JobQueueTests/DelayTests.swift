@@ -103,7 +103,7 @@ import Testing
             let reply = try await fixture.queue.claim(limit: 1)
             #expect(reply.jobs.isEmpty && reply.taken == 1 && reply.problems.isEmpty)
             let due = try #require(try await fixture.queue.claim(limit: 1).nextDueIn)
-            #expect(due > .zero && due <= .seconds(10))
+            #expect(due > .seconds(5) && due <= .seconds(10))
         }
 
         let now = Timestamp(seconds: 1_000_000)

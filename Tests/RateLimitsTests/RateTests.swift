@@ -127,27 +127,22 @@ import Testing
 
     @Test func `lets what a person waits for go before the line`() async throws {
         try await Limits.run { limits in
-            let use = try LimitUse.rate("1/s", burst: 1)
+            let use = try LimitUse.rate("2/s", burst: 1)
             _ = try await limits.grant([use])
             for integration in 2...4 { _ = try await limits.admit([use], integration: Int64(integration)) }
 
             let urgent = try await limits.admit([use], integration: 99, isUrgent: true)
-            #expect(try #require(urgent.wait) <= .seconds(1))
+            #expect(try #require(urgent.wait) <= .milliseconds(500))
             let bulk = try await limits.admit([use], integration: 2)
             #expect(try #require(bulk.wait) > (try #require(urgent.wait)))
 
             let deadline = ContinuousClock.now.advanced(by: .seconds(30))
             var isGranted = false
-            var kept = ContinuousClock.now
             while !isGranted, ContinuousClock.now < deadline {
                 // Those in the line ask too, with places that are long over.
                 let other = try await limits.admit([use], integration: 3, ticket: "1")
-                // The unit is kept for a moment only, and what is urgent may have come too late for it.
-                if ContinuousClock.now < kept { #expect(!other.isGranted) }
-                let asked = ContinuousClock.now
-                let answer = try await limits.admit([use], integration: 99, isUrgent: true)
-                isGranted = answer.isGranted
-                kept = asked + (answer.wait ?? .zero) + .milliseconds(50)
+                #expect(!other.isGranted)
+                isGranted = try await limits.admit([use], integration: 99, isUrgent: true).isGranted
             }
             #expect(isGranted)
         }

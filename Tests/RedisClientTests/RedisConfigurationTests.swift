@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Model
+import RedisClient
 import Testing
-
-@testable import RedisClient
 
 @Suite struct `A Redis URL` {
     @Test func `names host, port, database and credentials`() throws {
@@ -78,16 +77,5 @@ import Testing
             #expect(!error.message.contains("secret"))
             #expect(error.message.contains("allowed: ") || error.message.contains("must "))
         }
-    }
-}
-
-@Suite struct `A Redis connection that is silent` {
-    @Test(arguments: [(1, 1_000), (3, 2_500), (5, 2_500), (30, 15_000)])
-    func `counts as dead before the commands' time is over, and not at once`(seconds: Int, silence: Int)
-        throws
-    {
-        var configuration = try RedisConfiguration(url: "redis://cache.example")
-        configuration.commandTimeout = .seconds(seconds)
-        #expect(configuration.stallTimeout == .milliseconds(silence))
     }
 }

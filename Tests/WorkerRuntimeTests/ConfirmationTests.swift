@@ -85,18 +85,8 @@ import Testing
                 // Longer than a grant is valid.
                 do { try await ContinuousClock().sleep(for: Admission.validity * 2) } catch { return }
             }
-            // On a busy machine the others may be over too, even all of them.
-            var isSent = false
-            for _ in 0..<20 where !isSent {
-                asked.withLock { $0 = 0 }
-                do throws(ConnectorError) {
-                    try await Self.send(client, to: server) { await slowly(2) }
-                    isSent = true
-                } catch {
-                    #expect(error.errorClass == .rateLimited)
-                }
-            }
-            #expect(isSent && asked.withLock { $0 } >= 3)
+            try await Self.send(client, to: server) { await slowly(2) }
+            #expect(asked.withLock { $0 } == 3)
             #expect(server.log.requests.count == 1)
 
             asked.withLock { $0 = 0 }
