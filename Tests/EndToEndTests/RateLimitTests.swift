@@ -5,6 +5,7 @@ import Foundation
 import HTTPTransport
 import JobQueue
 import Model
+import PostgresClient
 import RedisClient
 import Testing
 
@@ -44,13 +45,20 @@ import Testing
         }
     }
 
-    /// Waits until all workers take jobs. While they start they need both cores for longer than a request may be on its way, and
-    /// what was granted in time would come in bunches.
+    /// Gives single jobs until each worker has done one. While workers start, or connect for the first time, they need both cores
+    /// for longer than a request may be on its way, and what was granted in time would come in bunches.
     private static func untilReady(_ cluster: Cluster, workers: Int) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
-        while try await cluster.queue.workers().count < workers {
+        let ready = "SELECT count(DISTINCT worker) FROM lockstep.sync_log WHERE status = 'succeeded'"
+        var user = 0
+        while try await cluster.pool.query(ready).int(0, 0) ?? 0 < Int64(workers) {
             try #require(ContinuousClock.now < deadline, "not all workers are there")
-            try await ContinuousClock().sleep(for: .milliseconds(20))
+            if try await cluster.queue.statistics().ready.values.reduce(0, +) == 0 {
+                user = user % users + 1
+                try await cluster.push(
+                    "{\"user_id\":\"u_\(user)\",\"service\":\"stripe\",\"type\":\"full\"}")
+            }
+            try await ContinuousClock().sleep(for: .milliseconds(50))
         }
     }
 
