@@ -41,6 +41,7 @@ import Testing
         try await Cluster.run(workers: workers, users: users, objects: 100, extra: environment) { cluster in
             try await cluster.connect("stripe", users: users)
             try await untilReady(cluster, workers: workers)
+            try await withSmallPages(cluster)
             try await body(cluster)
         }
     }
@@ -62,7 +63,13 @@ import Testing
         }
     }
 
-    /// Keeps enough full syncs of one page each in the queue for every worker to have something to send.
+    /// Runs of many small pages: what a run costs beside its requests is not what is measured.
+    private static func withSmallPages(_ cluster: Cluster) async throws {
+        _ = try await cluster.pool.query(
+            "UPDATE lockstep.integrations SET config = config || '{\"page_size\": 5}'")
+    }
+
+    /// Keeps enough full syncs of small pages in the queue for every worker to have something to send.
     private static func keepBusy(
         _ cluster: Cluster, for length: Duration, users: Int = users
     ) async throws {
@@ -101,8 +108,10 @@ import Testing
             let strange = try await ChildProcess.start(
                 name: "strange", program: "\(Cluster.programs)/lockstep-worker", arguments: [],
                 environment: try Cluster.clockAhead(cluster.processes.environment), log: "/dev/null")
+            let before: Int
             do {
                 try await Self.untilReady(cluster, workers: 8)
+                before = try await Self.window(cluster).requests
                 try await Self.keepBusy(cluster, for: Self.length)
             } catch {
                 await strange.stop()
@@ -114,7 +123,7 @@ import Testing
             #expect(window.forgotten == 0)
             #expect(window.burst <= Double(Self.burst))
             #expect(window.highest <= Self.rate + Self.burst)
-            let used = Double(window.requests) / (Double(Self.rate) * Self.length.seconds)
+            let used = Double(window.requests - before) / (Double(Self.rate) * Self.length.seconds)
             if Self.isLong {
                 print("used \(used) of the limit; burst \(window.burst) of \(Self.burst)")
                 #expect(used >= 0.97)
