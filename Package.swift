@@ -62,7 +62,7 @@ let migrations = [
     "0015_changes", "0016_retention", "0017_alerts", "0018_subscriptions", "0019_requests_of_runs",
     "0020_gateway", "0021_window_sweeps", "0022_runs", "0023_webhook_deletions",
     "0024_sweep_decisions", "0025_feed_erasure_webhooks", "0026_actions_by_status", "0027_sweep_guards",
-    "0029_passing_refusals", "0030_members_waits_responses",
+    "0029_passing_refusals", "0030_members_waits_responses", "0031_wanted_values",
 ]
 
 let foundations: [Target] = [

@@ -38,6 +38,7 @@ public struct MigrationFile: Sendable {
         MigrationFile("0029_passing_refusals", PackageResources._029_passing_refusals_sql),
         MigrationFile(
             "0030_members_waits_responses", PackageResources._030_members_waits_responses_sql),
+        MigrationFile("0031_wanted_values", PackageResources._031_wanted_values_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

@@ -9,7 +9,7 @@ import Model
 /// their order.
 public final class PageMemory: Sendable {
     /// How large an answer may be.
-    public enum Size: Int, Sendable, Comparable, CaseIterable {
+    public enum Size: Int, Sendable, CaseIterable {
         case ordinary
         case large
         case huge
@@ -37,9 +37,6 @@ public final class PageMemory: Sendable {
 
         /// The size of an answer of so many bytes.
         public init(bytes: Int) { self = Self.allCases.first { bytes <= $0.bytes } ?? .huge }
-
-        /// In the order of bytes.
-        public static func < (left: Size, right: Size) -> Bool { left.rawValue < right.rawValue }
     }
 
     /// One of those that wait.

@@ -20,8 +20,6 @@ public struct AuthorizationFlow: Sendable {
         public let key: IntegrationKey
         /// The integration's configuration, a JSON object.
         public let configuration: [UInt8]
-        /// The scalar members of it.
-        public let members: [String: String]
         /// Where the provider sends the browser back to.
         public let redirectURI: String
         /// What tells this browser from others, such as a cookie.
@@ -31,12 +29,11 @@ public struct AuthorizationFlow: Sendable {
 
         /// A request of one browser.
         public init(
-            key: IntegrationKey, configuration: [UInt8] = Array("{}".utf8), members: [String: String] = [:],
-            redirectURI: String, session: SecretString, ticket: ConnectTicket? = nil
+            key: IntegrationKey, configuration: [UInt8] = Array("{}".utf8), redirectURI: String,
+            session: SecretString, ticket: ConnectTicket? = nil
         ) {
             self.key = key
             self.configuration = configuration
-            self.members = members
             self.redirectURI = redirectURI
             self.session = session
             self.ticket = ticket
@@ -83,13 +80,12 @@ public struct AuthorizationFlow: Sendable {
         do {
             let state = try OneTimeValue.random()
             let proof = try PKCE.random()
+            let configuration = ConfigurationText.members(of: request.configuration)
             let url = try Authorization.url(
                 profile, client: client, redirectURI: request.redirectURI, state: state, proof: proof,
-                configuration: request.members)
-            try TokenRequests(
-                profile: profile, client: client, secrets: [:],
-                configuration: ConfigurationText.members(of: request.configuration)
-            ).checkPlaces()
+                configuration: configuration)
+            try TokenRequests(profile: profile, client: client, secrets: [:], configuration: configuration)
+                .checkPlaces()
             let hash = OneTimeValue.hash(state)
             var secrets = ["verifier": proof.verifier]
             if let ticket = request.ticket {

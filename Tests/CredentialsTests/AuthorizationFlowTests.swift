@@ -94,15 +94,15 @@ import Vault
         var consent = OAuthProfile.Consent(url: "http://\(fixture.provider.origin)/${config.shop}/authorize")
         consent.exchangeParameters = [.init("expiring", OAuthText("1"))]
         profile.grant = .authorizationCode(consent)
-        func begin(_ members: [String: String], _ object: String) async throws -> String {
+        func begin(_ object: String) async throws -> String {
             try await flow(fixture).beginAuthorization(
                 .init(
                     key: IntegrationKey(userID: "u_7", service: "demo"), configuration: Array(object.utf8),
-                    members: members, redirectURI: "https://l.example/oauth/callback", session: session),
+                    redirectURI: "https://l.example/oauth/callback", session: session),
                 profile: profile, client: fixture.client)
         }
 
-        let url = try await begin(["shop": "acme"], #"{"shop":"acme"}"#)
+        let url = try await begin(#"{"shop":"acme"}"#)
         #expect(url.hasPrefix("http://\(fixture.provider.origin)/acme/authorize?"))
         let state = try #require(
             URLComponents(string: url)?.queryItems?.first { $0.name == "state" }?.value)
@@ -111,7 +111,7 @@ import Vault
         #expect(sent.target == "/acme/token")
         #expect(TokenProvider.form(sent)["expiring"] == "1")
 
-        let error = await #expect(throws: CredentialError.self) { try await begin([:], "{}") }
+        let error = await #expect(throws: CredentialError.self) { try await begin("{}") }
         #expect(error?.code == .config)
     }
 

@@ -71,7 +71,7 @@ public struct ConnectRoutes: Sendable {
                 try await flow.beginAuthorization(
                     AuthorizationFlow.Request(
                         key: link.key, configuration: Array(link.configuration.utf8),
-                        members: link.members, redirectURI: publicURL() + "/oauth/callback",
+                        redirectURI: publicURL() + "/oauth/callback",
                         session: session, ticket: link.ticket), profile: profile, client: client)
             }
             response = GatewayResponse(status: 303, headers: [("Location", url)])
