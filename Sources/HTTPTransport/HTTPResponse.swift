@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A complete response, whatever its status.
+/// A complete response, whatever its status. Only the body of a refusal, status 400 and above, may be cut: where it exceeds
+/// what the request permits.
 public struct HTTPResponse: Sendable {
     /// How many bytes the body's array has room for after its end, so that a SIMD scanner may read past it in
     /// place.

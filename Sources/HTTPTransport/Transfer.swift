@@ -79,10 +79,12 @@ final class Transfer {
         guard let request else {
             return .failure(HTTPError(.unavailable, "a transfer ended that had no request"))
         }
-        guard result == CURLE_OK, response.end(), response.violation == nil else {
+        let status = lockstep_curl_get_long(easy, CURLINFO_RESPONSE_CODE)
+        let isWhole = result == CURLE_OK && response.end() && response.violation == nil
+        // A refusal says what matters with its status and headers, such as when to come again.
+        guard isWhole || (status >= 400 && response.violation == .bodyTooLarge) else {
             return .failure(error(for: result, of: request))
         }
-        let status = lockstep_curl_get_long(easy, CURLINFO_RESPONSE_CODE)
         return .success(
             HTTPResponse(
                 status: status, headers: response.headers, body: response.takeBody(), url: request.url))

@@ -47,6 +47,28 @@ import Testing
         }
     }
 
+    @Test func `cut the body of a refusal, whose status and headers count`() async throws {
+        let server = try ScriptedServer { request in
+            let status = request.target == "/announced" ? "429 Too Many Requests" : "503 Service Unavailable"
+            let begin = "HTTP/1.1 \(status)\r\nRetry-After: 7\r\n"
+            if request.target == "/announced" {
+                return [.send(begin + "Content-Length: 9000000000000\r\n\r\n{"), .hang]
+            }
+            return [.send(begin + "\r\n"), .sendForever([UInt8](repeating: 0x20, count: 60_000))]
+        }
+        let client = makeClient(for: server)
+
+        for (target, status) in [("/announced", 429), ("/endless", 503)] {
+            var request = HTTPRequest(url: server.url(target))
+            request.maxBodyBytes = 1_000_000
+            let response = try await client.send(request)
+            #expect(response.status == status)
+            #expect(response.headers.first("Retry-After") == "7")
+            #expect(response.body.count <= 1_000_000)
+        }
+        try await eventually("a connection was kept") { server.log.ended == 2 }
+    }
+
     @Test func `stop a body without end`() async throws {
         let server = try ScriptedServer { _ in
             [.send("HTTP/1.1 200 OK\r\n\r\n"), .sendForever([UInt8](repeating: 0x20, count: 60_000))]

@@ -79,7 +79,7 @@ import Testing
 
     /// A server that answers with pages of so many bytes, what reads them, and the room that they take.
     private static func reading(
-        _ sizes: [Int], longestWait: Duration = ever,
+        _ sizes: [Int], status: String = "200 OK", headers: String = "", longestWait: Duration = ever,
         _ body: (_ reader: any PageReader, _ room: PageRoom, _ memory: PageMemory, ScriptedServer)
             async throws -> Void
     ) async throws {
@@ -99,7 +99,7 @@ import Testing
                 text += #",{"id":"\#(page)-\#(number)","pad":"\#(pad)"}"#
                 number += 1
             }
-            return [.reply(body: Array((text + "]\(next)}").utf8))]
+            return [.reply(status, headers: headers, body: Array((text + "]\(next)}").utf8))]
         }
         var configuration = HTTPClientConfiguration()
         configuration.addressPolicy = .allowing(hosts: [server.origin])
@@ -151,6 +151,17 @@ import Testing
             memory.give(.huge)
             let page = try await reader.nextPage()
             #expect(page.scanned.records.count > 1_000)
+        }
+    }
+
+    @Test func `is not asked for by a refusal, whose wait counts however much it says`() async throws {
+        try await Self.reading([3 << 20], status: "429 Too Many Requests", headers: "Retry-After: 40\r\n") {
+            reader, room, memory, server in
+            let error = await #expect(throws: ConnectorError.self) { try await reader.nextPage() }
+            #expect(error?.errorClass == .rateLimited)
+            #expect(error?.retryAfter == .seconds(40))
+            #expect(!room.isHeld && memory.free == PageMemory.shares)
+            #expect(server.log.requests.count == 1)
         }
     }
 
