@@ -49,13 +49,17 @@ struct PageJudge: Sendable {
             }
             return .next(String(decoding: last, as: UTF8.self))
         case .pageNumber(_, let first):
-            let number = place.flatMap { NumberedPlace($0)?.number } ?? first
+            let place = place.flatMap { NumberedPlace($0) }
+            let number = place?.number ?? first
+            let largest = max(place?.largest ?? 0, count)
             if count == 0, let total {
-                // A provider may count records that it does not show; behind the last page that they fill there is none.
-                guard pageSize > 0, (number - first) * pageSize >= total else { throw Self.emptyPage }
+                // A provider may count records that it does not show; behind the last page that they fill there is none. Pages
+                // may be smaller than what was asked for, not smaller than one that was seen.
+                guard (number - first) * largest >= total else { throw Self.emptyPage }
                 return .end(.totalReached)
             }
-            return .next(NumberedPlace(number: number + 1, seen: countsRecords ? seen : nil).text)
+            guard countsRecords else { return .next(NumberedPlace(number: number + 1).text) }
+            return .next(NumberedPlace(number: number + 1, seen: seen, largest: largest).text)
         case .offset:
             if count == 0 { throw Self.emptyPage }
             return .next(String(seen))

@@ -98,6 +98,27 @@ import Testing
         #expect(rest.pages.map(\.count) == [50, 20])
     }
 
+    /// Fifty at most where a hundred are asked for; the third page's are counted and not shown.
+    @Test func `of numbered pages is not over at an empty one in its middle, however many were asked for`()
+        async throws
+    {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: page_number, parameter: page, end: { total: /total }, size_parameter: size, size: 100 }
+                """)
+        ) { request in
+            let number = (1...4).first { request.target.contains("page=\($0)") } ?? 5
+            let records = number == 3 ? [] : ((number - 1) * 50..<number * 50).map { "{\"id\":\($0)}" }
+            return json("{\"data\":[\(records.joined(separator: ","))],\"total\":200}")
+        }
+
+        let error = await #expect(throws: ConnectorError.self) { try await Self.read(provider) }
+
+        #expect(error?.code == "contradictory_page")
+    }
+
     @Test(arguments: [
         ("short_page: documented", TerminalCondition.shortPage), ("total: /total", .totalReached),
     ])

@@ -153,10 +153,15 @@ import Testing
         let empty = #"{"data":[],"n":5}"#
         for (first, last) in [(0, 3), (1, 4)] {
             let kind = PageRule.Kind.pageNumber(.query("page"), first: first)
-            #expect(try Self.outcome(kind, empty, at: "\(last):3", [total]) == .end(.totalReached))
+            #expect(try Self.outcome(kind, empty, at: "\(last):3:2", [total]) == .end(.totalReached))
             #expect(throws: PageJudge.Contradiction.self) {
-                try Self.outcome(kind, empty, at: "\(last - 1):3", [total])
+                try Self.outcome(kind, empty, at: "\(last - 1):3:2", [total])
             }
+            // Two are asked for; where nobody has seen more than one, there may be five pages.
+            #expect(throws: PageJudge.Contradiction.self) {
+                try Self.outcome(kind, empty, at: "\(last):3:1", [total])
+            }
+            #expect(try Self.outcome(kind, empty, at: "\(first + 5):3:1", [total]) == .end(.totalReached))
         }
     }
 
