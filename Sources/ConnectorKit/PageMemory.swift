@@ -39,6 +39,13 @@ public final class PageMemory: Sendable {
         public init(bytes: Int) { self = Self.allCases.first { bytes <= $0.bytes } ?? .huge }
     }
 
+    /// How large the answers of an endpoint are.
+    private struct Expectation {
+        let size: Size
+        /// Whether the last one was smaller.
+        var wasSmaller = false
+    }
+
     /// One of those that wait.
     private struct Waiter {
         let number: UInt64
@@ -56,7 +63,7 @@ public final class PageMemory: Sendable {
         var waiting: [Waiter] = []
         var numbers: UInt64 = 0
         /// Endpoints whose last answer was larger than an ordinary one.
-        var sizes: [Endpoint: Size] = [:]
+        var sizes: [Endpoint: Expectation] = [:]
     }
 
     /// All shares together: so many large answers are held at a time, or one huge one.
@@ -77,18 +84,22 @@ public final class PageMemory: Sendable {
 
     /// The size that an endpoint's last answer to an integration had.
     func expectedSize(_ integrationID: Int64, _ path: String) -> Size {
-        state.withLock { $0.sizes[Endpoint(integrationID: integrationID, path: path)] ?? .ordinary }
+        state.withLock { $0.sizes[Endpoint(integrationID: integrationID, path: path)]?.size ?? .ordinary }
     }
 
-    /// Remembers the size of an endpoint's answer.
+    /// Remembers the size of an endpoint's answer. One that is smaller counts with the second in a row: the last page of a list
+    /// says little of the first page of the next one, which would be asked for twice.
     func note(_ size: Size, _ integrationID: Int64, _ path: String) {
         let endpoint = Endpoint(integrationID: integrationID, path: path)
         state.withLock { state in
-            if size == .ordinary {
+            let known = state.sizes[endpoint]
+            if let known, size.rawValue < known.size.rawValue, !known.wasSmaller {
+                state.sizes[endpoint]?.wasSmaller = true
+            } else if size == .ordinary {
                 state.sizes[endpoint] = nil
             } else {
-                if state.sizes.count >= Self.endpointLimit { state.sizes = [:] }
-                state.sizes[endpoint] = size
+                if known == nil, state.sizes.count >= Self.endpointLimit { state.sizes = [:] }
+                state.sizes[endpoint] = Expectation(size: size)
             }
         }
     }

@@ -17,7 +17,7 @@ public struct ProviderExchange: Sendable {
     public let endpoint: String
     /// From the call to the last byte.
     public let duration: Duration
-    /// The status of the response; nil when there was none.
+    /// The status of the response, also of one whose body was too large; nil when there was none.
     public let status: Int?
     /// The length of the decoded body.
     public let bytes: Int
@@ -42,7 +42,7 @@ public struct ProviderExchange: Sendable {
         self.error = error
         switch outcome {
         case .success(let response): (status, bytes) = (response.status, response.body.count)
-        case .failure: (status, bytes) = (nil, 0)
+        case .failure(let error): (status, bytes) = (error.status, 0)
         }
     }
 }

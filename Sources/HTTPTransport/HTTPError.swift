@@ -49,12 +49,15 @@ public struct HTTPError: Error, Sendable, Equatable {
     public let message: String
     /// Whether bytes of the request left this process. False means that the peer cannot have acted on it.
     public let requestWasSent: Bool
+    /// The status of a response whose body was not taken, 100 to 599; nil when there was none.
+    public let status: Int?
 
     /// `requestWasSent` says whether the server may have acted on the request.
-    public init(_ code: Code, _ message: String, requestWasSent: Bool = false) {
+    public init(_ code: Code, _ message: String, requestWasSent: Bool = false, status: Int? = nil) {
         self.code = code
         self.message = message
         self.requestWasSent = requestWasSent
+        self.status = status
     }
 }
 

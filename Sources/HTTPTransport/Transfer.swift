@@ -83,7 +83,8 @@ final class Transfer {
         let isWhole = result == CURLE_OK && response.end() && response.violation == nil
         // A refusal says what matters with its status and headers, such as when to come again.
         guard isWhole || (status >= 400 && response.violation == .bodyTooLarge) else {
-            return .failure(error(for: result, of: request))
+            let hasAnswered = response.violation == .bodyTooLarge
+            return .failure(error(for: result, of: request, status: hasAnswered ? status : nil))
         }
         return .success(
             HTTPResponse(
@@ -109,7 +110,9 @@ final class Transfer {
 
     private var wasRequestSent: Bool { lockstep_curl_get_long(easy, CURLINFO_REQUEST_SIZE) > 0 }
 
-    private func error(for result: CURLcode, of request: PreparedRequest) -> HTTPError {
+    private func error(
+        for result: CURLcode, of request: PreparedRequest, status: Int?
+    ) -> HTTPError {
         let code = response.violation ?? code(for: result)
         let reason =
             switch code {
@@ -125,7 +128,8 @@ final class Transfer {
             default: String(cString: curl_easy_strerror(result))
             }
         return HTTPError(
-            code, "no response from \(request.target.origin): \(reason)", requestWasSent: wasRequestSent)
+            code, "no response from \(request.target.origin): \(reason)", requestWasSent: wasRequestSent,
+            status: status)
     }
 
     private func code(for result: CURLcode) -> HTTPError.Code {

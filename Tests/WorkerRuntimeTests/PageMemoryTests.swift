@@ -119,7 +119,7 @@ import Testing
     @Test func `is asked for by a page that turns out large, and beforehand by the pages after it`()
         async throws
     {
-        try await Self.reading([3 << 20, 3 << 20, 10 << 20, 9 << 19, 1_000, 1_000]) {
+        try await Self.reading([3 << 20, 3 << 20, 10 << 20, 9 << 19, 1_000, 9 << 19, 1_000, 1_000, 1_000]) {
             reader, room, memory, server in
             var asked = 0
             func next(_ held: PageMemory.Size, requests: Int) async throws {
@@ -136,7 +136,11 @@ import Testing
             try await next(.large, requests: 1)
             try await next(.huge, requests: 2)
             try await next(.huge, requests: 1)
-            // What is small again is known as such from the next page on.
+            // A small one may be the last of its list.
+            try await next(.huge, requests: 1)
+            try await next(.huge, requests: 1)
+            // What is small again is known as such after two.
+            try await next(.huge, requests: 1)
             try await next(.huge, requests: 1)
             try await next(.ordinary, requests: 1)
         }
