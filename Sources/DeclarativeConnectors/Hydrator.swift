@@ -26,14 +26,13 @@ struct Hydrator: Sendable {
     private enum Outcome {
         case object(ArraySlice<UInt8>, RequestCost)
         case deleted(RequestCost)
-        /// The response has more bytes than any object that can be stored.
-        case tooLarge
+        /// It has more bytes than any object that can be stored.
+        case tooLarge(RequestCost)
         case failed(ConnectorError)
 
         var cost: RequestCost? {
             switch self {
-            case .object(_, let cost), .deleted(let cost): cost
-            case .tooLarge: RequestCost(apiCalls: 1, bytes: 0)
+            case .object(_, let cost), .deleted(let cost), .tooLarge(let cost): cost
             case .failed: nil
             }
         }
@@ -176,10 +175,19 @@ struct Hydrator: Sendable {
                 return .deleted(cost)
             }
             guard let object = try object(entry, in: response) else { return .deleted(cost) }
-            return .object(object, cost)
+            // Kept by its id, not by a megabyte that nobody can use: a page of such objects would be as large as several.
+            return object.count > plan.maxRecordBytes ? .tooLarge(cost) : .object(object, cost)
         } catch {
-            return error.code == HTTPError.Code.bodyTooLarge.description ? .tooLarge : .failed(error)
+            return isTooLarge(error) ? .tooLarge(RequestCost(apiCalls: 1, bytes: 0)) : .failed(error)
         }
+    }
+
+    /// Whether the response is too large because the object is. In a list others may be; and a token may be what could not be
+    /// had, which says nothing of the object.
+    private func isTooLarge(_ error: ConnectorError) -> Bool {
+        guard case .member = hydration.place else { return false }
+        return error.errorClass == .contractViolation
+            && error.code == HTTPError.Code.bodyTooLarge.description
     }
 
     /// Nil when the response proves that the object is not there any more.
@@ -233,7 +241,10 @@ struct FeedEntry: Sendable, Equatable {
                 isDeleted: record.isTombstone)
         }
         let rejected = page.rejected.compactMap { record in
-            record.namedID.map { FeedEntry(id: String(decoding: $0, as: UTF8.self), isDeleted: false) }
+            // What could never be stored is not asked for.
+            record.reason == .idTooLong
+                ? nil
+                : record.namedID.map { FeedEntry(id: String(decoding: $0, as: UTF8.self), isDeleted: false) }
         }
         return latest(records + rejected)
     }
@@ -273,7 +284,8 @@ struct FeedEntry: Sendable, Equatable {
     private static func ids(_ paths: [FeedPath], in text: [UInt8]) -> [String] {
         paths.flatMap { path -> [String] in
             guard let array = path.array else {
-                return JSONValueReader.scalarText(at: path.id, in: text).map { [$0] } ?? []
+                let id = JSONValueReader.scalarText(at: path.id, in: text)
+                return [id].compactMap(\.self).filter { $0.utf8.count <= ScanPlan.longestIdentifier }
             }
             return JSONValueReader.identifiers(at: path.id, eachOf: array, in: text)
         }

@@ -21,7 +21,8 @@ public enum JSONValueReader {
         scalars(at: [pointer], in: json).first.flatMap { $0?.text }
     }
 
-    /// The ids that the elements of an array have at `pointer`; none when there is no such array.
+    /// The ids that the elements of an array have at `pointer`; none when there is no such array. One that is too long for any
+    /// record is left out.
     public static func identifiers(
         at pointer: JSONPointer, eachOf array: JSONPointer, in json: [UInt8]
     ) -> [String] {
@@ -30,7 +31,9 @@ public enum JSONValueReader {
             plan.mayLackRecords = true
             let page = try PageScanner(plan: plan).scan(json)
             return page.records.map { String(decoding: page.identifiers[$0.identifierRange], as: UTF8.self) }
-                + page.rejected.compactMap(\.namedID).map { String(decoding: $0, as: UTF8.self) }
+                + page.rejected.filter { $0.reason != .idTooLong }.compactMap(\.namedID).map {
+                    String(decoding: $0, as: UTF8.self)
+                }
         } catch {
             return []
         }

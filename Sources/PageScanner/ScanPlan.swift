@@ -25,12 +25,15 @@ public struct ScanPlan: Sendable, Equatable {
     /// A larger record is rejected.
     public var maxRecordBytes = 1 << 20
     /// A longer id is rejected.
-    public var maxIdentifierBytes = 2_000
+    public var maxIdentifierBytes = Self.longestIdentifier
     /// A record with more objects and arrays within one another is rejected. Postgres' jsonb takes 650 levels with the smallest
     /// stack that a server can be given, and no provider needs a tenth of that.
     public var maxDepth = 256
     /// A page with more records is refused whole.
     public var maxRecords = 100_000
+
+    /// The longest id that a record can have, in bytes.
+    public static let longestIdentifier = 2_000
 
     /// Pointers are relative: `records` to the document, all others to a record.
     public init(

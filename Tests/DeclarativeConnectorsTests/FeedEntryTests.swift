@@ -64,6 +64,19 @@ import Testing
         #expect(page.cursor?.text == "99")
     }
 
+    /// No request can name it, and no record can have it.
+    @Test func `does not ask for an object by an id that is too long`() async throws {
+        let long = String(repeating: "i", count: 2_001)
+        let provider = try Self.provider(
+            #"{"history":[{"id":"1","added":[{"message":{"id":"\#(long)"}},{"message":{"id":"a"}}]}],"historyId":"99"}"#
+        )
+        let page = try await provider.strategy().incrementalSync(
+            of: .whole, since: Cursor(text: "77", order: nil), resumingAt: nil
+        ).nextPage()
+        #expect(page.scanned.records.count == 1)
+        #expect(page.cursor?.text == "99")
+    }
+
     @Test(arguments: [
         #"{"id":"1","old":"\u0000"}"#, #"{"added":[{"message":{"id":"\ud800"}}]}"#, "null", "7",
     ])

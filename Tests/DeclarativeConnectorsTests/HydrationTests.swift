@@ -46,6 +46,79 @@ import Testing
         #expect(provider.targets.count { $0.hasSuffix("/items") } == 2)
     }
 
+    /// What a response has that is smaller than a worker reads, and larger than a record.
+    @Test func `are no page of megabytes when they are too large to be stored`() async throws {
+        let text = String(repeating: "x", count: 3 << 19)
+        let provider = try Provider(manifest(Self.stream)) { request in
+            request.target.hasSuffix("/items")
+                ? json(#"{"data":[{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"}]}"#)
+                : json(#"{"id":"\#(request.target.split(separator: "/").last ?? "")","text":"\#(text)"}"#)
+        }
+        let page = try await provider.strategy().fullSync(of: .whole, resumingAt: nil).nextPage()
+        #expect(page.scanned.rejected.map(\.reason) == [.tooLarge, .tooLarge, .tooLarge, .tooLarge])
+        #expect(page.scanned.rejected.compactMap(\.namedID) == ["a", "b", "c", "d"].map { Array($0.utf8) })
+        #expect(page.scanned.body.count < 1_000)
+    }
+
+    @Test func `are not rejected when it is a list that is too large, which others may have made so`()
+        async throws
+    {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: none }
+                    fetch: { path: /history, query: { from: "${id}" }, records: /messages, complete: { pointer: /more, equals: false } }
+                """)
+        ) { _ in
+            let text = String(repeating: "x", count: 3 << 20)
+            return json(#"{"more":false,"messages":[{"id":"a"},{"id":"b","text":"\#(text)"}]}"#)
+        }
+        let reader = try #require(
+            try provider.strategy(answerBytes: 2 << 20).realTimeSync(of: .whole, objects: ["a"]))
+        let error = await #expect(throws: ConnectorError.self) { try await reader.nextPage() }
+        #expect(error?.code == "body_too_large")
+    }
+
+    /// What cannot be had is a token: its endpoint answers with megabytes.
+    private struct TokenlessClient: ProviderClient {
+        func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
+            throw ConnectorError(
+                .transient, code: "body_too_large", userMessage: "Later.", operatorDetail: "no token")
+        }
+    }
+
+    @Test func `are not rejected when it is an answer for a token that is too large`() async throws {
+        let strategy = try ManifestLoader.load(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: none }
+                    fetch: { path: "/items/${id}" }
+                """), file: "demo.yaml"
+        ).strategy(
+            for: "items",
+            access: ProviderAccess(
+                client: TokenlessClient(), secrets: ["api_key": SecretString("k")], configuration: [:],
+                baseURL: "http://127.0.0.1:1"))
+        let reader = try #require(strategy.realTimeSync(of: .whole, objects: ["a"]))
+        let error = await #expect(throws: ConnectorError.self) { try await reader.nextPage() }
+        #expect(error?.errorClass == .transient)
+    }
+
+    /// No request can name it, and no record can have it.
+    @Test func `are not asked for by an id that is too long`() async throws {
+        let long = String(repeating: "i", count: 2_001)
+        let provider = try Provider(manifest(Self.stream)) { request in
+            request.target.hasSuffix("/items")
+                ? json(#"{"data":[{"id":"a"},{"id":"\#(long)"}]}"#) : json(#"{"id":"a"}"#)
+        }
+        let page = try await provider.strategy().fullSync(of: .whole, resumingAt: nil).nextPage()
+        #expect(page.scanned.records.count == 1)
+        #expect(page.unnamed.map(\.reason) == [.idTooLong])
+        #expect(provider.targets.count == 2)
+    }
+
     @Test func `are rejected one by one when they are too large, and named`() async throws {
         let provider = try Provider(manifest(Self.stream)) { request in
             let path = request.target.split(separator: "/")
