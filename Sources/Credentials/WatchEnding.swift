@@ -149,10 +149,10 @@ private struct DeadlineClient: ProviderClient {
 }
 
 extension WatchEnding.Outcome {
-    /// For people, behind a sentence; empty when there was no watch.
+    /// For people, behind a sentence; empty when nothing is known of a watch.
     public var sentence: String {
         var text = ended == 0 ? "" : "; \(ended) \(ended == 1 ? "watch was" : "watches were") ended"
-        guard left > 0 else { return text }
+        guard left > 0 else { return text + (reason.map { "; watches may go on (\($0))" } ?? "") }
         let end = leftUntil.map { ": by itself the last one ends at \($0.rfc3339)" } ?? ""
         text += "; \(left) \(left == 1 ? "watch goes" : "watches go") on (\(reason ?? "unknown"))\(end)"
         return text

@@ -94,4 +94,12 @@ import Testing
         #expect(outcome.reason != nil)
         #expect(requests == 3)
     }
+
+    @Test func `tells that watches may go on when nobody can look at them`() async throws {
+        let (outcome, requests, _) = try await Self.run(
+            [Self.done], sql: "ALTER TABLE lockstep.webhook_channels RENAME TO elsewhere")
+        #expect(outcome.ended == 0 && outcome.left == 0 && requests == 0)
+        let reason = try #require(outcome.reason)
+        #expect(outcome.sentence == "; watches may go on (\(reason))")
+    }
 }

@@ -32,7 +32,7 @@ extension StatusRoutes {
                 let id = try request.id64
                 let (tokens, watches) = try await operations.disconnect(id, force: false)
                 guard case .failed(let reason) = tokens else {
-                    return watches.left == 0 ? Self.back(to: id) : goingOn(watches, of: id, check)
+                    return watches.reason == nil ? Self.back(to: id) : goingOn(watches, of: id, check)
                 }
                 return framed(
                     "Disconnected", check, status: 409,
@@ -72,7 +72,7 @@ extension StatusRoutes {
         framed(
             "Disconnected", check,
             """
-            <div class="card narrow"><h1>Disconnected, but the provider goes on notifying</h1>
+            <div class="card narrow"><h1>Disconnected, but the provider may go on notifying</h1>
             <p>Nothing is synced any more\(watches.sentence).</p>
             <p><a href="/integrations/\(id)">Back</a></p></div>
             """)
