@@ -6,8 +6,8 @@ import Model
 
 /// Where an enumeration goes on: the text of a `PagePosition`, written and read here alone.
 ///
-/// `STARTED|SINCE or NEWEST|PART|FROM|TO|AFTER|PLACE`, each of them empty where there is none. PLACE is the token, URL, number or id,
-/// by the page kind; it is the last one, so that it may hold anything.
+/// `STARTED^CEILING|SINCE or NEWEST|PART|FROM|TO|AFTER|PLACE`, each of them empty where there is none, and without `^` where there is
+/// no CEILING. PLACE is the token, URL, number or id, by the page kind; it is the last one, so that it may hold anything.
 struct ListPosition: Sendable, Equatable {
     /// The lists of one enumeration.
     enum Part: String, Sendable {
@@ -24,6 +24,8 @@ struct ListPosition: Sendable, Equatable {
 
     /// The `Date` of the enumeration's first response, where something is counted from it.
     var startedAt: Timestamp?
+    /// The largest number of the enumeration's first page, where cursors are numbers.
+    var ceiling: Int64?
     /// The cursor that the enumeration began with, where the stored one moves on meanwhile.
     var since: String?
     /// The newest cursor so far, where it is told with the last page alone. Never together with `since`.
@@ -40,7 +42,9 @@ struct ListPosition: Sendable, Equatable {
     init(_ position: PagePosition) {
         let fields = position.text.split(separator: "|", maxSplits: 6, omittingEmptySubsequences: false)
         guard fields.count == 7 else { return }
-        startedAt = Self.instant(fields[0])
+        let begin = fields[0].split(separator: "^", maxSplits: 1, omittingEmptySubsequences: false)
+        startedAt = begin.first.flatMap(Self.instant)
+        ceiling = begin.count == 2 ? Int64(begin[1]) : nil
         if fields[1].hasPrefix(Self.newestMark) {
             newest = Self.decoded(fields[1])
         } else {
@@ -57,7 +61,7 @@ struct ListPosition: Sendable, Equatable {
     var page: PagePosition {
         let times = [startedAt, window?.start, window?.end].map { $0.map { String($0.microseconds) } ?? "" }
         let fields = [
-            times[0],
+            times[0] + (ceiling.map { "^\($0)" } ?? ""),
             since.map { Self.encoded($0) } ?? newest.map { Self.encoded($0, Self.newestMark) } ?? "",
             part.rawValue, times[1], times[2],
             after.map { Self.encoded($0) } ?? "", place ?? "",

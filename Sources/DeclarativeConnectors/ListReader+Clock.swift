@@ -10,6 +10,7 @@ extension ListReader {
     func startOfEnumeration(
         _ response: HTTPResponse, _ position: ListPosition
     ) throws(ConnectorError) -> Timestamp? {
+        let needsDate = Self.needsDate(stream.stream)
         guard needsDate || isBounded && position.place == nil else { return nil }
         guard let date = response.headers.first("Date").flatMap(HTTPDate.parse) else {
             guard needsDate else { return nil }
@@ -22,11 +23,12 @@ extension ListReader {
         return date
     }
 
-    private var needsDate: Bool {
-        if let deleted = stream.stream.deletedList, deleted.until != nil || deleted.horizon != nil {
+    /// Whether the provider's clock has to be known when an enumeration begins.
+    static func needsDate(_ stream: StreamManifest) -> Bool {
+        if let deleted = stream.deletedList, deleted.until != nil || deleted.horizon != nil {
             return true
         }
-        switch rule {
+        switch stream.incremental {
         case .time(let rule): return rule.source == .responseDate
         case .window: return true
         case .feed(let rule):

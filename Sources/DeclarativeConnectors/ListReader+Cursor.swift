@@ -187,14 +187,20 @@ extension ListReader {
     }
 
     /// A cursor of the records' times, at most the time at which the enumeration began: an object that was read early and
-    /// changed then has a later one than that, whatever the last pages show.
+    /// changed then has a later one than that, whatever the last pages show. Numbers have no clock; what changes gets a larger
+    /// one than any that the first page shows.
     ///
     /// None for an enumeration whose beginning was not noted though the provider tells its time, as by a version that knew no
     /// cursor of the stream.
     private func bounded(
         _ newest: Cursor?, _ format: ScalarRule.Kind, _ response: HTTPResponse, _ position: ListPosition
     ) -> Cursor? {
-        guard isBounded, let order = newest?.order else { return newest }
+        guard let order = newest?.order else { return newest }
+        if isCounted {
+            guard let ceiling = position.ceiling else { return nil }
+            return order > ceiling ? Cursor(text: String(ceiling), order: ceiling) : newest
+        }
+        guard isBounded else { return newest }
         guard let start = position.startedAt else {
             return response.headers.first("Date").flatMap(HTTPDate.parse) == nil ? newest : nil
         }
@@ -202,9 +208,14 @@ extension ListReader {
     }
 
     /// A list that comes oldest first shows what changes meanwhile at its end.
-    var isBounded: Bool {
+    var isBounded: Bool { isUnordered && rule.hasTime }
+
+    /// As `isBounded`, for a cursor that is a number.
+    var isCounted: Bool { isUnordered && !rule.hasTime }
+
+    private var isUnordered: Bool {
         guard case .time(let rule) = rule else { return false }
-        return rule.source == .records && !rule.isAscending && stream.stream.incremental.hasTime
+        return rule.source == .records && !rule.isAscending
     }
 }
 

@@ -59,8 +59,11 @@ final class ListReader: PageReader {
             self.purpose = purpose
             deletedUntil = nil
         }
+        var begin = position.map(ListPosition.init) ?? ListPosition()
+        // Of a version that made no cursor of the provider's clock: nobody knows since when what was read may have changed.
+        if begin.startedAt == nil, Self.needsDate(stream.stream) { begin = ListPosition() }
         isWhole = position == nil
-        state = LockedBox(State(position: position.map(ListPosition.init) ?? ListPosition()))
+        state = LockedBox(State(position: begin))
     }
 
     func nextPage() async throws(ConnectorError) -> Page {
@@ -102,6 +105,9 @@ final class ListReader: PageReader {
             throw stream.judge.failure(of: response, scan: error)
         }
         let outcome = try outcome(list, scanned, response, current)
+        if isCounted, current.place == nil, current.ceiling == nil {
+            current.ceiling = scanned.cursorRange?.last.order
+        }
         // After the page was judged: it counts where the list is counted.
         if let skipped = stream.stream.skippedID { scanned = scanned.without(identifier: skippedID(skipped)) }
         let shown = pinned ?? self.cursor(scanned, response, outcome, current)

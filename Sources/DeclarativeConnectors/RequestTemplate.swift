@@ -224,6 +224,8 @@ extension RequestTemplate {
     private func setting(_ name: String) throws(ConnectorError) -> String? {
         let rule = manifest.settings[name]
         guard let value = access.configuration[name] else { return rule?.standard }
+        // The same names wherever they are sent: a provider need not trim them.
+        if rule?.isList == true { return ConfigSetting.names(value).joined(separator: ",") }
         guard let rule, !rule.allowed.isEmpty, !rule.allowed.contains(value) else { return value }
         throw ConnectorError(
             .config, code: "unknown_setting", userMessage: "\(manifest.title) is not fully set up.",

@@ -61,7 +61,7 @@ import Testing
 
         #expect(
             try await sent(["properties": " a b , c,,d"])
-                == #"{"a":["a b","c","d"],"b":[["a b","c","d"]],"c":"x  a b , c,,d","d":"full","e":[]}"#)
+                == #"{"a":["a b","c","d"],"b":[["a b","c","d"]],"c":"x a b,c,d","d":"full","e":[]}"#)
         #expect(try await sent([:]) == #"{"b":[],"c":"x ","d":"full","e":[]}"#)
     }
 

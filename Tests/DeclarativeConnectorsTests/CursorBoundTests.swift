@@ -105,6 +105,42 @@ import Testing
                 == ["9223372036854775807"])
     }
 
+    /// The first page's object gets the number 7 after it was read; the last page shows an 8.
+    @Test(arguments: [true, false])
+    func
+        `that is a number does not pass the first page of its enumeration, unless the list comes oldest first`(
+            isAscending: Bool
+        ) async throws
+    {
+        let provider = try Provider(
+            manifest(
+                """
+                    path: /items
+                    page: { kind: token, token: /next, parameter: p, end: missing }
+                    incremental: { kind: sequence_id, parameter: after, cursor: /n, compare: inclusive\(isAscending ? ", order: ascending, sort: documented" : "") }
+                """)
+        ) { request in
+            request.target.contains("p=2")
+                ? json(#"{"data":[{"id":"z","n":8}]}"#)
+                : json(#"{"data":[{"id":"b","n":4},{"id":"a","n":5},{"id":"c","n":3}],"next":2}"#)
+        }
+
+        let strategy = try provider.strategy()
+        let page = try await strategy.fullSync(of: .whole, resumingAt: nil).nextPage()
+        guard case .next(let token) = page.continuation else {
+            Issue.record("one page is not all")
+            return
+        }
+        // By another worker: the first page is not forgotten.
+        let last = try await strategy.fullSync(of: .whole, resumingAt: token).nextPage()
+
+        #expect(page.cursor?.text == "5")
+        #expect(last.cursor?.text == (isAscending ? "8" : "5"))
+        let whole = try await Enumeration(
+            strategy.incrementalSync(of: .whole, since: Cursor(text: "4", order: 4), resumingAt: nil))
+        #expect(whole.cursors.last == (isAscending ? "8" : "5"))
+    }
+
     @Test func `is not bounded newest first either where it is a number`() async throws {
         let provider = try Provider(
             manifest(
