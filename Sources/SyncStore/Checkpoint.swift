@@ -117,10 +117,10 @@ public actor CheckpointWriter {
             return CheckpointCounts()
         }
         let byCopy = checkpoint.isFirstLoad && !batch.hasTombstones
+        let compared = byCopy ? [] : batch.diffParts()
         let opening =
-            byCopy
-            ? PostgresStatement(StoreSQL.checkFence, [.int(run.integrationID), .int(run.fence)])
-            : batch.diffStatement(run)
+            compared.first.map { batch.diffStatement(run, $0) }
+            ?? PostgresStatement(StoreSQL.checkFence, [.int(run.integrationID), .int(run.fence)])
         let outcome = LockedBox(CheckpointCounts())
         do {
             try await store.pool.transaction(
@@ -133,7 +133,13 @@ public actor CheckpointWriter {
                     counts.added = try await connection.copyIn(
                         StoreSQL.copyRecords, data: RecordBatch.CopyData(batch, run), deadline: Self.deadline)
                 } else {
-                    let verdicts = rows.first?.intArray(0, 0) ?? []
+                    var verdicts: [Int64] = []
+                    for part in compared {
+                        let answers =
+                            part.number == 0
+                            ? rows : try await connection.pipeline([batch.diffStatement(run, part)])
+                        verdicts += batch.verdicts(answers.first, of: part)
+                    }
                     counts = CheckpointCounts(verdicts: verdicts, of: batch)
                     let parts = batch.parts(of: verdicts)
                     for part in parts.dropLast() {
@@ -149,10 +155,14 @@ public actor CheckpointWriter {
                 }
                 let rejected = batch.rejectedParts()
                 for part in rejected.dropLast() {
-                    _ = try await connection.pipeline([batch.quarantineStatement(run, part)])
+                    let statements = [batch.quarantineStatement(run, part)]
+                    _ = try await connection.pipeline(
+                        statements + [batch.rejectedStatement(run, part)].compactMap { $0 })
                 }
-                if let last = rejected.last { closing.append(batch.quarantineStatement(run, last)) }
-                if let statement = batch.rejectedStatement(run) { closing.append(statement) }
+                if let last = rejected.last {
+                    closing.append(batch.quarantineStatement(run, last))
+                    if let statement = batch.rejectedStatement(run, last) { closing.append(statement) }
+                }
                 counts.quarantined = batch.rejected.count
                 outcome.withLock { $0 = counts }
                 if let response = checkpoint.end?.response { closing.append(statement(response)) }

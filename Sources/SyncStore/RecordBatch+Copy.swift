@@ -20,7 +20,7 @@ extension RecordBatch {
             guard !isEnded else { return nil }
             var output: [UInt8] = []
             let end = batch.endOfPart(from: written)
-            output.reserveCapacity(batch.copySize(of: written..<end, run))
+            output.reserveCapacity(32 + (written..<end).reduce(0) { $0 + batch.rowSize($1) })
             if written == 0 {
                 output += [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00]
                 output.appendBigEndian(UInt32(0))
@@ -36,19 +36,8 @@ extension RecordBatch {
         }
     }
 
-    /// Where the entries from this one on have as many bytes as a statement should.
     private func endOfPart(from start: Int) -> Int {
-        var sum = 0
-        for index in start..<entries.count {
-            sum += entries[index].record.range.count
-            if index > start, sum > Self.statementBytes { return index }
-        }
-        return entries.count
-    }
-
-    private func copySize(of range: Range<Int>, _ run: OpenRun) -> Int {
-        let fixed = 128 + stream.utf8.count + 2 * partition.utf8.count
-        return 32 + entries[range].reduce(0) { $0 + fixed + $1.record.range.count }
+        Self.endOfPart(from: start, count: entries.count, bytes: rowSize)
     }
 
     private func append(_ range: Range<Int>, to output: inout [UInt8], _ run: OpenRun) {

@@ -10,7 +10,10 @@ extension RecordBatch {
 
     /// The records that were rejected, in parts that each make one statement.
     func rejectedParts() -> [[Rejected]] {
-        Self.parts(of: rejected) { min($0.record.range.count, Self.quarantineBytes) }
+        Self.parts(of: rejected) { _, record in
+            min(record.range.count, Self.quarantineBytes) + (record.externalID?.count ?? 0)
+                + partition.utf8.count + Self.rowOverhead
+        }
     }
 
     /// Keeps rejected records.

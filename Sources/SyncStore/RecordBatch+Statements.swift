@@ -9,12 +9,33 @@ extension RecordBatch {
     /// Whether a record of it says that it is deleted.
     public var hasTombstones: Bool { entries.contains { $0.record.isTombstone } }
 
-    func diffStatement(_ run: OpenRun) -> PostgresStatement {
+    /// Entries that are compared in one statement.
+    struct DiffPart {
+        /// Counts from 0 in each batch.
+        let number: Int
+        let range: Range<Int>
+    }
+
+    /// The entries in parts that are each compared in one statement. One part at least: comparing checks the fence.
+    func diffParts() -> [DiffPart] {
+        var parts: [DiffPart] = []
+        var start = 0
+        repeat {
+            let end = Self.endOfPart(from: start, count: entries.count, bytes: comparedSize)
+            parts.append(DiffPart(number: parts.count, range: start..<end))
+            start = end
+        } while start < entries.count
+        return parts
+    }
+
+    /// Compares a part. Its verdicts count from the part's first entry; `verdicts(_:of:)` makes them the batch's.
+    func diffStatement(_ run: OpenRun, _ part: DiffPart) -> PostgresStatement {
+        let compared = entries[part.range]
         var identifiers = PackedBytes()
         var hashes = PackedBytes()
-        identifiers.reserve(elements: entries.count, bytes: entries.count * 24)
-        hashes.reserve(elements: entries.count, bytes: entries.count * ContentHash.byteCount)
-        for entry in entries {
+        identifiers.reserve(elements: compared.count, bytes: compared.reduce(0) { $0 + identifierSize($1) })
+        hashes.reserve(elements: compared.count, bytes: compared.count * ContentHash.byteCount)
+        for entry in compared {
             appendIdentifier(of: entry, to: &identifiers)
             entry.hash.withUnsafeBytes { hashes.append($0) }
         }
@@ -22,33 +43,65 @@ extension RecordBatch {
             StoreSQL.diffBatch,
             [
                 .int(run.integrationID), .int(run.fence), .text(stream), .optional(generation),
-                .text(partition), .int(firstPage), .packedText(identifiers), .packedBytea(hashes),
-                .intArray(entries.map(\.record.version)), .boolArray(entries.map(\.record.isTombstone)),
+                .text(partition), .int(seenPage(part.number)), .packedText(identifiers), .packedBytea(hashes),
+                .intArray(compared.map(\.record.version)), .boolArray(compared.map(\.record.isTombstone)),
             ])
     }
 
-    /// The most bytes of records in one statement, but for a single record: what a statement has is in memory three times, here,
-    /// in libpq and at the server.
+    /// The answer to a part's statement as verdicts of the batch: position times 4, plus what to do.
+    func verdicts(_ rows: PostgresRows?, of part: DiffPart) -> [Int64] {
+        (rows?.intArray(0, 0) ?? []).map { $0 + Int64(part.range.lowerBound) * 4 }
+    }
+
+    /// Under what page a part remembers what it has seen: each has an array of its own, and would else replace the one before it.
+    /// No enumeration has 2^40 pages.
+    private func seenPage(_ part: Int) -> Int64 { firstPage + (Int64(part) << 40) }
+
+    /// The most bytes of one statement, but for a single record: what a statement has is in memory three times, here, in libpq
+    /// and at the server.
     static let statementBytes = 1 << 20
+    /// What a row takes besides the bytes of the record, of its id, of the partition and of the stream's name, or less: a hash,
+    /// numbers, the lengths of its fields.
+    static let rowOverhead = 128
+
+    /// About as many bytes as an entry takes where it is written, or more. Its id begins with the partition, which is a column too.
+    func rowSize(_ index: Int) -> Int {
+        let entry = entries[index]
+        return entry.record.range.count + entry.record.identifierRange.count + 2 * partition.utf8.count
+            + stream.utf8.count + Self.rowOverhead
+    }
+
+    /// About as many bytes as an entry takes where it is compared, or more.
+    private func comparedSize(_ index: Int) -> Int { identifierSize(entries[index]) + Self.rowOverhead }
+
+    private func identifierSize(_ entry: Entry) -> Int {
+        partition.utf8.count + 1 + entry.record.identifierRange.count
+    }
 
     /// The verdicts of `diff_batch` in parts that each make one statement.
     func parts(of verdicts: [Int64]) -> [[Int64]] {
-        Self.parts(of: verdicts) { entries[Int($0 >> 2)].record.range.count }
+        Self.parts(of: verdicts) { rowSize(Int($0 >> 2)) }
     }
 
     static func parts<Element>(of elements: [Element], bytes: (Element) -> Int) -> [[Element]] {
         var parts: [[Element]] = []
-        var (start, sum) = (0, 0)
-        for (index, element) in elements.enumerated() {
-            let size = bytes(element)
-            if index > start, sum + size > statementBytes {
-                parts.append(Array(elements[start..<index]))
-                (start, sum) = (index, 0)
-            }
-            sum += size
+        var start = 0
+        while start < elements.count {
+            let end = endOfPart(from: start, count: elements.count) { bytes(elements[$0]) }
+            parts.append(Array(elements[start..<end]))
+            start = end
         }
-        if start < elements.count { parts.append(Array(elements[start...])) }
         return parts
+    }
+
+    /// Where the elements from this one on have as many bytes as a statement should.
+    static func endOfPart(from start: Int, count: Int, bytes: (Int) -> Int) -> Int {
+        var sum = 0
+        for index in start..<count {
+            sum += bytes(index)
+            if index > start, sum > statementBytes { return index }
+        }
+        return count
     }
 
     /// Writes the entries that the verdicts of `diff_batch` name.
@@ -59,7 +112,7 @@ extension RecordBatch {
         var versions: [Int64?] = []
         versions.reserveCapacity(verdicts.count)
         let chosen = verdicts.map { entries[Int($0 >> 2)] }
-        identifiers.reserve(elements: chosen.count, bytes: chosen.count * 24)
+        identifiers.reserve(elements: chosen.count, bytes: chosen.reduce(0) { $0 + identifierSize($1) })
         hashes.reserve(elements: chosen.count, bytes: chosen.count * ContentHash.byteCount)
         data.reserve(elements: chosen.count, bytes: chosen.reduce(0) { $0 + $1.record.range.count })
         for entry in chosen {
@@ -91,9 +144,9 @@ extension RecordBatch {
             ])
     }
 
-    /// What a complete enumeration has to know of the records that it showed and that were not stored: which rows they are, and
-    /// whether one is among them of which nobody can tell. Nil when there is nothing to know.
-    func rejectedStatement(_ run: OpenRun) -> PostgresStatement? {
+    /// What a complete enumeration has to know of records that it showed and that were not stored: which rows they are, and
+    /// whether one is among them of which nobody can tell. Nil when there is nothing to know. What parts say adds up.
+    func rejectedStatement(_ run: OpenRun, _ rejected: [Rejected]) -> PostgresStatement? {
         guard let generation, !rejected.isEmpty else { return nil }
         var identifiers = PackedBytes()
         for (_, record) in rejected {
