@@ -236,7 +236,9 @@ public actor CheckpointWriter {
         let verdicts = (0..<part.entries.count).map { Int64($0 * 4) }
         do {
             try await store.pool.transaction(opening: []) { connection, _ in
-                _ = try await connection.pipeline([part.writeStatement(run, verdicts)])
+                for piece in part.parts(of: verdicts) {
+                    _ = try await connection.pipeline([part.writeStatement(run, piece)])
+                }
                 throw TrialEnd()
             }
         } catch is TrialEnd {

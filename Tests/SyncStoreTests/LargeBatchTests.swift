@@ -46,6 +46,44 @@ import Testing
         #expect(try await fixture.count("lockstep.records WHERE data->>'text' LIKE 'bbb%'") == 3)
     }
 
+    @Test func `is searched for what the server refuses in statements of a megabyte too`() async throws {
+        let fixture = try await Ledger()
+        // Sequences go on counting in what is rolled back.
+        for sql in [
+            "CREATE SEQUENCE statements", "CREATE SEQUENCE rows",
+            """
+            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM nextval(TG_ARGV[0]::regclass);
+                RETURN CASE TG_LEVEL WHEN 'ROW' THEN NEW END;
+            END
+            $$
+            """,
+            """
+            CREATE TRIGGER note_statement BEFORE INSERT ON lockstep.records
+            FOR EACH STATEMENT EXECUTE FUNCTION note('public.statements')
+            """,
+            """
+            CREATE TRIGGER note_row BEFORE INSERT ON lockstep.records
+            FOR EACH ROW EXECUTE FUNCTION note('public.rows')
+            """,
+        ] {
+            _ = try await fixture.pool.query(sql)
+        }
+        let run = try await fixture.open()
+        let refused =
+            #"{"id":"x","v":1,"n":1e400000,"text":"\#(String(repeating: "x", count: 700_000))"}"#
+        let counts = try await fixture.write(
+            Self.large(["a", "b", "c", "d"]) + [refused], in: run,
+            writer: CheckpointWriter(store: fixture.store, run: run))
+        #expect(counts.added == 4 && counts.quarantined == 1)
+        #expect(try await fixture.liveIDs() == ["a", "b", "c", "d"])
+        // No two of these records fit into a statement.
+        let ran = try await fixture.pool.query("SELECT s.last_value, r.last_value FROM statements s, rows r")
+        let (statements, rows) = try (#require(ran.int(0, 0)), #require(ran.int(0, 1)))
+        #expect(rows >= 8 && rows <= statements, "\(rows) rows in \(statements) statements")
+    }
+
     @Test func `keeps the first megabyte of a record that is too large`() async throws {
         let fixture = try await Ledger()
         let run = try await fixture.open()
