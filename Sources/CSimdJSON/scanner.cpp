@@ -465,12 +465,13 @@ enum lockstep_scan_status rebuild(
     }
     scanner.rebuilt.reserve(length + length / 8);
     scanner.rebuilt.push_back('[');
-    bool is_first = true;
+    uint32_t count = 0;
     for (auto item : records) {
         ondemand::field field;
         if (error_code error = std::move(item).get(field)) return status_of(error);
-        if (!is_first) scanner.rebuilt.push_back(',');
-        is_first = false;
+        // What is refused for its number is not written first.
+        if (count >= plan.max_records) return LOCKSTEP_SCAN_TOO_MANY_RECORDS;
+        if (count++ > 0) scanner.rebuilt.push_back(',');
         if (error_code error = rebuild_record(scanner.rebuilt, field, plan.key_member)) return status_of(error);
     }
     scanner.rebuilt.push_back(']');

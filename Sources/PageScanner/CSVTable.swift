@@ -9,6 +9,8 @@ public struct CSVTable {
     private let bytes: [UInt8]
     private let delimiter: UInt8
     private let needed: Set<String>
+    /// The most bytes of its records.
+    private let limit: Int
 
     /// More columns are a mistake, and each row would be searched for all of them.
     public static let maxColumns = 4_096
@@ -29,6 +31,7 @@ public struct CSVTable {
         self.bytes = bytes
         self.delimiter = delimiter
         self.needed = needed
+        limit = bytes.count > Self.smallBytes ? Self.maxOutputBytes : Self.maxSmallOutputBytes
     }
 
     /// A row as it is read: the bytes of its fields, one after the other, and where each of them ends.
@@ -47,11 +50,16 @@ public struct CSVTable {
 
     /// The rows as lines of JSON.
     public func lines() throws(PageScanError) -> [UInt8] {
+        var output: [UInt8] = []
+        try write(to: &output)
+        return output
+    }
+
+    /// Writes the lines. What has not room among them is not written first.
+    func write(to output: inout [UInt8]) throws(PageScanError) {
         var at = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         var row = Row()
         let names = try header(&row, &at)
-        var output: [UInt8] = []
-        let limit = bytes.count > Self.smallBytes ? Self.maxOutputBytes : Self.maxSmallOutputBytes
         output.reserveCapacity(min(bytes.count * 3, limit))
         while at < bytes.count {
             try read(&row, &at)
@@ -60,13 +68,13 @@ public struct CSVTable {
             if row.ends.count != names.count, !row.isClosed {
                 throw PageScanError(.truncated, "the table ends in the middle of a row")
             }
-            append(row, names, to: &output)
-            guard output.count <= limit else {
-                throw PageScanError(
-                    .pageTooLarge, "the table has more than \(limit) bytes as records")
-            }
+            try append(row, names, to: &output)
+            guard output.count <= limit else { throw tooLarge }
         }
-        return output
+    }
+
+    private var tooLarge: PageScanError {
+        PageScanError(.pageTooLarge, "the table has more than \(limit) bytes as records")
     }
 
     /// The names of the columns, each as the begin of a JSON member.
@@ -80,6 +88,7 @@ public struct CSVTable {
         var known: Set<[UInt8]> = []
         var texts: Set<String> = []
         var names: [[UInt8]] = []
+        var room = limit
         for index in row.ends.indices {
             let name = Array(row.field(index))
             guard !name.isEmpty, let text = String(validating: name, as: UTF8.self) else {
@@ -92,8 +101,10 @@ public struct CSVTable {
             }
             texts.insert(text)
             var member: [UInt8] = []
+            guard Self.hasRoom(for: name[...], in: room) else { throw tooLarge }
             Self.append(name[...], to: &member)
             member.append(UInt8(ascii: ":"))
+            room -= member.count
             names.append(member)
         }
         guard needed.isSubset(of: texts) else {
@@ -164,16 +175,35 @@ public struct CSVTable {
         return 2
     }
 
-    private func append(_ row: Row, _ names: [[UInt8]], to output: inout [UInt8]) {
+    private func append(
+        _ row: Row, _ names: [[UInt8]], to output: inout [UInt8]
+    ) throws(PageScanError) {
         let isWhole = row.ends.count == names.count
         output.append(UInt8(ascii: isWhole ? "{" : "["))
         for index in row.ends.indices {
             if index > 0 { output.append(UInt8(ascii: ",")) }
-            if isWhole { output.append(contentsOf: names[index]) }
-            Self.append(row.field(index), to: &output)
+            let (name, field) = (isWhole ? names[index] : [], row.field(index))
+            guard Self.hasRoom(for: field, in: limit - output.count - name.count) else { throw tooLarge }
+            output.append(contentsOf: name)
+            Self.append(field, to: &output)
         }
         output.append(UInt8(ascii: isWhole ? "}" : "]"))
         output.append(Self.lineFeed)
+    }
+
+    /// Whether a text has room as a JSON string, which may have six times as many bytes.
+    private static func hasRoom(for text: ArraySlice<UInt8>, in room: Int) -> Bool {
+        if 6 * text.count + 2 <= room { return true }
+        guard text.count + 2 <= room else { return false }
+        var size = 2
+        for byte in text {
+            switch byte {
+            case quote, UInt8(ascii: "\\"): size += 2
+            case 0..<0x20: size += 6
+            default: size += 1
+            }
+        }
+        return size <= room
     }
 
     /// A JSON string. Bytes that are no UTF-8 stay as they are: the scanner keeps their record out.

@@ -102,4 +102,28 @@ import Testing
                 try Self.scan("id,v,\(long)\n" + (1...100).map { "\($0),1,v\n" }.joined())
             }?.code == .pageTooLarge)
     }
+
+    @Test(arguments: [true, false])
+    func `of control characters, six bytes each, is never in memory beyond its bound`(isHeader: Bool) throws {
+        let controls = [UInt8](repeating: 1, count: 6 << 20)
+        let table = isHeader ? Array("id,".utf8) + controls : Array("id\n".utf8) + controls
+        var output: [UInt8] = []
+        let error = #expect(throws: PageScanError.self) {
+            try CSVTable(table + [UInt8(ascii: "\n")], delimiter: UInt8(ascii: ","), needed: ["id"])
+                .write(to: &output)
+        }
+        #expect(error?.code == .pageTooLarge)
+        #expect(output.count <= CSVTable.maxOutputBytes)
+    }
+
+    @Test func `may have as many bytes as records as its bound says`() throws {
+        // Each of 64 records has nine bytes besides the name: {"NAME":"1"} and a line end.
+        let name = String(repeating: "n", count: CSVTable.maxSmallOutputBytes / 64 - 9)
+        func lines(last: String) throws -> [UInt8] {
+            let text = name + "\n" + String(repeating: "1\n", count: 63) + last + "\n"
+            return try CSVTable(Array(text.utf8), delimiter: UInt8(ascii: ","), needed: []).lines()
+        }
+        #expect(try lines(last: "1").count == CSVTable.maxSmallOutputBytes)
+        #expect(#expect(throws: PageScanError.self) { try lines(last: "11") }?.code == .pageTooLarge)
+    }
 }

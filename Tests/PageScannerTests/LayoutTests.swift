@@ -66,6 +66,21 @@ import Testing
                 == .recordsNotArray)
     }
 
+    @Test func `that are an object are refused for their number before more of them are copied`() throws {
+        var plan = ScanPlan(records: try JSONPointer("/data"), id: [try JSONPointer("/id")])
+        plan.layout = .keyed(member: "id")
+        plan.maxRecords = 3
+        let scanner = PageScanner(plan: plan)
+        func scan(_ members: String) throws -> ScannedPage {
+            try scanner.scan(Array("{\"data\":{\(members)}}".utf8))
+        }
+        #expect(try scan(#""a":{},"b":{},"c":{}"#).records.count == 3)
+        for more in [#","d":{}"#, #","d":{},"e":{"n":1 2}"#] {
+            let error = #expect(throws: PageScanError.self) { try scan(#""a":{},"b":{},"c":{}"# + more) }
+            #expect(error?.code == .tooManyRecords, "\(more)")
+        }
+    }
+
     @Test func `may be a single one`() throws {
         let page = try Self.scan(#"{"data":{"id":7,"n":[]},"next":"x"}"#, .single)
         #expect(Self.texts(page) == [#"{"id":7,"n":[]}"#])
