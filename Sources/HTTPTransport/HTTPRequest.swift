@@ -20,6 +20,9 @@ public struct HTTPRequest: Sendable {
     public var maxWireBytes = 16 * 1024 * 1024
     /// The longest body in bytes after decompression.
     public var maxBodyBytes = 16 * 1024 * 1024
+    /// Whether a body that is longer may be cut, as that of a refusal (status 400 and above) always is: for who needs the status
+    /// alone.
+    public var mayCutBody = false
     /// Whether sending the request a second time does no harm. Only then may it travel on a connection that
     /// was used before: when such a connection turns out dead, libcurl sends the request again on a new one.
     public var isRepeatable: Bool

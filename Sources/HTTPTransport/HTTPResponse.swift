@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A complete response, whatever its status. Only the body of a refusal, status 400 and above, may be cut: where it exceeds
-/// what the request permits.
+/// A complete response, whatever its status. Only the body of a refusal, status 400 and above, may be cut, and any body where the
+/// request says so (`HTTPRequest.mayCutBody`): where it exceeds what the request permits.
 public struct HTTPResponse: Sendable {
     /// How many bytes the body's array has room for after its end, so that a SIMD scanner may read past it in
     /// place.
@@ -11,7 +11,7 @@ public struct HTTPResponse: Sendable {
     public let status: Int
     /// The headers, repeated ones included.
     public let headers: HTTPHeaders
-    /// The decoded body. Its array has at least `spareBodyCapacity` bytes of capacity beyond its count.
+    /// The decoded body, or its begin. Its array has at least `spareBodyCapacity` bytes of capacity beyond its count.
     public let body: [UInt8]
     /// The URL of the request.
     public let url: String

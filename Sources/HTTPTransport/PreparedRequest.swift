@@ -12,6 +12,7 @@ struct PreparedRequest: Sendable {
     let connectTimeout: Duration
     let maxWireBytes: Int
     let maxBodyBytes: Int
+    let mayCutBody: Bool
     let isRepeatable: Bool
     let url: String
 
@@ -50,6 +51,7 @@ struct PreparedRequest: Sendable {
         connectTimeout = request.connectTimeout
         maxWireBytes = request.maxWireBytes
         maxBodyBytes = request.maxBodyBytes
+        mayCutBody = request.mayCutBody
         isRepeatable = request.isRepeatable
         url = request.url
     }

@@ -82,9 +82,9 @@ final class Transfer {
         let status = lockstep_curl_get_long(easy, CURLINFO_RESPONSE_CODE)
         let isWhole = result == CURLE_OK && response.end() && response.violation == nil
         // A refusal says what matters with its status and headers, such as when to come again.
-        guard isWhole || (status >= 400 && response.violation == .bodyTooLarge) else {
-            let hasAnswered = response.violation == .bodyTooLarge
-            return .failure(error(for: result, of: request, status: hasAnswered ? status : nil))
+        let isTooLarge = response.violation == .bodyTooLarge
+        guard isWhole || (isTooLarge && (status >= 400 || request.mayCutBody)) else {
+            return .failure(error(for: result, of: request, status: isTooLarge ? status : nil))
         }
         return .success(
             HTTPResponse(

@@ -45,6 +45,7 @@ public struct WebhookSigner: Sendable {
         request.connectTimeout = .seconds(5)
         request.maxWireBytes = Self.answerLimit
         request.maxBodyBytes = Self.answerLimit
+        request.mayCutBody = true
         // A receiver knows a message that comes twice by its id.
         request.isRepeatable = true
         return request

@@ -177,6 +177,18 @@ import Testing
         #expect(fixture.receiver.verify(secret))
     }
 
+    @Test func `may say as much as it likes with its 2xx`() async throws {
+        let fixture = try await FeedFixture()
+        let (id, _) = try await fixture.subscribe()
+        fixture.receiver.answer { _, _ in [.reply(body: [UInt8](repeating: 0x20, count: 200_000))] }
+        try await fixture.write(["a", "b"], n: 1)
+        try await fixture.deliver("both") { fixture.receiver.copy.count == 2 }
+        try await fixture.deliver("an end") { try await fixture.count("subscription_events") == 0 }
+        let summary = try await fixture.summary(id)
+        #expect(summary.delivered == 2 && summary.lastError == nil)
+        #expect(fixture.receiver.events.count == 2)
+    }
+
     @Test func `is not told again what was given up ahead of a change that is still tried`() async throws {
         let fixture = try await FeedFixture()
         let (id, _) = try await fixture.subscribe()

@@ -69,6 +69,28 @@ import Testing
         try await eventually("a connection was kept") { server.log.ended == 2 }
     }
 
+    @Test func `cut any body where the request says that its status is enough`() async throws {
+        let server = try ScriptedServer { request in
+            switch request.target {
+            case "/announced": [.send("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000\r\n\r\n{"), .hang]
+            case "/gzip": [.reply(body: Fixture.compressedZeros)]
+            default:
+                [.send("HTTP/1.1 200 OK\r\n\r\n"), .sendForever([UInt8](repeating: 0x20, count: 60_000))]
+            }
+        }
+        let client = makeClient(for: server)
+
+        for target in ["/announced", "/gzip", "/endless"] {
+            var request = HTTPRequest(url: server.url(target))
+            request.maxBodyBytes = 10_000
+            #expect(await failure(of: request, with: client)?.code == .bodyTooLarge)
+            request.mayCutBody = true
+            let response = try await client.send(request)
+            #expect(response.status == 200)
+            #expect(response.body.count <= 10_000)
+        }
+    }
+
     @Test func `stop a body without end`() async throws {
         let server = try ScriptedServer { _ in
             [.send("HTTP/1.1 200 OK\r\n\r\n"), .sendForever([UInt8](repeating: 0x20, count: 60_000))]
