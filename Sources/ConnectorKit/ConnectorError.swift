@@ -23,6 +23,9 @@ public struct ConnectorError: Error, Sendable {
     /// Of class `contract_violation`: the response, as far as it is kept.
     public let evidence: ResponseEvidence?
 
+    /// How often the request was sent until it failed so: again where the answer had no room at first.
+    public var requests = 1
+
     /// The code of a request that was not sent because the integration repeats failed requests too often.
     public static let retryBudgetSpent = "retry_budget_spent"
 

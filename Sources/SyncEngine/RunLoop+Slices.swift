@@ -131,7 +131,7 @@ extension RunLoop {
             access.room?.leave()
             try Task.checkCancellation()
             var counters = SyncCounters()
-            counters.apiCalls = 1
+            counters.apiCalls = Int64(error.requests)
             let failure = RunFailure(error)
             switch policy.step(after: error, history: history, jitter: Double.random(in: 0...1)) {
             case .tryAgain(let wait):

@@ -36,28 +36,40 @@ struct LimitedClient: ProviderClient {
     func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
         guard request.isPage, let room else {
             let bytes = request.isPage ? PageMemory.Size.ordinary.bytes : Self.answerBytes
-            return try await send(request, bytes: bytes).get()
+            return try await send(request, bytes: bytes).result.get()
         }
         var size = try await room.enter(request.endpoint)
         var requests = 1
-        while true {
-            let answer = try await send(request, bytes: size.bytes, mayBeLarger: size.next != nil)
-            if case .success(var response) = answer {
-                room.note(response.http.body.count, request.endpoint)
-                response.requests = requests
-                return response
+        var throttled: Duration = .zero
+        do throws(ConnectorError) {
+            while true {
+                let answer = try await send(request, bytes: size.bytes, mayBeLarger: size.next != nil)
+                throttled += answer.throttled
+                if case .success(var response) = answer.result {
+                    room.note(response.http.body.count, request.endpoint)
+                    response.requests = requests
+                    response.throttled = throttled
+                    return response
+                }
+                guard size.next != nil else { return try answer.result.get() }
+                size = try await room.enter(request.endpoint, largerThan: size)
+                requests += 1
             }
-            guard size.next != nil else { return try answer.get() }
-            size = try await room.enter(request.endpoint, largerThan: size)
-            requests += 1
+        } catch {
+            var failure = error
+            failure.requests = requests
+            throw failure
         }
     }
+
+    /// What came of a request, and how long limits made it wait.
+    private typealias Answer = (result: Result<ProviderResponse, ConnectorError>, throttled: Duration)
 
     /// Sends a request that may be answered with so many bytes. A failure that is returned, not thrown, says that there were
     /// more; where the request may be sent again with more room, it is none.
     private func send(
         _ request: ProviderRequest, bytes: Int, mayBeLarger: Bool = false
-    ) async throws(ConnectorError) -> Result<ProviderResponse, ConnectorError> {
+    ) async throws(ConnectorError) -> Answer {
         var request = request
         request.http.maxBodyBytes = min(request.http.maxBodyBytes, bytes)
         request.http.maxWireBytes = min(request.http.maxWireBytes, bytes)
@@ -78,10 +90,10 @@ struct LimitedClient: ProviderClient {
         record(request, outcome, isTooLarge && mayBeLarger ? nil : failure, duration)
         await settle(grant, LimitOutcome(outcome, failure, request.reading))
         if let failure {
-            if isTooLarge { return .failure(failure) }
+            if isTooLarge { return (.failure(failure), throttled) }
             throw failure
         }
-        return .success(try request.response(outcome, throttled: throttled))
+        return (.success(try request.response(outcome, throttled: throttled)), throttled)
     }
 
     private func record(

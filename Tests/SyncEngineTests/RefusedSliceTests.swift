@@ -103,6 +103,30 @@ import Testing
         #expect(try await provider.count("sync_state WHERE refused_at IS NOT NULL") == 0)
     }
 
+    @Test func `costs as many requests as it was asked for with`() async throws {
+        struct SentThrice: ProviderClient {
+            let client: any ProviderClient
+
+            func send(_ request: ProviderRequest) async throws(ConnectorError) -> ProviderResponse {
+                do throws(ConnectorError) {
+                    return try await client.send(request)
+                } catch {
+                    var failure = error
+                    failure.requests = 3
+                    throw failure
+                }
+            }
+        }
+        let provider = try await filled()
+        provider.statuses.withLock { $0["/lists/l1/items"] = "403 Forbidden" }
+
+        #expect(try await provider.sync(.full, through: { SentThrice(client: $0) }) == .succeeded)
+
+        let calls = try await provider.pool.query(
+            "SELECT api_calls::bigint FROM lockstep.sync_log ORDER BY id DESC LIMIT 1")
+        #expect(calls.int(0, 0) == 6)
+    }
+
     @Test func `is a failure of the run when no other one may be read either`() async throws {
         let provider = try await filled()
         provider.statuses.withLock { statuses in

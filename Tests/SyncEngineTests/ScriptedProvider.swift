@@ -62,7 +62,8 @@ struct ScriptedProvider {
     @discardableResult
     func sync(
         _ kind: SyncJob.Kind, streams: [String]? = nil,
-        stop: @escaping @Sendable (Duration) -> StopReason? = { _ in nil }
+        stop: @escaping @Sendable (Duration) -> StopReason? = { _ in nil },
+        through wrap: (any ProviderClient) -> any ProviderClient = { $0 }
     ) async throws -> RunVerdict {
         let type: JobType =
             switch kind {
@@ -79,7 +80,7 @@ struct ScriptedProvider {
         return await engine.perform(
             SyncJob(kind: kind, streams: streams), in: run, connector: connector,
             access: ProviderAccess(
-                client: DirectClient(http: http), secrets: [:], configuration: [:],
+                client: wrap(DirectClient(http: http)), secrets: [:], configuration: [:],
                 baseURL: server.url("/api")),
             stop: stop, progressed: {})
     }

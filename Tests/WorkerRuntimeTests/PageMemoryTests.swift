@@ -63,12 +63,13 @@ import Testing
         #expect(await memory.take(.huge, within: Self.ever))
     }
 
-    private static let manifest = """
+    private static func manifest(_ rate: String) -> String {
+        """
         lockstep: 1
         service: demo
         base_url: https://api.example.com
         limits:
-          own: { per: integration, rate: 1000000/s, burst: 1000000 }
+          own: { per: integration, \(rate) }
         streams:
           items:
             path: /items
@@ -76,10 +77,12 @@ import Testing
             id: /id
             page: { kind: token, token: /next, parameter: after, end: missing }
         """
+    }
 
     /// A server that answers with pages of so many bytes, what reads them, and the room that they take.
     private static func reading(
         _ sizes: [Int], status: String = "200 OK", headers: String = "", longestWait: Duration = ever,
+        rate: String = "rate: 1000000/s, burst: 1000000",
         _ body: (_ reader: any PageReader, _ room: PageRoom, _ memory: PageMemory, ScriptedServer)
             async throws -> Void
     ) async throws {
@@ -110,7 +113,7 @@ import Testing
             http: HTTPClient(configuration: configuration, logger: logger),
             scope: LimitScope(service: "demo", integrationID: 1), title: "Demo",
             overrides: LimitOverrides(), holds: LimitHolds(), logger: logger, room: room)
-        let strategy = try ManifestLoader.load(manifest, file: "demo.yaml").strategy(
+        let strategy = try ManifestLoader.load(manifest(rate), file: "demo.yaml").strategy(
             for: "items",
             access: ProviderAccess(client: client, secrets: [:], configuration: [:], baseURL: server.url("")))
         try await body(strategy.fullSync(of: .whole, resumingAt: nil), room, memory, server)
@@ -146,6 +149,16 @@ import Testing
         }
     }
 
+    @Test func `is asked for with requests that each wait for limits, all of which is told`() async throws {
+        try await Self.reading([1_000, 10 << 20], rate: "rate: 1/s, burst: 1") { reader, _, _, _ in
+            #expect(try await reader.nextPage().cost.apiCalls == 1)
+            let page = try await reader.nextPage()
+            #expect(page.cost.apiCalls == 3)
+            // A second for each of them, less what the requests before took; never so much for a single one.
+            #expect(page.cost.throttled > .milliseconds(1_500))
+        }
+    }
+
     @Test func `is not waited for beyond what a slot is for`() async throws {
         try await Self.reading([2 << 20], longestWait: .milliseconds(1)) { reader, room, memory, _ in
             #expect(await memory.take(.huge, within: Self.ever))
@@ -175,6 +188,7 @@ import Testing
                 let before = server.log.requests.count
                 let error = await #expect(throws: ConnectorError.self) { try await reader.nextPage() }
                 #expect(error?.code == "body_too_large" && error?.errorClass == .contractViolation)
+                #expect(error?.requests == requests)
                 #expect(server.log.requests.count == before + requests)
                 room.leave()
             }
