@@ -9,8 +9,8 @@
 -- 2 to delete it, 3 to keep a tombstone of an unknown id.
 --
 -- The planner does not know how long the arrays are, and of a table that just grew not how large it is. Left alone, it
--- reads the whole stream for a page of it, or for each record of it. The first row from an id on, in the order of ids, is to be had
--- from the primary key alone, whatever the planner thinks.
+-- reads the whole stream for a page of it, or for each record of it. The rows from an id to the same id, in the order of ids, are to
+-- be had from the primary key alone, whatever the planner thinks; with equality it would not ask for an order.
 CREATE OR REPLACE FUNCTION lockstep.diff_batch(
     p_integration_id bigint, p_fence bigint, p_stream text, p_generation bigint, p_partition text,
     p_page bigint, p_ids text[], p_hashes bytea[], p_versions bigint[], p_tombstones boolean[]
@@ -46,7 +46,7 @@ BEGIN
             SELECT r.external_id, r.seq, r.version, r.content_hash, r.deleted_at, r.deleted_by
             FROM lockstep.records r
             WHERE r.integration_id = p_integration_id AND r.stream = p_stream
-                AND r.external_id >= incoming.id COLLATE "C"
+                AND r.external_id >= incoming.id COLLATE "C" AND r.external_id <= incoming.id COLLATE "C"
             ORDER BY r.external_id
             LIMIT 1
         ) stored ON stored.external_id = incoming.id COLLATE "C"
@@ -77,7 +77,7 @@ BEGIN
     JOIN LATERAL (
         SELECT r.external_id, r.seq FROM lockstep.records r
         WHERE r.integration_id = p_integration_id AND r.stream = p_stream
-            AND r.external_id >= shown.id COLLATE "C"
+            AND r.external_id >= shown.id COLLATE "C" AND r.external_id <= shown.id COLLATE "C"
         ORDER BY r.external_id
         LIMIT 1
     ) stored ON stored.external_id = shown.id COLLATE "C"
