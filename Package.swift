@@ -63,7 +63,7 @@ let migrations = [
     "0020_gateway", "0021_window_sweeps", "0022_runs", "0023_webhook_deletions",
     "0024_sweep_decisions", "0025_feed_erasure_webhooks", "0026_actions_by_status", "0027_sweep_guards",
     "0029_passing_refusals", "0030_members_waits_responses", "0031_wanted_values",
-    "0032_lookups",
+    "0032_change_index",
 ]
 
 let foundations: [Target] = [

@@ -39,7 +39,7 @@ public struct MigrationFile: Sendable {
         MigrationFile(
             "0030_members_waits_responses", PackageResources._030_members_waits_responses_sql),
         MigrationFile("0031_wanted_values", PackageResources._031_wanted_values_sql),
-        MigrationFile("0032_lookups", PackageResources._032_lookups_sql),
+        MigrationFile("0032_change_index", PackageResources._032_change_index_sql),
     ]
 
     private init(_ name: String, _ bytes: [UInt8]) {

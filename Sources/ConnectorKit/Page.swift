@@ -81,7 +81,7 @@ public struct Page: Sendable {
         listed: ScannedPage? = nil
     ) {
         self.listed = listed
-        unnamed = listed?.rejected.filter { $0.namedID == nil || $0.reason == .idTooLong } ?? []
+        unnamed = listed?.rejected.filter { $0.askableID == nil } ?? []
         self.scanned = scanned
         self.continuation = continuation
         self.cursor = cursor

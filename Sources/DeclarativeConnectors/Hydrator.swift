@@ -241,10 +241,7 @@ struct FeedEntry: Sendable, Equatable {
                 isDeleted: record.isTombstone)
         }
         let rejected = page.rejected.compactMap { record in
-            // What could never be stored is not asked for.
-            record.reason == .idTooLong
-                ? nil
-                : record.namedID.map { FeedEntry(id: String(decoding: $0, as: UTF8.self), isDeleted: false) }
+            record.askableID.map { FeedEntry(id: String(decoding: $0, as: UTF8.self), isDeleted: false) }
         }
         return latest(records + rejected)
     }
@@ -284,8 +281,10 @@ struct FeedEntry: Sendable, Equatable {
     private static func ids(_ paths: [FeedPath], in text: [UInt8]) -> [String] {
         paths.flatMap { path -> [String] in
             guard let array = path.array else {
-                let id = JSONValueReader.scalarText(at: path.id, in: text)
-                return [id].compactMap(\.self).filter { $0.utf8.count <= ScanPlan.longestIdentifier }
+                guard let id = JSONValueReader.scalarText(at: path.id, in: text),
+                    id.utf8.count <= ScanPlan.longestIdentifier
+                else { return [] }
+                return [id]
             }
             return JSONValueReader.identifiers(at: path.id, eachOf: array, in: text)
         }

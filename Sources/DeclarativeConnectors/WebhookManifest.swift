@@ -95,12 +95,10 @@ struct WebhookRule: Sendable {
 
     private func texts(_ pointers: [JSONPointer], _ content: [UInt8]) -> [String] {
         JSONValueReader.scalars(at: pointers, in: content).compactMap { value in
-            guard let text = value?.text, !text.isEmpty, text.utf8.count <= Self.maxIDBytes,
+            guard let text = value?.text, !text.isEmpty, text.utf8.count <= ScanPlan.longestIdentifier,
                 !text.utf8.contains(where: { $0 < 0x20 })
             else { return nil }
             return text
         }
     }
-
-    private static let maxIDBytes = 2_000
 }

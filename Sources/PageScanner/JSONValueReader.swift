@@ -31,9 +31,7 @@ public enum JSONValueReader {
             plan.mayLackRecords = true
             let page = try PageScanner(plan: plan).scan(json)
             return page.records.map { String(decoding: page.identifiers[$0.identifierRange], as: UTF8.self) }
-                + page.rejected.filter { $0.reason != .idTooLong }.compactMap(\.namedID).map {
-                    String(decoding: $0, as: UTF8.self)
-                }
+                + page.rejected.compactMap(\.askableID).map { String(decoding: $0, as: UTF8.self) }
         } catch {
             return []
         }

@@ -143,4 +143,7 @@ public struct RejectedRecord: Sendable, Equatable {
         }
         return nil
     }
+
+    /// `namedID`, where the provider can be asked for the object by it: no record can have one that is too long.
+    public var askableID: [UInt8]? { reason == .idTooLong ? nil : namedID }
 }

@@ -52,6 +52,18 @@ import Testing
         #expect(try await fixture.count("lockstep.sync_seen WHERE cardinality(seqs) = 50") == 1)
     }
 
+    /// As far as the planner sees no difference, it takes any of them.
+    @Test func `has one index to choose from where no condition is repeated`() async throws {
+        let fixture = try await Ledger()
+        let rows = try await fixture.pool.query(
+            """
+            SELECT i.indexrelid::regclass::text FROM pg_index i
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+            WHERE i.indrelid = 'lockstep.records'::regclass AND a.attname = 'integration_id' AND i.indpred IS NULL
+            """)
+        #expect((0..<rows.count).compactMap { rows.text($0, 0) } == ["lockstep.records_pkey"])
+    }
+
     @Test func `reads no more rows than are looked for when rejected records are noted`() async throws {
         let fixture = try await Ledger()
         let run = try await Self.connected(in: fixture)
