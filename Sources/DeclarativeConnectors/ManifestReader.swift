@@ -39,9 +39,8 @@ struct MappingReader {
                 continue
             }
             guard keys.contains(key) else {
-                let near = Suggestion.closest(to: key, among: keys).map { "; did you mean '\($0)'?" } ?? ""
                 let full = path.isEmpty ? key : "\(path).\(key)"
-                problems.add(keyNode, full, "unknown key\(near) Allowed: \(keys.joined(separator: ", "))")
+                problems.add(keyNode, full, "unknown key" + Suggestion.clause(for: key, among: keys))
                 continue
             }
             values[key] = value

@@ -204,6 +204,8 @@ public actor PostgresConnection {
         handle = raw
         // A refusal is then told with its SQLSTATE, which libpq gives in the text alone.
         PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
+        // libpq writes what the server notices to standard error, beside the log's own format.
+        PQsetNoticeProcessor(raw, { _, _ in }, nil)
 
         let limit = ContinuousClock.now.advanced(by: configuration.connectTimeout)
         var state = PGRES_POLLING_WRITING

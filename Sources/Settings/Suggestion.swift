@@ -18,6 +18,13 @@ public enum Suggestion {
         return best?.name
     }
 
+    /// What follows "unknown" in a complaint about a name: the one that was probably meant, and all that are allowed.
+    public static func clause(for name: String, among allowed: [String]) -> String {
+        let names = allowed.joined(separator: ", ")
+        return closest(to: name, among: allowed).map { "; did you mean '\($0)'? Allowed: \(names)" }
+            ?? "; allowed: \(names)"
+    }
+
     /// The optimal string alignment distance, with three rolling rows.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var beforeLast = [Int](repeating: 0, count: right.count + 1)

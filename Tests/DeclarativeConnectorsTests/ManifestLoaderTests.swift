@@ -103,7 +103,7 @@ import Testing
         let found = Self.problems(text)
 
         #expect(found.contains { $0.hasPrefix("demo.yaml:3: base_url:") })
-        #expect(found.contains { $0.hasPrefix("demo.yaml:4: extra: unknown key") })
+        #expect(found.contains { $0.hasPrefix("demo.yaml:4: extra: unknown key; allowed: ") })
         #expect(found.contains { $0.hasPrefix("demo.yaml:7: streams.items.path:") })
         #expect(found.contains { $0.hasPrefix("demo.yaml:8: streams.items.records:") })
     }

@@ -15,10 +15,8 @@ extension ActionManifest {
         for member in members {
             let field = descriptor.input.first { $0.name.utf8.elementsEqual(member.name.utf8) }
             guard let field else {
-                let near =
-                    Suggestion.closest(to: member.name, among: descriptor.input.map(\.name))
-                    .map { "; did you mean '\($0)'?" } ?? ""
-                problems.append(ActionProblem("input.\(member.name)", "is unknown\(near) Allowed: \(names)"))
+                let clause = Suggestion.clause(for: member.name, among: descriptor.input.map(\.name))
+                problems.append(ActionProblem("input.\(member.name)", "is unknown" + clause))
                 continue
             }
             if let message = field.complaint(about: member.value) {
